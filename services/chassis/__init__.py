@@ -1,0 +1,1 @@
+"""What every service runs on, knowing none of them."""
