@@ -1,0 +1,91 @@
+"""NATS with JetStream, each context able to publish only what is its own (OP-10)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import nats
+import nats.errors
+import nats.js.errors
+
+from deploy.local.child import Program, installed
+from deploy.local.ports import LOOPBACK
+
+ADMIN = "admin"
+
+# Besides its own subjects a context may use JetStream: ask for streams and consumers, and acknowledge.
+_JETSTREAM = ("$JS.API.>", "$JS.ACK.>")
+_INBOX = "_INBOX.>"
+
+
+class Nats:
+    """One server on a loopback port; every acknowledged message is on the disk."""
+
+    def __init__(
+        self, folder: Path, port: int, passwords: Mapping[str, str], *, log: Path, durable: bool = True
+    ) -> None:
+        """`passwords` has one for `ADMIN`, who may do everything, and one for each context."""
+        self.port = port
+        self._folder = folder
+        self._passwords = passwords
+        self._log = log
+        self._durable = durable
+
+    def url(self, user: str) -> str:
+        """Where this user connects, the password included."""
+        return f"nats://{user}:{quote(self._passwords[user], safe='')}@{LOOPBACK}:{self.port}"
+
+    def program(self) -> Program:
+        return Program(
+            name="nats",
+            argv=(installed("nats-server"), "--config", str(self._config)),
+            log=self._log,
+            ready=self._ready,
+            prepare=self._write_config,
+        )
+
+    @property
+    def _config(self) -> Path:
+        return self._folder / "nats.conf"
+
+    async def _write_config(self) -> None:
+        jetstream = {"store_dir": str(self._folder), **({"sync_interval": "always"} if self._durable else {})}
+        config = {
+            "server_name": "ruum",
+            "listen": f"{LOOPBACK}:{self.port}",
+            "jetstream": jetstream,
+            "authorization": {"users": [_user(name, password) for name, password in self._passwords.items()]},
+        }
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._config.touch(mode=0o600)
+        self._config.write_text(json.dumps(config, indent=2))
+
+    async def _ready(self) -> bool:
+        try:
+            connection = await nats.connect(
+                self.url(ADMIN), allow_reconnect=False, connect_timeout=1, error_cb=_expected_while_starting
+            )
+        except (OSError, nats.errors.Error):
+            return False
+        try:
+            await connection.jetstream().account_info()
+        except (nats.errors.Error, nats.js.errors.Error):
+            return False
+        finally:
+            await connection.close()
+        return True
+
+
+def _user(name: str, password: str) -> dict[str, object]:
+    user: dict[str, object] = {"user": name, "password": password}
+    if name != ADMIN:
+        publish = [f"ruum.{name}.>", *_JETSTREAM, _INBOX]
+        user["permissions"] = {"publish": {"allow": publish}, "subscribe": {"allow": ["ruum.>", _INBOX]}}
+    return user
+
+
+async def _expected_while_starting(_: Exception) -> None:
+    """A server that comes up refuses a while; the caller sees the same from the failed connect."""

@@ -1,0 +1,92 @@
+"""The real servers that tests run on: each started when the first test asks for it, stopped at the end."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from deploy.local import nats
+from deploy.local.child import Child, Program, installed
+from deploy.local.contexts import CONTEXTS
+from deploy.local.ports import free_port, free_ports
+from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
+from deploy.local.temporal import Temporal, prepare
+
+_PATIENCE = 60.0
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """Where the servers of this test run keep their data; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="ruum-tests-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+async def postgres(server_folder: Path) -> AsyncIterator[Postgres]:
+    """PostgreSQL with every context's schema and roles; not durable."""
+    passwords = _passwords(ADMIN, *ROLES)
+    server = Postgres(
+        server_folder / "pg", free_port(), passwords, log=server_folder / "postgres.log", durable=False
+    )
+    async with _running(server.program()):
+        await create_contexts(server.admin_url, passwords)
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def nats_server(server_folder: Path) -> AsyncIterator[nats.Nats]:
+    """NATS with JetStream and a user for every context; not durable."""
+    passwords = _passwords(nats.ADMIN, *CONTEXTS)
+    server = nats.Nats(
+        server_folder / "nats", free_port(), passwords, log=server_folder / "nats.log", durable=False
+    )
+    async with _running(server.program()):
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def temporal_server(server_folder: Path) -> AsyncIterator[Temporal]:
+    """Temporal's development server with the namespace and search attributes of ruum; not durable."""
+    port, ui_port, http_port, metrics_port = free_ports(4)
+    server = Temporal(
+        server_folder / "temporal",
+        port,
+        ui_port=ui_port,
+        http_port=http_port,
+        metrics_port=metrics_port,
+        log=server_folder / "temporal.log",
+        durable=False,
+    )
+    async with _running(server.program()):
+        await prepare(await Client.connect(server.address))
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
+    """A Temporal test server whose clock jumps to the next timer: days pass in milliseconds."""
+    server = installed("temporal-test-server")
+    async with await WorkflowEnvironment.start_time_skipping(test_server_existing_path=server) as environment:
+        yield environment
+
+
+@asynccontextmanager
+async def _running(program: Program) -> AsyncIterator[Child]:
+    child = Child(program)
+    await child.start()
+    try:
+        await child.until_ready(_PATIENCE)
+        yield child
+    finally:
+        await child.stop()
+
+
+def _passwords(*names: str) -> dict[str, str]:
+    return {name: f"{name}-test" for name in names}
