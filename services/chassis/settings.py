@@ -97,7 +97,7 @@ def load(settings: type[S]) -> S:
     """Reads the settings of this process from its environment.
 
     Raises:
-        SystemExit: one line for each value that is missing or wrong, with its variable's name and never the value.
+        SystemExit: one line for each missing or wrong value: its variable's name and never the value.
     """
     try:
         return settings()
