@@ -66,7 +66,11 @@ class Nats:
     async def _ready(self) -> bool:
         try:
             connection = await nats.connect(
-                self.url(ADMIN), allow_reconnect=False, connect_timeout=1, error_cb=_expected_while_starting
+                self.url(ADMIN),
+                connect_timeout=1,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0.02,
+                error_cb=_expected_while_starting,
             )
         except (OSError, nats.errors.Error):
             return False
