@@ -37,6 +37,8 @@ class ServiceSettings(Settings):
     """Holds the offset of a movable clock; only for deployment `local` (PR-05)."""
     listen: str
     """The address to serve on, `host:port`."""
+    metrics_listen: str | None = None
+    """Where `/metrics` is answered, `host:port`; nowhere when it is not set (OP-31)."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     keys_dir: Path
     """The folder with the public keys of all token issuers (ID-15)."""
