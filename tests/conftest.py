@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,11 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.local import nats
-from deploy.local.child import Child, Program, installed
+from deploy.local.child import installed, running
 from deploy.local.contexts import CONTEXTS
 from deploy.local.ports import free_port, free_ports
 from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
 from deploy.local.temporal import Temporal, prepare
-
-_PATIENCE = 60.0
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +32,7 @@ async def postgres(server_folder: Path) -> AsyncIterator[Postgres]:
     server = Postgres(
         server_folder / "pg", free_port(), passwords, log=server_folder / "postgres.log", durable=False
     )
-    async with _running(server.program()):
+    async with running(server.program()):
         await create_contexts(server.admin_url, passwords)
         yield server
 
@@ -47,7 +44,7 @@ async def nats_server(server_folder: Path) -> AsyncIterator[nats.Nats]:
     server = nats.Nats(
         server_folder / "nats", free_port(), passwords, log=server_folder / "nats.log", durable=False
     )
-    async with _running(server.program()):
+    async with running(server.program()):
         yield server
 
 
@@ -64,7 +61,7 @@ async def temporal_server(server_folder: Path) -> AsyncIterator[Temporal]:
         log=server_folder / "temporal.log",
         durable=False,
     )
-    async with _running(server.program()):
+    async with running(server.program()):
         await prepare(await Client.connect(server.address))
         yield server
 
@@ -75,17 +72,6 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
     server = installed("temporal-test-server")
     async with await WorkflowEnvironment.start_time_skipping(test_server_existing_path=server) as environment:
         yield environment
-
-
-@asynccontextmanager
-async def _running(program: Program) -> AsyncIterator[Child]:
-    child = Child(program)
-    await child.start()
-    try:
-        await child.until_ready(_PATIENCE)
-        yield child
-    finally:
-        await child.stop()
 
 
 def _passwords(*names: str) -> dict[str, str]:

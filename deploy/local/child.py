@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import sysconfig
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,10 +96,10 @@ class Child:
             async with asyncio.timeout(patience):
                 while not await self.program.ready():
                     if self.exited:
-                        raise ProgramError(self._explain(f"ended with code {self._running.returncode}"))
+                        raise ProgramError(self.explain(f"ended with code {self._running.returncode}"))
                     await asyncio.sleep(_POLL)
         except TimeoutError:
-            raise ProgramError(self._explain(f"was not ready after {patience:g} s")) from None
+            raise ProgramError(self.explain(f"was not ready after {patience:g} s")) from None
 
     async def stop(self, grace: float = 5.0) -> None:
         """Ask the program to end; after `grace` seconds kill all that is left of its group."""
@@ -115,12 +115,25 @@ class Child:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def explain(self, what: str) -> str:
+        """What happened to the program, with the end of its log."""
+        log = self.program.log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").strip()
+        return f"{self.program.name} {what}; the end of {self.program.log}:\n{log}"
+
     @property
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:
             raise RuntimeError(f"{self.program.name} was never started")
         return self._process
 
-    def _explain(self, what: str) -> str:
-        log = self.program.log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").strip()
-        return f"{self.program.name} {what}; the end of {self.program.log}:\n{log}"
+
+@asynccontextmanager
+async def running(program: Program, patience: float = 60.0) -> AsyncIterator[Child]:
+    """A program that serves, for the time of an `async with`; raises `ProgramError` when it cannot."""
+    child = Child(program)
+    await child.start()
+    try:
+        await child.until_ready(patience)
+        yield child
+    finally:
+        await child.stop()

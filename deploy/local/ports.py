@@ -1,15 +1,63 @@
-"""Which loopback ports are free."""
+"""The loopback ports of a stack: the usual ones, chosen ones, or any that are free."""
 
 from __future__ import annotations
 
 import secrets
 import socket
+from collections.abc import Collection, Mapping
 
 LOOPBACK = "127.0.0.1"
+
+USUAL: Mapping[str, int] = {
+    "gateway": 8080,
+    "sandbox": 8090,
+    "smtp": 8025,
+    "temporal": 7233,
+    "temporal-ui": 8233,
+    "temporal-http": 7243,
+    "temporal-metrics": 7253,
+    "postgres": 5440,
+    "nats": 4240,
+    "identity": 50051,
+    "rooms": 50052,
+    "points": 50053,
+    "store": 50054,
+    "sparekey": 50055,
+    "notifier": 50056,
+    "worker": 50057,
+}
 
 # Below the range from which the kernel hands out ports to outgoing connections: one of those could
 # otherwise take a port between its choice and the server's start.
 _FIRST, _LAST = 15_000, 30_000
+
+
+class PortError(Exception):
+    """A port that is taken, or a name that has none; says what to do."""
+
+
+def chosen(changes: Mapping[str, int]) -> Mapping[str, int]:
+    """The usual ports with some changed; raises `PortError` for a name that has no port."""
+    unknown = sorted(set(changes) - set(USUAL))
+    if unknown:
+        raise PortError(f"no port is called {', '.join(unknown)}; there are {', '.join(USUAL)}")
+    return {**USUAL, **changes}
+
+
+def any_free() -> Mapping[str, int]:
+    """A free port for each name, so that stacks run beside each other."""
+    return dict(zip(USUAL, free_ports(len(USUAL)), strict=True))
+
+
+def require_free(ports: Mapping[str, int], names: Collection[str]) -> None:
+    """Raises `PortError` that names every port in use and how to choose another."""
+    taken = [f"{ports[name]} ({name})" for name in names if not is_free(ports[name])]
+    if taken:
+        change = next(name for name in names if not is_free(ports[name]))
+        raise PortError(
+            f"taken by another program: port {', '.join(taken)}; "
+            f"choose others, such as --port {change}={free_port()}, or --free-ports for any"
+        )
 
 
 def is_free(port: int) -> bool:

@@ -10,9 +10,11 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -73,7 +75,7 @@ class Postgres:
             argv=(*wrapper, _binary("postgres"), "-D", str(self._data), *options),
             log=self._log,
             ready=self._ready,
-            prepare=self._initialise,
+            prepare=self._prepare,
             stop_signal=signal.SIGINT,  # the fast way: SIGTERM would wait for every client to leave
             user=user,
         )
@@ -94,9 +96,21 @@ class Postgres:
             return False
         return True
 
-    async def _initialise(self) -> None:
-        if not self._data.exists():
+    async def _prepare(self) -> None:
+        if self._data.exists():
+            self._forget_stranger()
+        else:
             await asyncio.to_thread(self._initdb)
+
+    def _forget_stranger(self) -> None:
+        # After a reboot the remembered number may be another program's: PostgreSQL would wait for it.
+        # Its own lock on shared memory stays in force, so the file goes only if no PostgreSQL has the number.
+        remembered = self._data / "postmaster.pid"
+        if remembered.exists():
+            with suppress(psutil.NoSuchProcess):
+                pid = int(remembered.read_text().partition("\n")[0])
+                if psutil.Process(pid).name() != "postgres":
+                    remembered.unlink()
 
     def _initdb(self) -> None:
         # Made under another name: a half-made folder is never taken for a database.

@@ -6,9 +6,7 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
-import grpc
 from google.protobuf.duration_pb2 import Duration
-from grpc_health.v1 import health_pb2
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
@@ -22,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.local.child import Program, installed
 from deploy.local.ports import LOOPBACK
+from deploy.local.probes import grpc_serves
 
 NAMESPACE = "ruum"
 RETENTION = timedelta(days=30)
@@ -82,7 +81,7 @@ class Temporal:
             name="temporal",
             argv=(
                 installed("temporal"),
-                *("server", "start-dev", "--ui-disable-news-fetch", "--log-level", "warn"),
+                *("server", "start-dev", "--ui-disable-news-fetch", "--log-level", "error"),
                 *words,
             ),
             log=self._log,
@@ -94,22 +93,7 @@ class Temporal:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def _ready(self) -> bool:
-        return await grpc_healthy(self.address, _FRONTEND)
-
-
-async def grpc_healthy(address: str, service: str = "") -> bool:
-    """Whether the standard health service at this address says that `service` is serving."""
-    async with grpc.aio.insecure_channel(address) as channel:
-        check = channel.unary_unary(
-            "/grpc.health.v1.Health/Check",
-            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
-        )
-        try:
-            answer = await check(health_pb2.HealthCheckRequest(service=service), timeout=2)
-        except grpc.aio.AioRpcError:
-            return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return await grpc_serves(self.address, _FRONTEND)
 
 
 async def prepare(client: Client) -> None:

@@ -1,0 +1,139 @@
+"""`ruum up`: the whole of ruum on one machine, until Ctrl-C (OP-20)."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.child import ProgramError
+from deploy.local.home import AlreadyRunsError, Home
+from deploy.local.ports import PortError, require_free
+from deploy.local.processes import Processes
+from deploy.local.supervisor import Supervisor, Unit
+from deploy.local.table import Table, ports_of
+
+_MEBIBYTE = 1024**2
+
+
+class UnknownNameError(Exception):
+    """Nothing in the table is called so."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that runs: where all is, and under which process ids."""
+
+    table: Table
+    processes: Processes
+
+
+Welcome = Callable[[Stack], Awaitable[Iterable[str]]]
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    ports: Mapping[str, int],
+    *,
+    only: Collection[str] | None = None,
+    tell: Callable[[str], None] = print,
+) -> AsyncIterator[Stack]:
+    """All of the table, or `only` the named units (whoever leaves one out runs it otherwise), kept running.
+
+    Raises:
+        AlreadyRunsError: another stack has the folder.
+        PortError: a port is taken.
+        ProgramError: a program cannot be started.
+        UnknownNameError: a name in `only` is not in the table.
+    """
+    home = Home(folder)
+    with home.held(ports):
+        processes = Processes(home.processes)
+        processes.end_leftovers()
+        table = Table(home, ports)
+        units = _named(table.units(), only)
+        require_free(ports, [port for unit in units for port in ports_of(unit)])
+        supervisor = Supervisor(units, processes, tell)
+        try:
+            await supervisor.start()
+            yield Stack(table, processes)
+        finally:
+            await supervisor.stop()
+            processes.forget()
+
+
+def found(folder: Path) -> Stack:
+    """The stack that runs, or last ran, in this folder, for a command that works on it from outside."""
+    home = Home(folder)
+    return Stack(Table(home, home.ports()), Processes(home.processes))
+
+
+def up(
+    folder: Path,
+    ports: Mapping[str, int],
+    *,
+    only: Collection[str] | None = None,
+    welcome: Welcome | None = None,
+) -> None:
+    """Run the stack until Ctrl-C or SIGTERM; when all is ready, `welcome` has more lines for the person.
+
+    Raises:
+        SystemExit: it could not start; says why.
+    """
+    try:
+        asyncio.run(_until_stopped(_serve(folder, ports, only, welcome)))
+    except (AlreadyRunsError, PortError, ProgramError, UnknownNameError) as error:
+        raise SystemExit(f"ruum up: {error}") from None
+
+
+async def _until_stopped(serving: Awaitable[None]) -> None:
+    task = asyncio.ensure_future(serving)
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        # A second Ctrl-C must not cut the stopping short: that would leave programs behind.
+        if not asked:
+            asked = True
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _serve(
+    folder: Path, ports: Mapping[str, int], only: Collection[str] | None, welcome: Welcome | None
+) -> None:
+    began = time.monotonic()
+    async with running(folder, ports, only=only) as stack:
+        lines = [*_addresses(stack.table), *(await welcome(stack) if welcome is not None else ())]
+        seconds, memory = time.monotonic() - began, stack.processes.memory() / _MEBIBYTE
+        print(f"\nall ready in {seconds:.1f} s, {memory:.0f} MiB", *lines, sep="\n")
+        print("Ctrl-C stops all", flush=True)
+        await asyncio.get_running_loop().create_future()
+
+
+def _addresses(table: Table) -> list[str]:
+    return [
+        f"  ruum              {table.environment.public_url}",
+        f"  partners' console {table.environment.console_url}",
+        f"  Temporal          {table.temporal.ui_url}/namespaces/{table.temporal.namespace}/workflows",
+        f"  data and logs     {table.home.folder}",
+    ]
+
+
+def _named(units: list[Unit], only: Collection[str] | None) -> list[Unit]:
+    if only is None:
+        return units
+    unknown = sorted(set(only) - {unit.name for unit in units})
+    if unknown:
+        known = ", ".join(unit.name for unit in units)
+        raise UnknownNameError(f"nothing is called {', '.join(unknown)}; there are {known}")
+    return [unit for unit in units if unit.name in only]
