@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2] / "protos"
 
 def _validation_rules(folder: Path) -> Path:
     """The descriptor of `buf/validate/validate.proto`, which the validator's wheel carries instead of its source."""
-    from protovalidate._gen.buf.validate import validate_pb  # noqa: PLC0415, PLC2701  # only needed here, only there
+    from protovalidate._gen.buf.validate import validate_pb  # noqa: PLC0415  # only needed here, only there
 
     files = descriptor_pb2.FileDescriptorSet()
     for module in (descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):

@@ -105,9 +105,7 @@ def load(settings: type[S]) -> S:
         return settings()
     except ValidationError as refused:
         found = refused.errors(include_input=False, include_context=False, include_url=False)
-    raise SystemExit(
-        "\n".join(f"{PREFIX}{error['loc'][0]}".upper() + f" {_complaint(error)}" for error in found)
-    )
+    raise SystemExit("\n".join(f"{PREFIX}{error['loc'][0]}".upper() + f" {_complaint(error)}" for error in found))
 
 
 def _complaint(error: ErrorDetails) -> str:

@@ -109,9 +109,7 @@ class StripeWebhooks(_Signatures):
 
     def sign(self, body: bytes) -> dict[str, str]:
         timestamp = self._timestamp()
-        return {
-            "stripe-signature": f"t={timestamp},v1={self._digest(_stripe_content(timestamp, body)).hex()}"
-        }
+        return {"stripe-signature": f"t={timestamp},v1={self._digest(_stripe_content(timestamp, body)).hex()}"}
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Returns when the body is the processor's; the event's own id tells repeats.
@@ -125,9 +123,7 @@ class StripeWebhooks(_Signatures):
         timestamps = [value for name, _, value in parts if name == "t"]
         if len(timestamps) != 1:
             raise WebhookMalformed(field="stripe-signature")
-        given = [
-            _decoded(value, bytes.fromhex, "stripe-signature") for name, _, value in parts if name == "v1"
-        ]
+        given = [_decoded(value, bytes.fromhex, "stripe-signature") for name, _, value in parts if name == "v1"]
         content = _stripe_content(timestamps[0], body)
         self._check(timestamps[0], content, given, field="stripe-signature")
 

@@ -27,7 +27,7 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bruum/common/v1/common.proto\x12\x0eruum.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"9\n\x04Page\x12\x18\n\x06\x63ursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x17\n\x04size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\"\x94\x01\n\x0b\x45ventHeader\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61ggregate_id\x18\x02 \x01(\t\x12\x19\n\x11\x61ggregate_version\x18\x03 \x01(\x03\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tmember_id\x18\x05 \x01(\t\"\xa3\x01\n\x07Webhook\x12\x18\n\x07partner\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x35\n\x07headers\x18\x02 \x03(\x0b\x32$.ruum.common.v1.Webhook.HeadersEntry\x12\x17\n\x04\x62ody\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x10\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"%\n\x0eWebhookReceipt\x12\x13\n\x0bseen_before\x18\x01 \x01(\x08\"7\n\x03\x44\x61y\x12\x30\n\x03iso\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\"b\n\x07\x41\x64\x64ress\x12\x13\n\x0bpostal_code\x18\x01 \x01(\t\x12\x12\n\nprefecture\x18\x02 \x01(\t\x12\x0c\n\x04\x63ity\x18\x03 \x01(\t\x12\x0e\n\x06street\x18\x04 \x01(\t\x12\x10\n\x08\x62uilding\x18\x05 \x01(\t:1\n\x07\x63\x61llers\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bruum/common/v1/common.proto\x12\x0eruum.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"9\n\x04Page\x12\x18\n\x06\x63ursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x17\n\x04size\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\"\x94\x01\n\x0b\x45ventHeader\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61ggregate_id\x18\x02 \x01(\t\x12\x19\n\x11\x61ggregate_version\x18\x03 \x01(\x03\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tmember_id\x18\x05 \x01(\t\"7\n\x08\x41nyEvent\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\"\xa3\x01\n\x07Webhook\x12\x18\n\x07partner\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x35\n\x07headers\x18\x02 \x03(\x0b\x32$.ruum.common.v1.Webhook.HeadersEntry\x12\x17\n\x04\x62ody\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x10\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"%\n\x0eWebhookReceipt\x12\x13\n\x0bseen_before\x18\x01 \x01(\x08\"7\n\x03\x44\x61y\x12\x30\n\x03iso\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\"b\n\x07\x41\x64\x64ress\x12\x13\n\x0bpostal_code\x18\x01 \x01(\t\x12\x12\n\nprefecture\x18\x02 \x01(\t\x12\x0c\n\x04\x63ity\x18\x03 \x01(\t\x12\x0e\n\x06street\x18\x04 \x01(\t\x12\x10\n\x08\x62uilding\x18\x05 \x01(\t:1\n\x07\x63\x61llers\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,14 +50,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAGE']._serialized_end=200
   _globals['_EVENTHEADER']._serialized_start=203
   _globals['_EVENTHEADER']._serialized_end=351
-  _globals['_WEBHOOK']._serialized_start=354
-  _globals['_WEBHOOK']._serialized_end=517
-  _globals['_WEBHOOK_HEADERSENTRY']._serialized_start=471
-  _globals['_WEBHOOK_HEADERSENTRY']._serialized_end=517
-  _globals['_WEBHOOKRECEIPT']._serialized_start=519
-  _globals['_WEBHOOKRECEIPT']._serialized_end=556
-  _globals['_DAY']._serialized_start=558
-  _globals['_DAY']._serialized_end=613
-  _globals['_ADDRESS']._serialized_start=615
-  _globals['_ADDRESS']._serialized_end=713
+  _globals['_ANYEVENT']._serialized_start=353
+  _globals['_ANYEVENT']._serialized_end=408
+  _globals['_WEBHOOK']._serialized_start=411
+  _globals['_WEBHOOK']._serialized_end=574
+  _globals['_WEBHOOK_HEADERSENTRY']._serialized_start=528
+  _globals['_WEBHOOK_HEADERSENTRY']._serialized_end=574
+  _globals['_WEBHOOKRECEIPT']._serialized_start=576
+  _globals['_WEBHOOKRECEIPT']._serialized_end=613
+  _globals['_DAY']._serialized_start=615
+  _globals['_DAY']._serialized_end=670
+  _globals['_ADDRESS']._serialized_start=672
+  _globals['_ADDRESS']._serialized_end=770
 # @@protoc_insertion_point(module_scope)

@@ -84,6 +84,28 @@ class EventHeader(_message.Message):
 Global___EventHeader: _TypeAlias = EventHeader  # noqa: Y015
 
 @_typing.final
+class AnyEvent(_message.Message):
+    """Reads the header of an event whose own message the reader does not know."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def header(self) -> Global___EventHeader: ...
+    def __init__(
+        self,
+        *,
+        header: Global___EventHeader | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnyEvent: _TypeAlias = AnyEvent  # noqa: Y015
+
+@_typing.final
 class Webhook(_message.Message):
     """A partner's message as it reached us: bytes and headers, checked by the service that owns the case."""
 

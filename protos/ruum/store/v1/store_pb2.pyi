@@ -632,6 +632,144 @@ class UpdateCheckoutRequest(_message.Message):
 Global___UpdateCheckoutRequest: _TypeAlias = UpdateCheckoutRequest  # noqa: Y015
 
 @_typing.final
+class PutProductsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PRODUCTS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    @_builtins.property
+    def products(self) -> _containers.RepeatedCompositeFieldContainer[Global___Product]: ...
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        products: _abc.Iterable[Global___Product] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["products", b"products", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutProductsRequest: _TypeAlias = PutProductsRequest  # noqa: Y015
+
+@_typing.final
+class PutProductsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.int
+    def __init__(
+        self,
+        *,
+        changed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutProductsResponse: _TypeAlias = PutProductsResponse  # noqa: Y015
+
+@_typing.final
+class PutCouponsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    COUPONS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    @_builtins.property
+    def coupons(self) -> _containers.RepeatedCompositeFieldContainer[Global___CouponTerms]: ...
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        coupons: _abc.Iterable[Global___CouponTerms] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupons", b"coupons", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutCouponsRequest: _TypeAlias = PutCouponsRequest  # noqa: Y015
+
+@_typing.final
+class PutCouponsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.int
+    def __init__(
+        self,
+        *,
+        changed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutCouponsResponse: _TypeAlias = PutCouponsResponse  # noqa: Y015
+
+@_typing.final
+class CouponTerms(_message.Message):
+    """A coupon as the campaign desk states it (ST-12)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    AMOUNT_OFF_FIELD_NUMBER: _builtins.int
+    PERCENT_OFF_FIELD_NUMBER: _builtins.int
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    MINIMUM_FIELD_NUMBER: _builtins.int
+    SKUS_FIELD_NUMBER: _builtins.int
+    USES_PER_MEMBER_FIELD_NUMBER: _builtins.int
+    USES_TOTAL_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    amount_off: _builtins.int
+    percent_off: _builtins.int
+    minimum: _builtins.int
+    uses_per_member: _builtins.int
+    uses_total: _builtins.int
+    @_builtins.property
+    def name(self) -> Global___LocalText: ...
+    @_builtins.property
+    def first_day(self) -> _common_pb2.Day: ...
+    @_builtins.property
+    def last_day(self) -> _common_pb2.Day: ...
+    @_builtins.property
+    def skus(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Empty: every product."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        name: Global___LocalText | None = ...,
+        amount_off: _builtins.int = ...,
+        percent_off: _builtins.int = ...,
+        first_day: _common_pb2.Day | None = ...,
+        last_day: _common_pb2.Day | None = ...,
+        minimum: _builtins.int = ...,
+        skus: _abc.Iterable[_builtins.str] | None = ...,
+        uses_per_member: _builtins.int = ...,
+        uses_total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "last_day", b"last_day", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_off", b"amount_off", "code", b"code", "first_day", b"first_day", "last_day", b"last_day", "minimum", b"minimum", "name", b"name", "percent_off", b"percent_off", "skus", b"skus", "uses_per_member", b"uses_per_member", "uses_total", b"uses_total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CouponTerms: _TypeAlias = CouponTerms  # noqa: Y015
+
+@_typing.final
 class ListUsableCouponsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1220,11 +1358,14 @@ class BeginPlacingRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
     SNAPSHOT_HASH_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     TERMS_VERSION_FIELD_NUMBER: _builtins.int
     CANCELLATION_VERSION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     order_id: _builtins.str
     snapshot_hash: _builtins.str
+    attempt: _builtins.int
+    """Which try of placing the order this is, from 1, counted by the flow that owns it; a try that was begun is not begun again."""
     terms_version: _builtins.str
     """Versions that were ticked: terms and cancellation rules (SK-26)."""
     cancellation_version: _builtins.str
@@ -1237,12 +1378,13 @@ class BeginPlacingRequest(_message.Message):
         as_of: _timestamp_pb2.Timestamp | None = ...,
         order_id: _builtins.str = ...,
         snapshot_hash: _builtins.str = ...,
+        attempt: _builtins.int = ...,
         terms_version: _builtins.str = ...,
         cancellation_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "cancellation_version", b"cancellation_version", "order_id", b"order_id", "request_id", b"request_id", "snapshot_hash", b"snapshot_hash", "terms_version", b"terms_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "attempt", b"attempt", "cancellation_version", b"cancellation_version", "order_id", b"order_id", "request_id", b"request_id", "snapshot_hash", b"snapshot_hash", "terms_version", b"terms_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -120,6 +120,16 @@ class StoreServiceStub:
                 request_serializer=ruum_dot_store_dot_v1_dot_store__pb2.AbandonPlacingRequest.SerializeToString,
                 response_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.Order.FromString,
                 _registered_method=True)
+        self.PutProducts = channel.unary_unary(
+                '/ruum.store.v1.StoreService/PutProducts',
+                request_serializer=ruum_dot_store_dot_v1_dot_store__pb2.PutProductsRequest.SerializeToString,
+                response_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.PutProductsResponse.FromString,
+                _registered_method=True)
+        self.PutCoupons = channel.unary_unary(
+                '/ruum.store.v1.StoreService/PutCoupons',
+                request_serializer=ruum_dot_store_dot_v1_dot_store__pb2.PutCouponsRequest.SerializeToString,
+                response_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.PutCouponsResponse.FromString,
+                _registered_method=True)
         self.EnsureAuthorised = channel.unary_unary(
                 '/ruum.store.v1.StoreService/EnsureAuthorised',
                 request_serializer=ruum_dot_store_dot_v1_dot_store__pb2.EnsureAuthorisedRequest.SerializeToString,
@@ -288,6 +298,19 @@ class StoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutProducts(self, request, context):
+        """Goods and prices as operators keep them (SK-07); orders keep the price they were placed at.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutCoupons(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EnsureAuthorised(self, request, context):
         """Asks for a payment's present state; a lapsing authorisation is renewed (SK-38).
         """
@@ -443,6 +466,16 @@ def add_StoreServiceServicer_to_server(servicer, server):
                     servicer.AbandonPlacing,
                     request_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.AbandonPlacingRequest.FromString,
                     response_serializer=ruum_dot_store_dot_v1_dot_store__pb2.Order.SerializeToString,
+            ),
+            'PutProducts': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutProducts,
+                    request_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.PutProductsRequest.FromString,
+                    response_serializer=ruum_dot_store_dot_v1_dot_store__pb2.PutProductsResponse.SerializeToString,
+            ),
+            'PutCoupons': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutCoupons,
+                    request_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.PutCouponsRequest.FromString,
+                    response_serializer=ruum_dot_store_dot_v1_dot_store__pb2.PutCouponsResponse.SerializeToString,
             ),
             'EnsureAuthorised': grpc.unary_unary_rpc_method_handler(
                     servicer.EnsureAuthorised,
@@ -954,6 +987,60 @@ class StoreService:
             '/ruum.store.v1.StoreService/AbandonPlacing',
             ruum_dot_store_dot_v1_dot_store__pb2.AbandonPlacingRequest.SerializeToString,
             ruum_dot_store_dot_v1_dot_store__pb2.Order.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutProducts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruum.store.v1.StoreService/PutProducts',
+            ruum_dot_store_dot_v1_dot_store__pb2.PutProductsRequest.SerializeToString,
+            ruum_dot_store_dot_v1_dot_store__pb2.PutProductsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutCoupons(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruum.store.v1.StoreService/PutCoupons',
+            ruum_dot_store_dot_v1_dot_store__pb2.PutCouponsRequest.SerializeToString,
+            ruum_dot_store_dot_v1_dot_store__pb2.PutCouponsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,9 @@ class StoreServiceStub:
     ConfirmOrder: _grpc.UnaryUnaryMultiCallable[_store_pb2.ConfirmOrderRequest, _store_pb2.Order]
     AbandonPlacing: _grpc.UnaryUnaryMultiCallable[_store_pb2.AbandonPlacingRequest, _store_pb2.Order]
     """Undoes placing: what was authorised is voided, coupon and credit are free again, the checkout is open again."""
+    PutProducts: _grpc.UnaryUnaryMultiCallable[_store_pb2.PutProductsRequest, _store_pb2.PutProductsResponse]
+    """Goods and prices as operators keep them (SK-07); orders keep the price they were placed at."""
+    PutCoupons: _grpc.UnaryUnaryMultiCallable[_store_pb2.PutCouponsRequest, _store_pb2.PutCouponsResponse]
     EnsureAuthorised: _grpc.UnaryUnaryMultiCallable[_store_pb2.EnsureAuthorisedRequest, _store_pb2.PaymentView]
     """Asks for a payment's present state; a lapsing authorisation is renewed (SK-38)."""
     CapturePayment: _grpc.UnaryUnaryMultiCallable[_store_pb2.CapturePaymentRequest, _store_pb2.PaymentView]
@@ -114,6 +117,9 @@ class StoreServiceAsyncStub(StoreServiceStub):
     ConfirmOrder: _aio.UnaryUnaryMultiCallable[_store_pb2.ConfirmOrderRequest, _store_pb2.Order]  # type: ignore[assignment]
     AbandonPlacing: _aio.UnaryUnaryMultiCallable[_store_pb2.AbandonPlacingRequest, _store_pb2.Order]  # type: ignore[assignment]
     """Undoes placing: what was authorised is voided, coupon and credit are free again, the checkout is open again."""
+    PutProducts: _aio.UnaryUnaryMultiCallable[_store_pb2.PutProductsRequest, _store_pb2.PutProductsResponse]  # type: ignore[assignment]
+    """Goods and prices as operators keep them (SK-07); orders keep the price they were placed at."""
+    PutCoupons: _aio.UnaryUnaryMultiCallable[_store_pb2.PutCouponsRequest, _store_pb2.PutCouponsResponse]  # type: ignore[assignment]
     EnsureAuthorised: _aio.UnaryUnaryMultiCallable[_store_pb2.EnsureAuthorisedRequest, _store_pb2.PaymentView]  # type: ignore[assignment]
     """Asks for a payment's present state; a lapsing authorisation is renewed (SK-38)."""
     CapturePayment: _aio.UnaryUnaryMultiCallable[_store_pb2.CapturePaymentRequest, _store_pb2.PaymentView]  # type: ignore[assignment]
@@ -265,6 +271,21 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_store_pb2.Order, _abc.Awaitable[_store_pb2.Order]]:
         """Undoes placing: what was authorised is voided, coupon and credit are free again, the checkout is open again."""
+
+    @_abc_1.abstractmethod
+    def PutProducts(
+        self,
+        request: _store_pb2.PutProductsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_pb2.PutProductsResponse, _abc.Awaitable[_store_pb2.PutProductsResponse]]:
+        """Goods and prices as operators keep them (SK-07); orders keep the price they were placed at."""
+
+    @_abc_1.abstractmethod
+    def PutCoupons(
+        self,
+        request: _store_pb2.PutCouponsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_pb2.PutCouponsResponse, _abc.Awaitable[_store_pb2.PutCouponsResponse]]: ...
 
     @_abc_1.abstractmethod
     def EnsureAuthorised(

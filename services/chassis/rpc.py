@@ -1,0 +1,145 @@
+"""Builders of gRPC servers and channels, alike in every process: one server a process, one channel a neighbour."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.chassis import failures
+from services.chassis.caller import KeyRing, Signer
+from services.chassis.door import LONGEST_CALL, Door
+from services.chassis.telemetry import Telemetry
+
+_log = structlog.get_logger()
+
+_RETRY = json.dumps(
+    {
+        "methodConfig": [
+            {
+                # Every command is idempotent (PR-10): what may not have arrived is sent again.
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.05s",
+                    "maxBackoff": "1s",
+                    "backoffMultiplier": 3,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ]
+    }
+)
+_KEPT_OPEN = [
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+]
+_SERVED = [
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+]
+
+
+class _Outgoing(grpc.aio.UnaryUnaryClientInterceptor):
+    """Says who we are where nobody else is spoken for, sets a limit, and answers failures by their names."""
+
+    def __init__(self, audience: str, signer: Signer) -> None:
+        self._audience = audience
+        self._signer = signer
+
+    async def intercept_unary_unary(
+        self, continuation: Callable[..., Any], details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        metadata = grpc.aio.Metadata(*(details.metadata or ()))
+        if metadata.get("authorization") is None:
+            metadata.add("authorization", f"Bearer {self._signer.own_token(self._audience)}")
+        bound = structlog.contextvars.get_contextvars().get("request_id")
+        if bound and metadata.get("x-request-id") is None:
+            metadata.add("x-request-id", str(bound))
+        limited = grpc.aio.ClientCallDetails(
+            details.method,
+            details.timeout or LONGEST_CALL / 2,
+            metadata,
+            details.credentials,
+            details.wait_for_ready,
+        )
+        call = await continuation(limited, request)
+        try:
+            await call
+        except grpc.aio.AioRpcError as failed:
+            raise failures.failure(failed) from None
+        return call
+
+
+def channel(address: str, audience: str, signer: Signer) -> grpc.aio.Channel:
+    """A channel to a neighbour, made once and kept: calls raise `RuumError`s.
+
+    Args:
+        address: `host:port`.
+        audience: the neighbour's name: `points`.
+        signer: signs for us where the call carries no member's token.
+    """
+    options = [*_KEPT_OPEN, ("grpc.service_config", _RETRY), ("grpc.enable_retries", 1)]
+    return grpc.aio.insecure_channel(address, options=options, interceptors=[_Outgoing(audience, signer)])
+
+
+class Server:
+    """A gRPC server with the door, health and reflection.
+
+    Args:
+        name: the service: `points`; also the audience that tokens must name.
+        keys: the public keys of those who sign tokens.
+        services: the contracts that are served.
+    """
+
+    def __init__(self, name: str, listen: str, keys: KeyRing, services: Sequence[ServiceDescriptor]) -> None:
+        self.name = name
+        self.telemetry = Telemetry()
+        self.grpc = grpc.aio.server(interceptors=[Door(name, keys, self.telemetry, list(services))], options=_SERVED)
+        self.port = self.grpc.add_insecure_port(listen)
+        self.health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self.grpc)
+        names = [service.full_name for service in services]
+        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME, health.SERVICE_NAME], self.grpc)
+        self._beside: list[Callable[[], Any]] = []
+
+    def beside(self, run: Callable[[], Any]) -> None:
+        """A coroutine that runs as long as the server does, such as a relay; when it fails, the process ends."""
+        self._beside.append(run)
+
+    async def serve(self) -> None:
+        """Serves until SIGTERM or Ctrl-C, then lets calls under way finish."""
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, stopped.set)
+        await self.grpc.start()
+        await self.health.set("", health_pb2.HealthCheckResponse.SERVING)
+        _log.info("serving", port=self.port)
+        tasks = [asyncio.ensure_future(run()) for run in self._beside]
+        waiting = asyncio.ensure_future(stopped.wait())
+        done, _ = await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+        await self.health.enter_graceful_shutdown()
+        await self.grpc.stop(grace=5)
+        for task in [*tasks, waiting]:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                if task not in done:
+                    await task
+        for task in done - {waiting}:
+            task.result()

@@ -1,0 +1,61 @@
+"""The Temporal client and worker, set up alike everywhere."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from services.chassis.errors import RuumError, Unavailable
+
+
+async def connect(address: str, namespace: str) -> Client:
+    """A client whose inputs and answers are JSON of dataclasses and pydantic models.
+
+    Raises:
+        Unavailable: the server cannot be reached now.
+    """
+    try:
+        return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
+    except (RPCError, RuntimeError) as failure:
+        raise Unavailable from failure
+
+
+class NamedFailures(Interceptor):
+    """An activity's failure keeps its name in the workflow, and nothing else (OP-03, OP-04).
+
+    The type of the `ApplicationError` is the failure's code: a workflow decides by it. What cannot get better by
+    trying again is not tried again.
+    """
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002  # its name
+        return _Named(next)
+
+
+class _Named(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002  # its name
+        try:
+            return await self.next.execute_activity(input)
+        except RuumError as failure:
+            raise application_error(failure) from None
+
+
+def application_error(failure: RuumError) -> ApplicationError:
+    """The failure as a workflow sees it: its code and parameters, which hold no personal data."""
+    return ApplicationError(
+        failure.code,
+        dict(failure.params),
+        type=failure.code,
+        non_retryable=not (failure.row.retryable or failure.row.http >= 500),  # noqa: PLR2004  # server errors
+        next_retry_delay=failure.retry_after or _pause(failure),
+    )
+
+
+def _pause(failure: RuumError) -> timedelta | None:
+    """A request that is under way elsewhere is asked again soon, not after a growing back-off."""
+    return timedelta(milliseconds=200) if failure.code == "request-still-running" else None

@@ -1,0 +1,79 @@
+"""`ruum`: the one command (OP-22)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from enum import Enum
+from importlib import import_module
+
+import typer
+import uvloop
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+
+
+class Context(Enum):
+    """Services with data of their own."""
+
+    IDENTITY = "identity"
+    ROOMS = "rooms"
+    POINTS = "points"
+    STORE = "store"
+    SPAREKEY = "sparekey"
+    NOTIFIER = "notifier"
+
+
+class Service(Enum):
+    """Processes that serve."""
+
+    IDENTITY = "identity"
+    ROOMS = "rooms"
+    POINTS = "points"
+    STORE = "store"
+    SPAREKEY = "sparekey"
+    NOTIFIER = "notifier"
+    GATEWAY = "gateway"
+
+
+@app.command()
+def serve(service: Service) -> None:
+    """Runs one service until SIGTERM or Ctrl-C."""
+    main = import_module(f"services.{service.value}.main")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main.serve())
+
+
+@app.command()
+def worker() -> None:
+    """Runs the workflows and their activities until SIGTERM or Ctrl-C."""
+    main = import_module("workflows.worker")
+    asyncio.run(main.serve())
+
+
+@app.command()
+def migrate(context: Context) -> None:
+    """Brings one context's schema to its newest version; reads RUUM_MIGRATION_DATABASE_URL."""
+    from services.chassis import migrate as migrations  # noqa: PLC0415  # Alembic is not needed to serve
+
+    url = os.environ.get("RUUM_MIGRATION_DATABASE_URL")
+    if not url:
+        raise SystemExit("RUUM_MIGRATION_DATABASE_URL is not set: the role that owns the schema")
+    migrations.upgrade(context.value, url)
+
+
+@app.command()
+def protos() -> None:
+    """Writes the protobuf modules anew from protos/."""
+    from services.chassis import protos as contracts  # noqa: PLC0415  # the compiler is a development tool
+
+    contracts.generate()
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
