@@ -17,6 +17,7 @@ class Credentials:
     """Files that only their owner reads, except for the public keys."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
         self.public_keys = folder / "keys" / "public"
 
@@ -50,7 +51,7 @@ class Credentials:
 
 def _keep(path: Path, content: str) -> None:
     """Write a file so that, after a power cut, it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -36,9 +36,7 @@ async def events(nats_server: Nats) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("context", CONTEXTS)
 @pytest.mark.rule("OP-10")
-async def test_context_publishes_its_own_subjects_and_no_others(
-    nats_server: Nats, events: str, context: str
-) -> None:
+async def test_context_publishes_its_own_subjects_and_no_others(nats_server: Nats, events: str, context: str) -> None:
     others = [other for other in CONTEXTS if other != context]
     async with connected(nats_server, context) as (client, complaints):
         jetstream = client.jetstream()

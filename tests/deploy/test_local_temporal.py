@@ -61,9 +61,7 @@ async def test_cases_are_found_by_every_search_attribute(temporal_server: Tempor
     attributes = TypedSearchAttributes(
         [
             *(SearchAttributePair(SearchAttributeKey.for_keyword(word), mark) for word in words),
-            SearchAttributePair(
-                SearchAttributeKey.for_datetime("Deadline"), datetime(2026, 5, 3, tzinfo=UTC)
-            ),
+            SearchAttributePair(SearchAttributeKey.for_datetime("Deadline"), datetime(2026, 5, 3, tzinfo=UTC)),
             SearchAttributePair(SearchAttributeKey.for_bool("NeedsOperator"), value=True),
         ]
     )
@@ -99,8 +97,7 @@ async def test_one_case_is_moved_in_time(temporal_server: Temporal) -> None:
     skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
     async with Worker(client, task_queue=QUEUE, workflows=[Month]):
         moved, still = [
-            await skipper.client.start_workflow(Month.run, id=uuid.uuid4().hex, task_queue=QUEUE)
-            for _ in range(2)
+            await skipper.client.start_workflow(Month.run, id=uuid.uuid4().hex, task_queue=QUEUE) for _ in range(2)
         ]
 
         await skipper.fast_forward(moved, timedelta(days=31))

@@ -1,0 +1,248 @@
+"""The stack as a person starts it: one to a folder, its ports, its end, and what survives a SIGKILL."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import nats
+import psutil
+import psycopg
+import pytest
+from temporalio.client import Client
+
+from deploy.local import ports, supervisor
+from deploy.local.home import AlreadyRunsError, Home
+from deploy.local.ports import PortError
+from deploy.local.processes import Processes
+from deploy.local.stack import Stack, UnknownNameError, found, running
+from deploy.local.table import SERVERS, Table
+
+UP = """
+import json, sys
+from pathlib import Path
+from deploy.local.stack import up
+up(Path(sys.argv[1]), json.loads(sys.argv[2]), only=["nats"])
+"""
+
+
+class Told:
+    """What the supervisor told, and a way to wait for words."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    async def hears(self, words: str) -> None:
+        deadline = time.monotonic() + 30
+        while not any(words in line for line in self.lines):
+            assert time.monotonic() < deadline, self.lines
+            await asyncio.sleep(0.02)
+
+
+# A killed server
+
+
+@pytest.fixture(scope="module")
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory, told: Told) -> AsyncIterator[Stack]:
+    """The three servers, durable as on a developer's machine."""
+    folder = tmp_path_factory.mktemp("stack")
+    async with running(folder, ports.any_free(), only=SERVERS, tell=told.lines.append) as stack:
+        yield stack
+
+
+async def kill(stack: Stack, told: Told, name: str) -> None:
+    told.lines.clear()
+    os.kill(stack.processes.pids()[name], signal.SIGKILL)
+    await told.hears(f"{name} is back")
+
+
+async def orders(stack: Stack, statement: str) -> object:
+    url = stack.table.postgres.dsn("store_owner")
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        found = await connection.execute(statement)
+        return await found.fetchone() if found.description else None
+
+
+@pytest.mark.rule("OP-20")
+async def test_killed_postgres_comes_back_with_what_was_committed(stack: Stack, told: Told) -> None:
+    await orders(stack, "CREATE TABLE orders AS SELECT generate_series(1, 1000) AS number")
+
+    await kill(stack, told, "postgres")
+
+    assert await orders(stack, "SELECT count(*) FROM orders") == (1000,)
+
+
+async def test_postgres_of_a_stack_is_durable(stack: Stack) -> None:
+    settings = "SELECT current_setting('fsync'), current_setting('synchronous_commit')"
+
+    assert await orders(stack, settings) == ("on", "on")
+
+
+@pytest.mark.rule("OP-20")
+async def test_killed_nats_comes_back_with_what_was_acknowledged(stack: Stack, told: Told) -> None:
+    store = stack.table.nats.url("store")
+    client = await nats.connect(store)
+    jetstream = client.jetstream()
+    await jetstream.add_stream(name="FACTS", subjects=["ruum.>"])
+    await asyncio.gather(*(jetstream.publish("ruum.store.fact.v1", b"x") for _ in range(100)))
+    await client.close()
+
+    await kill(stack, told, "nats")
+
+    client = await nats.connect(store)
+    assert (await client.jetstream().stream_info("FACTS")).state.messages == 100
+    await client.close()
+
+
+@pytest.mark.rule("OP-20")
+async def test_killed_temporal_comes_back_with_every_case(stack: Stack, told: Told) -> None:
+    client = await Client.connect(stack.table.temporal.address, namespace="ruum")
+    cases = [await client.start_workflow("Any", id=f"case-{n}", task_queue="idle") for n in range(20)]
+
+    await kill(stack, told, "temporal")
+
+    assert [(await case.describe()).close_time for case in cases] == [None] * 20
+
+
+async def test_stack_that_runs_is_found_by_its_folder(stack: Stack) -> None:
+    same = found(stack.table.home.folder)
+
+    assert same.processes.pids() == stack.processes.pids()
+    assert same.table.postgres.admin_url == stack.table.postgres.admin_url
+    assert same.processes.memory() > 50 * 1024**2
+
+
+# One stack
+
+
+async def test_second_stack_in_a_folder_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path, ports.any_free(), only=[]):
+        with pytest.raises(AlreadyRunsError, match="already runs in"):
+            async with running(tmp_path, ports.any_free(), only=[]):
+                pass
+
+
+async def test_ports_that_are_taken_are_named_with_the_way_to_change_them(tmp_path: Path) -> None:
+    free = ports.any_free()
+    async with running(tmp_path / "one", free, only=["nats"]):
+        with pytest.raises(PortError, match=rf"port {free['nats']} \(nats\); choose .* --port nats=\d+"):
+            async with running(tmp_path / "two", free, only=["nats"]):
+                pass
+
+
+def test_unknown_port_is_refused() -> None:
+    with pytest.raises(PortError, match="no port is called door; there are gateway, "):
+        ports.chosen({"door": 1})
+
+
+def test_chosen_port_replaces_the_usual_one_only() -> None:
+    assert ports.chosen({"gateway": 9000}) == {**ports.USUAL, "gateway": 9000}
+
+
+async def test_unknown_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="nothing is called door; there are postgres, "):
+        async with running(tmp_path, ports.any_free(), only=["door"]):
+            pass
+
+
+async def test_data_and_secrets_stay_for_the_next_start(tmp_path: Path) -> None:
+    free = ports.any_free()
+    async with running(tmp_path, free, only=["postgres"]) as first:
+        await orders(first, "CREATE TABLE orders AS SELECT 1 AS number")
+
+    async with running(tmp_path, free, only=["postgres"]) as second:
+        assert await orders(second, "SELECT * FROM orders") == (1,)
+
+
+async def test_last_runs_logs_are_put_aside(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    for _ in range(2):
+        async with running(tmp_path, ports.any_free(), only=["nats"]):
+            pass
+
+    ready = "Server is ready"
+    assert home.log("nats").read_text().count(ready) == 1
+    assert (tmp_path / "logs" / "previous" / "nats.log").read_text().count(ready) == 1
+
+
+# The command
+
+
+async def started(folder: Path, chosen: dict[str, int]) -> asyncio.subprocess.Process:
+    """`up` with NATS alone, when it says that all is ready."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", UP, str(folder), json.dumps(chosen)), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if b"Ctrl-C stops all" in line:
+            break
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.rule("OP-20")
+async def test_signal_stops_all(tmp_path: Path, number: signal.Signals) -> None:
+    up = await started(tmp_path, dict(ports.any_free()))
+    server = psutil.Process(Processes(Home(tmp_path).processes).pids()["nats"])
+
+    up.send_signal(number)
+    up.send_signal(number)
+
+    assert await up.wait() == 0
+    assert not server.is_running()
+
+
+async def test_what_a_killed_stack_left_behind_ends_at_the_next_start(tmp_path: Path) -> None:
+    chosen = dict(ports.any_free())
+    up = await started(tmp_path, chosen)
+    left_behind = psutil.Process(Processes(Home(tmp_path).processes).pids()["nats"])
+    up.kill()
+    await up.wait()
+
+    async with running(tmp_path, chosen, only=["nats"]) as stack:
+        assert stack.processes.pids()["nats"] != left_behind.pid
+        assert not left_behind.is_running() or left_behind.status() == psutil.STATUS_ZOMBIE
+
+
+async def test_refused_start_says_why_in_one_line(tmp_path: Path) -> None:
+    async with running(tmp_path, ports.any_free(), only=[]):
+        up = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", UP, str(tmp_path), json.dumps(ports.any_free())), stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await up.communicate()
+
+    assert up.returncode == 1
+    assert said.decode().startswith("ruum up: a stack already runs in")
+    assert said.count(b"\n") == 1
+
+
+# The table
+
+
+def test_stubborn_programs_end_within_ten_seconds(tmp_path: Path) -> None:
+    units = {unit.name: unit for unit in Table(Home(tmp_path), ports.USUAL).units()}
+
+    def rank(name: str) -> int:
+        unit = units[name]
+        return (0 if unit.job else 1) + max((rank(before) for before in unit.after), default=0)
+
+    assert max(map(rank, units)) * supervisor._GRACE < 10
+
+
+def test_table_names_only_what_it_holds(tmp_path: Path) -> None:
+    units = Table(Home(tmp_path), ports.USUAL).units()
+
+    names = [unit.name for unit in units]
+
+    for number, unit in enumerate(units):
+        assert set(unit.after) <= set(names[:number])
