@@ -8,13 +8,19 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from babel import Locale
-from babel.dates import format_date, format_time, format_timedelta
+from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal
 
 from services.chassis.jst import JST, jst_date
 
 Value = str | int | date | timedelta
-_UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
+# Babel would round to weeks and months, which may end too early, and lacks these units for two of our languages.
+_UNITS = (
+    (timedelta(days=1), {"ja": "日", "en": " day", "zh": "天"}),
+    (timedelta(hours=1), {"ja": "時間", "en": " hour", "zh": "小时"}),
+    (timedelta(minutes=1), {"ja": "分", "en": " minute", "zh": "分钟"}),
+    (timedelta(seconds=1), {"ja": "秒", "en": " second", "zh": "秒"}),
+)
 _INSTANT = {"ja": "{day} {time}", "en": "{day} at {time} (Japan time)", "zh": "{day} {time}（日本时间）"}
 
 
@@ -58,9 +64,10 @@ def instant(value: Value, locale: Locale) -> str:
 def duration(value: Value, locale: Locale) -> str:
     """A length of time, also as seconds, rounded up to its largest unit: nobody is sent back too early."""
     length = value if isinstance(value, timedelta) else timedelta(seconds=_whole(value))
-    unit = next((unit for unit in _UNITS if length >= unit), _UNITS[-1])
-    written = format_timedelta(unit * max(1, math.ceil(length / unit)), threshold=1, locale=locale)
-    return written.replace(" ", "") if locale.language == "ja" else written
+    unit, words = next((each for each in _UNITS if length >= each[0]), _UNITS[-1])
+    number = max(1, math.ceil(length / unit))
+    plural = "s" if locale.language == "en" and number > 1 else ""
+    return f"{number}{words[locale.language]}{plural}"
 
 
 def _whole(value: Value) -> int:
