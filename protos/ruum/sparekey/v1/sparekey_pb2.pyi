@@ -73,6 +73,10 @@ class _CaseStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseState.V
     CASE_STATE_CANCELLING: _CaseState.ValueType  # 16
     CASE_STATE_CANCELLED: _CaseState.ValueType  # 17
     CASE_STATE_DESTROYED: _CaseState.ValueType  # 18
+    CASE_STATE_ACCEPTED: _CaseState.ValueType  # 19
+    """The number exists; the key can be ordered from the maker."""
+    CASE_STATE_CLEARED: _CaseState.ValueType  # 20
+    """Lease and membership were looked at afresh; the money comes next, then the release (SK-38)."""
 
 class CaseState(_CaseState, metaclass=_CaseStateEnumTypeWrapper): ...
 
@@ -100,6 +104,10 @@ CASE_STATE_LOST: CaseState.ValueType  # 15
 CASE_STATE_CANCELLING: CaseState.ValueType  # 16
 CASE_STATE_CANCELLED: CaseState.ValueType  # 17
 CASE_STATE_DESTROYED: CaseState.ValueType  # 18
+CASE_STATE_ACCEPTED: CaseState.ValueType  # 19
+"""The number exists; the key can be ordered from the maker."""
+CASE_STATE_CLEARED: CaseState.ValueType  # 20
+"""Lease and membership were looked at afresh; the money comes next, then the release (SK-38)."""
 Global___CaseState: _TypeAlias = CaseState  # noqa: Y015
 
 class _PlacedOutcome:
@@ -1040,6 +1048,11 @@ class Case(_message.Message):
     WISH_DATE_FIELD_NUMBER: _builtins.int
     LAST_SCAN_AT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    PATIENCE_UNTIL_FIELD_NUMBER: _builtins.int
+    REMIND_AT_FIELD_NUMBER: _builtins.int
+    REMINDER_FIELD_NUMBER: _builtins.int
+    REMINDER_DAYS_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     version: _builtins.int
     member_id: _builtins.str
@@ -1056,6 +1069,10 @@ class Case(_message.Message):
     tracking_number: _builtins.str
     reason: _builtins.str
     """Why it was stopped or cancelled: a code."""
+    reminder: _builtins.str
+    reminder_days: _builtins.int
+    attempt: _builtins.int
+    """The tries of placing the order so far."""
     @_builtins.property
     def deadline(self) -> _timestamp_pb2.Timestamp:
         """What the process waits for, and until when."""
@@ -1070,6 +1087,14 @@ class Case(_message.Message):
     def wish_date(self) -> _common_pb2.Day: ...
     @_builtins.property
     def last_scan_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def patience_until(self) -> _timestamp_pb2.Timestamp:
+        """When an operator is called if nothing comes meanwhile (OP-06)."""
+
+    @_builtins.property
+    def remind_at(self) -> _timestamp_pb2.Timestamp:
+        """When the member is to be reminded next, of what, and the number of days that the reminder says; absent when none is due."""
+
     def __init__(
         self,
         *,
@@ -1091,10 +1116,15 @@ class Case(_message.Message):
         wish_date: _common_pb2.Day | None = ...,
         last_scan_at: _timestamp_pb2.Timestamp | None = ...,
         reason: _builtins.str = ...,
+        patience_until: _timestamp_pb2.Timestamp | None = ...,
+        remind_at: _timestamp_pb2.Timestamp | None = ...,
+        reminder: _builtins.str = ...,
+        reminder_days: _builtins.int = ...,
+        attempt: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["absent_since", b"absent_since", "deadline", b"deadline", "dispatched_at", b"dispatched_at", "last_scan_at", b"last_scan_at", "returned_on", b"returned_on", "wish_date", b"wish_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absent_since", b"absent_since", "deadline", b"deadline", "dispatched_at", b"dispatched_at", "last_scan_at", b"last_scan_at", "patience_until", b"patience_until", "remind_at", b"remind_at", "returned_on", b"returned_on", "wish_date", b"wish_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent_since", b"absent_since", "check_round", b"check_round", "deadline", b"deadline", "dispatched_at", b"dispatched_at", "frozen", b"frozen", "last_scan_at", b"last_scan_at", "member_id", b"member_id", "needs_operator", b"needs_operator", "order_id", b"order_id", "reason", b"reason", "redelivery", b"redelivery", "reply_pending", b"reply_pending", "returned_on", b"returned_on", "room_id", b"room_id", "state", b"state", "tracking_number", b"tracking_number", "version", b"version", "wish_date", b"wish_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent_since", b"absent_since", "attempt", b"attempt", "check_round", b"check_round", "deadline", b"deadline", "dispatched_at", b"dispatched_at", "frozen", b"frozen", "last_scan_at", b"last_scan_at", "member_id", b"member_id", "needs_operator", b"needs_operator", "order_id", b"order_id", "patience_until", b"patience_until", "reason", b"reason", "redelivery", b"redelivery", "remind_at", b"remind_at", "reminder", b"reminder", "reminder_days", b"reminder_days", "reply_pending", b"reply_pending", "returned_on", b"returned_on", "room_id", b"room_id", "state", b"state", "tracking_number", b"tracking_number", "version", b"version", "wish_date", b"wish_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1375,9 +1405,8 @@ class RemindMemberRequest(_message.Message):
     request_id: _builtins.str
     order_id: _builtins.str
     reminder: _builtins.str
-    """A text code: "held-at-post", "storage-ends"."""
+    """As the case said it: "held-at-post" or "storage-ends", and its days since the absence or left of the month."""
     days: _builtins.int
-    """Days: since the absence, or left of the month."""
     redelivery: _builtins.int
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp: ...
