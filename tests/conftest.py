@@ -17,6 +17,8 @@ from deploy.local.ports import free_port, free_ports
 from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
 from deploy.local.temporal import Temporal, prepare
 
+pytest_plugins = ["tests.support.callers"]
+
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
