@@ -1,0 +1,21 @@
+"""`python -m deploy.sandbox`."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from deploy.sandbox.app import build
+from deploy.sandbox.settings import address, load
+
+
+def main() -> None:
+    settings = load()
+    host, port = address(settings.sandbox_listen)
+    app = build(settings)
+    print(f"partners' stand-ins: http://{host}:{port}/", flush=True)
+    # Logs stay quiet: addresses and bodies of requests may hold what partners must keep to themselves.
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+
+
+if __name__ == "__main__":
+    main()

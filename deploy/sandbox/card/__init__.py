@@ -1,0 +1,1 @@
+"""The card processor: the part of Stripe's API that ruum uses."""
