@@ -133,9 +133,7 @@ def test_rewrapping_what_is_under_the_current_key_changes_nothing(sealer: Sealer
     assert sealer.rewrap(sealed) is sealed
 
 
-def test_a_value_cannot_be_passed_off_as_sealed_under_another_master_key(
-    sealer: Sealer, key_file: KeyFile
-) -> None:
+def test_a_value_cannot_be_passed_off_as_sealed_under_another_master_key(sealer: Sealer, key_file: KeyFile) -> None:
     sealed = sealer.seal(NUMBER, OURS)
     key_file.keys["copy"] = key_file.keys["2026-01"]
     key_file.write(current="2026-01")
@@ -155,9 +153,7 @@ def test_a_value_cannot_be_passed_off_as_sealed_under_another_master_key(
         '{"current": "a", "keys": {"a": "marked, not base64!"}}',
     ],
 )
-def test_a_file_without_usable_master_keys_stops_the_start_and_is_not_quoted(
-    tmp_path: Path, content: str
-) -> None:
+def test_a_file_without_usable_master_keys_stops_the_start_and_is_not_quoted(tmp_path: Path, content: str) -> None:
     path = tmp_path / "master.json"
     path.write_text(content)
 
@@ -169,18 +165,14 @@ def test_a_file_without_usable_master_keys_stops_the_start_and_is_not_quoted(
 
 @pytest.mark.rule("ID-05")
 @given(st.text(), st.text(), st.binary(min_size=1), st.binary(min_size=1))
-def test_a_digest_depends_on_value_key_and_purpose(
-    value: str, other: str, key: bytes, other_key: bytes
-) -> None:
+def test_a_digest_depends_on_value_key_and_purpose(value: str, other: str, key: bytes, other_key: bytes) -> None:
     digest = keyed_digest(value, key, "sign-in")
 
     assert digest == keyed_digest(value, key, "sign-in")
     assert (digest == keyed_digest(other, key, "sign-in")) == (value == other)
     assert digest != keyed_digest(value, key, "sign-up")
     assert len(digest) == 64
-    assert (digest == keyed_digest(value, other_key, "sign-in")) == (
-        key.rstrip(b"\0") == other_key.rstrip(b"\0")
-    )
+    assert (digest == keyed_digest(value, other_key, "sign-in")) == (key.rstrip(b"\0") == other_key.rstrip(b"\0"))
 
 
 def test_sealed_values_are_plain_columns(sealer: Sealer) -> None:

@@ -97,10 +97,16 @@ def test_secrets_do_not_show_when_settings_are_printed(environment: pytest.Monke
     assert "marked" not in f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
 
 
+@pytest.mark.rule("QA-16")
+def test_a_refused_value_is_not_quoted_even_where_nobody_catches_the_refusal() -> None:
+    with pytest.raises(ValidationError) as refused:
+        ShopSettings.model_validate({"request_key": "marked-short", "listen": ["marked"]})
+
+    assert "marked" not in str(refused.value)
+
+
 @pytest.mark.rule("PR-05")
-def test_a_movable_clock_stops_the_start_of_a_deployment(
-    environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_movable_clock_stops_the_start_of_a_deployment(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.setenv("RUUM_CLOCK_FILE", str(tmp_path / "clock"))
 
     with pytest.raises(SystemExit) as stopped:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,18 +10,25 @@ import pytest
 from services.texts import Texts
 from tests.conventions.rules import ROOT
 
+FIELD_RULES = re.compile(r"\(buf\.validate\.field\)\.(\w+)(?:\.(\w+) =| = \{([^}]*)\})")
+
 
 def error_codes(source: str) -> Iterator[str]:
-    """The codes that classes of errors declare: `code = "…"` in a class that also has, or inherits, a kind."""
+    """The codes that people may get to read: `code = "…"` in a class, and that of a `Violation(field, "…")`."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ClassDef) and node.bases:
-            for statement in node.body:
-                target = statement.targets[0] if isinstance(statement, ast.Assign) else None
-                if isinstance(statement, ast.AnnAssign):
-                    target = statement.target
-                value = getattr(statement, "value", None)
-                if target is not None and ast.unparse(target) == "code" and isinstance(value, ast.Constant):
-                    yield str(value.value)
+        match node:
+            case ast.ClassDef(bases=[_, *_], body=body):
+                yield from (code for statement in body for code in _declared(statement))
+            case ast.Call(func=ast.Name("Violation"), args=[_, ast.Constant(str(code)), *_]):
+                yield code
+
+
+def _declared(statement: ast.stmt) -> Iterator[str]:
+    match statement:
+        case ast.Assign(targets=[ast.Name("code")], value=ast.Constant(str(code))):
+            yield code
+        case ast.AnnAssign(target=ast.Name("code"), value=ast.Constant(str(code))):
+            yield code
 
 
 def sources() -> list[Path]:
@@ -41,7 +49,57 @@ def test_every_error_has_its_text() -> None:
     assert without == set()
 
 
-def test_codes_are_found_in_classes_only() -> None:
-    source = 'code = "no"\nclass A(E):\n    kind = 1\n    code = "yes"\nclass B(E):\n    code: str = "too"\n'
+def field_codes(contract: str) -> Iterator[str]:
+    """What a field may be refused for by the rules of its contract, as the door of a service names it."""
+    for kind, single, several in FIELD_RULES.findall(contract):
+        rules = re.findall(r"(?<![\w\"])([a-z_]+):", several) or [single]
+        bounds = [rule for rule in rules if rule in {"gt", "gte", "lt", "lte"}]
+        for rule in ["_".join(bounds), *(rule for rule in rules if rule not in bounds)]:
+            if rule:
+                yield f"field-{kind}-{rule}".replace("_", "-")
+    if "(buf.validate.field).required" in contract:
+        yield "field-required"
 
-    assert list(error_codes(source)) == ["yes", "too"]
+
+@pytest.mark.rule("PR-12")
+def test_every_rule_of_a_contract_has_its_text() -> None:
+    texts = Texts.load().codes("ja")
+
+    codes = {code for path in (ROOT / "protos").rglob("*.proto") for code in field_codes(path.read_text("utf-8"))}
+
+    assert "field-string-min-len" in codes
+    assert codes - set(texts) == set()
+
+
+def test_rules_are_found_however_a_contract_writes_them() -> None:
+    contract = """
+      string id = 1 [(buf.validate.field).string.pattern = "^gt:[a-z]$"];
+      int32 count = 2 [(buf.validate.field).int32 = {gte: 1, lte: 10}];
+      repeated string photos = 3 [(buf.validate.field).repeated = {
+        min_items: 1
+        max_items: 4
+      }];
+      Day day = 4 [(buf.validate.field).required = true];
+    """
+
+    assert sorted(field_codes(contract)) == [
+        "field-int32-gte-lte",
+        "field-repeated-max-items",
+        "field-repeated-min-items",
+        "field-required",
+        "field-string-pattern",
+    ]
+
+
+def test_codes_are_found_in_classes_and_violations() -> None:
+    source = """
+code = "no"
+class A(E):
+    kind = 1
+    code = "yes"
+class B(E):
+    code: str = "too"
+raise InvalidField(violations=[Violation("number", "and-this", {})])
+"""
+
+    assert sorted(error_codes(source)) == ["and-this", "too", "yes"]
