@@ -1,0 +1,362 @@
+"""The process of one spare-key order, from placing it to the key in the customer's hands (SK-…).
+
+The process owns the order of steps and the waiting; the services own every fact. Each word from outside is a poke,
+after which the case is read again and its state's verb runs, so that words may come doubled, late and in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import NoReturn, TypeVar
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from workflows.kit import OperatorAction, ProcessTime, code_of, for_good
+    from workflows.money.contract import BeginPlacing, Payment
+    from workflows.money.saga import Money
+    from workflows.sparekey_order import contract as steps
+    from workflows.sparekey_order.actions import OperatorActions
+    from workflows.sparekey_order.contract import Case, Place, PlaceAnswer, StartOrder
+    from workflows.sparekey_order.words import details
+
+STATE = SearchAttributeKey.for_keyword("State")
+DEADLINE = SearchAttributeKey.for_datetime("Deadline")
+NEEDS_OPERATOR = SearchAttributeKey.for_bool("NeedsOperator")
+
+S = TypeVar("S", bound=steps.CaseStep)
+R = TypeVar("R")
+
+DISPATCH_BUSINESS_DAYS = 7  # SK-28
+UNPLACED_FOR = timedelta(hours=1)
+PAUSE = timedelta(minutes=1)
+
+
+@workflow.defn(name=steps.WORKFLOW)
+class SparekeyOrder(OperatorActions):
+    """One order. Its verbs are named by the state in which they run."""
+
+    @workflow.init
+    def __init__(self, start: StartOrder) -> None:
+        self._order = start.order_id
+        self._time = ProcessTime(start)
+        self._money = Money(start.order_id, self._time.now, self._key)
+        self._case = Case(version=0, state="placing")
+        self._payment: Payment | None = None
+        self._answer: PlaceAnswer | None = None
+        self._begun = False
+        self._poked = False
+        self._again = False
+        self._problem = ""
+        self._asks = 0
+        self._marked: set[str] = set()
+        self._shown = ""
+        self._verbs: dict[str, Callable[[], Awaitable[None]]] = {
+            "checking": self._check,
+            "number-asked": self._rest,
+            "accepted": self._order_keys,
+            "making": self._rest,
+            "ready": self._look_before_dispatch,
+            "cleared": self._pay_and_release,
+            "stopped": self._rest,
+            "released": self._rest,
+            "dispatched": self._travel,
+            "absent": self._travel,
+            "returned": self._keep,
+            "redelivery-requested": self._redeliver,
+            "redelivering": self._rest,
+            "lost": self._rest,
+            "cancelling": self._give_back,
+            "handed-over": self._hand_over,
+            "destroyed": self._destroy,
+        }
+
+    @workflow.run
+    async def run(self, _start: StartOrder) -> str:
+        """Ends with the state in which the case was closed."""
+        await self._time.wait(lambda: self._begun, self._time.now() + UNPLACED_FOR, "waiting to be placed")
+        await workflow.wait_condition(lambda: self._answer is not None or not self._begun)
+        while self._payment is not None:
+            await self._surely(self._ask_payment)
+        if self._answer is not None and self._answer.outcome == "placed":
+            while self._case.state in self._verbs and "closed" not in self._marked:
+                self._show()
+                await self._surely(self._verbs[self._case.state])
+            self._show()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._case.state
+
+    # Placing: one update that the customer waits for (SK-27).
+
+    @workflow.update(name=steps.PLACE, description="Place the order: sent by the service that owns the case")
+    async def place(self, asked: Place) -> PlaceAnswer:
+        """Places the order, or brings back whatever placing had taken.
+
+        Raises:
+            ApplicationError: refused; its type is the failure's code.
+        """
+        self._begun = True
+        self._money.attempt = asked.attempt
+        try:
+            begin = BeginPlacing(
+                request_id=self._key("begin", f"attempt={asked.attempt}"),
+                as_of=self._time.now(),
+                order_id=self._order,
+                **asked.model_dump(),
+            )
+            return await self._settle(await self._money.hold(begin))
+        except ActivityError as failure:
+            await self._refuse(failure)
+
+    @place.validator
+    def _not_twice(self, asked: Place) -> None:  # noqa: ARG002  # the handler's signature
+        if self._begun:
+            raise ApplicationError("order-being-placed", type="order-being-placed", non_retryable=True)
+
+    async def _refuse(self, failure: ActivityError) -> NoReturn:
+        code = code_of(failure) if for_good(failure) else "try-again"
+        await self._undo(code)
+        raise ApplicationError(code, type=code, non_retryable=True) from failure
+
+    async def _settle(self, payment: Payment) -> PlaceAnswer:
+        """Goes on by what became of the payment."""
+        self._payment = None
+        if payment.state == "declined":
+            await self._undo(payment.decline_code)
+            self._answer = PlaceAnswer(outcome="declined", decline_code=payment.decline_code)
+        elif payment.state in {"requires-action", "unknown"}:
+            self._payment = payment
+            self._answer = PlaceAnswer(
+                outcome="requires-action" if payment.state == "requires-action" else "pending",
+                redirect_url=payment.redirect_url,
+                action_until=payment.action_until,
+            )
+        else:
+            confirmed = await _decided(lambda: self._money.confirm(DISPATCH_BUSINESS_DAYS))
+            await self._surely(self._confirm_case)
+            self._answer = PlaceAnswer(outcome="placed", order_number=confirmed.order_number)
+        return self._answer
+
+    async def _confirm_case(self) -> None:
+        self._case = await steps.CONFIRM(self._step(steps.CaseStep, "confirm-placed"))
+
+    async def _ask_payment(self) -> None:
+        """Waits for the payer, or for a partner that has not answered; the store decides at the end (ST-21)."""
+        payment = self._payment
+        if payment is None:
+            return
+        until = payment.action_until or self._time.now() + PAUSE
+        if until <= self._time.now():
+            until = self._time.now() + PAUSE
+        self._poked = False
+        await self._time.wait(lambda: self._poked, until, "the payer is at the partner's page")
+        self._asks += 1
+        try:
+            await self._settle(await self._money.authorise(self._asks))
+        except ActivityError as failure:
+            if not for_good(failure):
+                raise
+            self._payment = None
+            await self._undo(code_of(failure))
+            self._answer = PlaceAnswer(outcome="declined", decline_code=code_of(failure))
+
+    async def _undo(self, reason: str) -> None:
+        """Everything that placing took is free again, whatever it takes (ST-23)."""
+        await self._surely(lambda: self._money.undo(reason))
+        await self._surely(lambda: steps.ABANDON(self._step(steps.Because, "abandon-placed", reason=reason)))
+        self._answer = self._answer or PlaceAnswer(outcome="declined", decline_code=reason)
+
+    # After it was placed: one verb a state.
+
+    async def _check(self) -> None:
+        asked = f"check-{self._case.check_round}"
+        if asked in self._marked:
+            await self._rest()
+            return
+        given = self._step(steps.CheckRound, "check", check_round=self._case.check_round)
+        self._case = await steps.CHECK(given)
+        self._marked.add(asked)
+
+    async def _order_keys(self) -> None:
+        self._case = await steps.ORDER_KEYS(self._step(steps.CaseStep, "order-keys"))
+        await self._once("arranged", lambda: self._money.mark("arranged"))
+
+    async def _look_before_dispatch(self) -> None:
+        self._case = await steps.CHECK_DISPATCH(self._step(steps.CaseStep, "check-dispatch"))
+        if self._case.state == "ready":
+            await self._rest()
+
+    async def _pay_and_release(self) -> None:
+        """Money before the key leaves, and the key only with the money (SK-38)."""
+        self._asks += 1
+        payment = await self._money.ensure(self._asks)
+        if payment.state not in {"authorised", "captured", "none-needed"}:
+            await self._rest()
+            return
+        payment = await self._money.capture()
+        if payment.state not in {"captured", "none-needed"} and not self._money.paid_later:
+            await self._rest()
+            return
+        self._case = await steps.RELEASE(self._step(steps.CaseStep, "release-dispatch"))
+
+    async def _travel(self) -> None:
+        at = self._case.dispatched_at
+        await self._once("dispatched", lambda: self._money.mark("dispatched", at))
+        await self._rest()
+
+    async def _keep(self) -> None:
+        """Back at the maker: what is paid later is due all the same (SK-33)."""
+        await self._once("dispatched", lambda: self._money.mark("dispatched", self._case.dispatched_at))
+        await self._once("invoice", self._money.invoice)
+        await self._rest()
+
+    async def _redeliver(self) -> None:
+        given = self._step(steps.Redelivery, "redeliver", redelivery=self._case.redelivery)
+        self._case = await steps.REDELIVER(given)
+
+    async def _hand_over(self) -> None:
+        await self._once("delivered", lambda: self._money.mark("delivered"))
+        await self._once("invoice", self._money.invoice)
+        await self._close("handed-over")
+
+    async def _give_back(self) -> None:
+        reason = self._case.reason or "cancelled"
+        self._case = await steps.STOP(self._step(steps.CaseStep, "stop"))
+        await self._money.give_back(reason)
+        await self._close("cancelled", reason)
+
+    async def _destroy(self) -> None:
+        await self._once("invoice", self._money.invoice)
+        await self._once("order-closed", lambda: self._money.mark("closed", unclaimed=True))
+        await self._close("destroyed", self._case.reason)
+
+    # What the verbs are made of.
+
+    async def _rest(self) -> None:
+        """Waits for word from outside, or for the next instant at which the case has something due."""
+        case = self._case
+        due = {
+            "deadline": case.deadline,
+            "reminder": case.remind_at,
+            "patience": None if case.needs_operator else case.patience_until,
+        }
+        until, what = min(((at, what) for what, at in due.items() if at), default=(None, ""))
+        if not await self._time.wait(lambda: self._poked, until, f"{case.state}: {what}"):
+            await self._fall_due(what)
+        if self._poked or self._case.version == case.version:
+            self._poked = False
+            self._case = await steps.GET(steps.CaseRef(order_id=self._order))
+        if until and self._case.version == case.version and self._time.now() >= until:
+            await self._time.wait(lambda: self._poked, self._time.now() + PAUSE, "nothing moved")
+
+    async def _fall_due(self, what: str) -> None:
+        case = self._case
+        if what == "deadline":
+            self._case = await steps.EXPIRE(self._step(steps.CaseStep, "expire"))
+        elif what == "reminder":
+            said = {"reminder": case.reminder, "days": case.reminder_days, "redelivery": case.redelivery}
+            self._case = await steps.REMIND(self._step(steps.Reminder, "remind", **said))
+        else:
+            given = self._step(steps.Because, "call-operator", reason=f"no-word-while-{case.state}")
+            self._case = await steps.CALL_OPERATOR(given)
+            if case.state == "making":
+                await self._money.promise(case.version, DISPATCH_BUSINESS_DAYS)
+
+    async def _once(self, mark: str, work: Callable[[], Awaitable[None]]) -> None:
+        if mark not in self._marked:
+            await work()
+            self._marked.add(mark)
+
+    async def _close(self, state: str, reason: str = "") -> None:
+        self._case = await steps.CLOSE(self._step(steps.CloseCase, "close", state=state, reason=reason))
+        self._marked.add("closed")
+
+    async def _surely(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Runs work until it is done: what fails for good waits for an operator, and never ends the case (OP-04)."""
+        while True:
+            try:
+                await work()
+            except ActivityError as failure:
+                await self._stuck(code_of(failure))
+            else:
+                return
+
+    async def _stuck(self, problem: str) -> None:
+        self._problem, self._again = problem, False
+        self._show()
+        await workflow.wait_condition(lambda: self._again)
+        self._problem = ""
+
+    async def _act(self, action: str, given: OperatorAction) -> str:
+        """Carries out an operator's action; answers with the state that it led to.
+
+        Raises:
+            ApplicationError: refused by the service; its type is the failure's code.
+        """
+        info = workflow.current_update_info()
+        arguments = {name: str(value) for name, value in given.model_dump(exclude={"operator", "reason"}).items()}
+        acted = self._step(
+            steps.Acted,
+            f"act/{info.id if info else action}",
+            operator=given.operator,
+            reason=given.reason,
+            action=action,
+            arguments=arguments,
+        )
+        try:
+            case = await steps.ACT(acted)
+        except ActivityError as failure:
+            code = code_of(failure)
+            raise ApplicationError(code, type=code, non_retryable=True) from failure
+        self._poked = self._again = True
+        return case.state
+
+    @workflow.signal(name=steps.CASE_CHANGED)
+    def case_changed(self) -> None:
+        self._poked = True
+
+    @workflow.signal(name=steps.PAYMENT_CHANGED)
+    def payment_changed(self) -> None:
+        self._poked = True
+
+    def _show(self) -> None:
+        """State, deadline and need in the list; the rest in the case's details (OP-01)."""
+        problem = self._problem or self._case.needs_operator
+        shown = details(self._case, self._order, problem)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        workflow.set_current_details(shown)
+        deadline: datetime | None = self._case.deadline
+        workflow.upsert_search_attributes(
+            [
+                STATE.value_set(self._case.state),
+                NEEDS_OPERATOR.value_set(bool(problem)),
+                DEADLINE.value_set(deadline) if deadline else DEADLINE.value_unset(),
+            ]
+        )
+
+    def _key(self, *parts: str) -> str:
+        return "/".join((steps.workflow_id(self._order), *parts))
+
+    def _step(self, given: type[S], name: str, **more: object) -> S:
+        key = self._key(name, f"v={self._case.version}")
+        return given.model_validate({"request_id": key, "as_of": self._time.now(), "order_id": self._order} | more)
+
+
+async def _decided(work: Callable[[], Awaitable[R]]) -> R:
+    """Repeats the step that decides until its answer is known: after it there is no undoing, only cancelling.
+
+    Raises:
+        ActivityError: the service refused it.
+    """
+    while True:
+        try:
+            return await work()
+        except ActivityError as failure:
+            if for_good(failure):
+                raise
+            await workflow.sleep(PAUSE)

@@ -1,0 +1,62 @@
+"""The worker: runs every process and its activities in one operating-system process (`ruum worker`)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorSimpleMaximum, Worker
+
+from ruum.points.v1.points_pb2_grpc import PointsServiceStub
+from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceStub
+from ruum.store.v1.store_pb2_grpc import StoreServiceStub
+from services.chassis import log, rpc, temporal
+from services.chassis.caller import KeyRing, Signer
+from services.chassis.settings import load
+from workflows.kit import TASK_QUEUE
+from workflows.money.activities import MoneyActivities
+from workflows.settings import WorkerSettings
+from workflows.sparekey_order.activities import SparekeyActivities
+from workflows.sparekey_order.workflow import SparekeyOrder
+
+WORKFLOWS = [SparekeyOrder]
+
+
+def build(client: Client, activities: list[object]) -> Worker:
+    """The worker of all processes; figures as measured on two cores (docs/sizing)."""
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=WORKFLOWS,
+        activities=[defined for group in activities for defined in group.all()],  # type: ignore[attr-defined]
+        interceptors=[temporal.NamedFailures()],
+        max_cached_workflows=2000,
+        workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(20),
+        activity_task_poller_behavior=PollerBehaviorSimpleMaximum(20),
+        graceful_shutdown_timeout=timedelta(seconds=5),
+    )
+
+
+async def serve() -> None:
+    """Runs until SIGTERM or Ctrl-C; health is answered beside it."""
+    settings = load(WorkerSettings)
+    log.configure("worker", settings.log_level)
+    clock = settings.clock()
+    signer = Signer(settings.signing_key_file, "worker", clock)
+    store = rpc.channel(settings.store_address, "store", signer)
+    points = rpc.channel(settings.points_address, "points", signer)
+    sparekey = rpc.channel(settings.sparekey_address, "sparekey", signer)
+    client = await temporal.connect(settings.temporal_address, settings.temporal_namespace)
+    worker = build(
+        client,
+        [
+            MoneyActivities(StoreServiceStub(store), PointsServiceStub(points)),
+            SparekeyActivities(SparekeyServiceStub(sparekey)),
+        ],
+    )
+    server = rpc.Server("worker", settings.listen, KeyRing(settings.keys_dir, clock), [])
+    server.beside(worker.run)
+    await server.serve()
+    await worker.shutdown()
+    for channel in (store, points, sparekey):
+        await channel.close()
