@@ -31,9 +31,7 @@ def server_folder() -> Iterator[Path]:
 async def postgres(server_folder: Path) -> AsyncIterator[Postgres]:
     """PostgreSQL with every context's schema and roles; not durable."""
     passwords = _passwords(ADMIN, *ROLES)
-    server = Postgres(
-        server_folder / "pg", free_port(), passwords, log=server_folder / "postgres.log", durable=False
-    )
+    server = Postgres(server_folder / "pg", free_port(), passwords, log=server_folder / "postgres.log", durable=False)
     async with running(server.program()):
         await create_contexts(server.admin_url, passwords)
         yield server
@@ -43,9 +41,7 @@ async def postgres(server_folder: Path) -> AsyncIterator[Postgres]:
 async def nats_server(server_folder: Path) -> AsyncIterator[nats.Nats]:
     """NATS with JetStream and a user for every context; not durable."""
     passwords = _passwords(nats.ADMIN, *CONTEXTS)
-    server = nats.Nats(
-        server_folder / "nats", free_port(), passwords, log=server_folder / "nats.log", durable=False
-    )
+    server = nats.Nats(server_folder / "nats", free_port(), passwords, log=server_folder / "nats.log", durable=False)
     async with running(server.program()):
         yield server
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 import nats
 import nats.errors
@@ -16,8 +15,19 @@ from deploy.local.ports import LOOPBACK
 
 ADMIN = "admin"
 
-# Besides its own subjects a context may use JetStream: ask for streams and consumers, and acknowledge.
-_JETSTREAM = ("$JS.API.>", "$JS.ACK.>")
+# What publishing and consuming ask of JetStream. A context cannot change, empty or delete the stream, nor
+# read another's subjects past its consumers; making the stream where it is missing does no harm.
+_JETSTREAM = (
+    "$JS.API.INFO",
+    "$JS.API.STREAM.CREATE.ruum",
+    "$JS.API.STREAM.INFO.>",
+    "$JS.API.STREAM.NAMES",
+    "$JS.API.CONSUMER.CREATE.>",
+    "$JS.API.CONSUMER.DURABLE.CREATE.>",
+    "$JS.API.CONSUMER.INFO.>",
+    "$JS.API.CONSUMER.MSG.NEXT.>",
+    "$JS.ACK.>",
+)
 _INBOX = "_INBOX.>"
 
 
@@ -27,7 +37,7 @@ class Nats:
     def __init__(
         self, folder: Path, port: int, passwords: Mapping[str, str], *, log: Path, durable: bool = True
     ) -> None:
-        """`passwords` has one for `ADMIN`, who may do everything, and one for each context."""
+        """`passwords` (URL-safe: the client takes them as they stand) has one for `ADMIN` and one for each context."""
         self.port = port
         self._folder = folder
         self._passwords = passwords
@@ -36,7 +46,7 @@ class Nats:
 
     def url(self, user: str) -> str:
         """Where this user connects, the password included."""
-        return f"nats://{user}:{quote(self._passwords[user], safe='')}@{LOOPBACK}:{self.port}"
+        return f"nats://{user}:{self._passwords[user]}@{LOOPBACK}:{self.port}"
 
     def program(self) -> Program:
         return Program(
@@ -46,6 +56,14 @@ class Nats:
             ready=self._ready,
             prepare=self._write_config,
         )
+
+    async def create_stream(self) -> None:
+        """Make the stream of all contexts' events, where it is missing (OP-10)."""
+        from services.chassis import stream  # noqa: PLC0415  # a second of imports that pass while servers start
+
+        client = await stream.connect(self.url(ADMIN), ADMIN)
+        await stream.ensure_stream(client)
+        await client.close()
 
     @property
     def _config(self) -> Path:
@@ -61,7 +79,7 @@ class Nats:
         }
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._config.touch(mode=0o600)
-        self._config.write_text(json.dumps(config, indent=2))
+        self._config.write_text(json.dumps(config, indent=2, ensure_ascii=False))
 
     async def _ready(self) -> bool:
         try:
@@ -86,8 +104,8 @@ class Nats:
 def _user(name: str, password: str) -> dict[str, object]:
     user: dict[str, object] = {"user": name, "password": password}
     if name != ADMIN:
-        publish = [f"ruum.{name}.>", *_JETSTREAM, _INBOX]
-        user["permissions"] = {"publish": {"allow": publish}, "subscribe": {"allow": ["ruum.>", _INBOX]}}
+        publish = [f"ruum.{name}.>", *_JETSTREAM]
+        user["permissions"] = {"publish": {"allow": publish}, "subscribe": {"allow": [_INBOX]}}
     return user
 
 

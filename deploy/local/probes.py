@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+
 import grpc
-import httpx
 from grpc_health.v1 import health_pb2
 
 _PATIENCE = 2.0
@@ -24,11 +27,17 @@ async def grpc_serves(address: str, service: str = "") -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-async def http_serves(url: str) -> bool:
-    """Whether this address answers with a success."""
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=_PATIENCE) as client:  # noqa: S501 - plain HTTP on loopback: loading certificates would cost more than the question
-        try:
-            answer = await client.get(url)
-        except httpx.TransportError:
-            return False
-    return answer.is_success
+async def http_serves(address: str, path: str) -> bool:
+    """Whether a GET of this path at `host:port` is answered with 200."""
+    return await asyncio.to_thread(_http_serves, address, path)
+
+
+def _http_serves(address: str, path: str) -> bool:
+    connection = HTTPConnection(address, timeout=_PATIENCE)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()

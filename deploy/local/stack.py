@@ -108,9 +108,7 @@ async def _until_stopped(serving: Awaitable[None]) -> None:
         await task
 
 
-async def _serve(
-    folder: Path, ports: Mapping[str, int], only: Collection[str] | None, welcome: Welcome | None
-) -> None:
+async def _serve(folder: Path, ports: Mapping[str, int], only: Collection[str] | None, welcome: Welcome | None) -> None:
     began = time.monotonic()
     async with running(folder, ports, only=only) as stack:
         lines = [*_addresses(stack.table), *(await welcome(stack) if welcome is not None else ())]

@@ -22,8 +22,8 @@ _GRACE = 3.0
 class Unit:
     """A row of the stack's table.
 
-    It starts when all that it comes `after` are ready; `furnish` then fits it out, once a start of the
-    stack. A `job` is ready when it ended well.
+    It starts when all that it comes `after` are ready. `furnish` fits it out after every start and must be
+    idempotent. A `job` is ready when it ended well.
     """
 
     program: Program
@@ -98,27 +98,27 @@ class Supervisor:
             await self._finish(unit)
         else:
             await self._begin(unit)
-        if unit.furnish is not None:
-            await unit.furnish()
         self._tell(f"{unit.name} {'is done' if unit.job else 'is ready'} after {_since(began)}")
         self._ready[unit.name].set()
 
     async def _finish(self, job: Unit) -> None:
         child = await self._launch(job)
-        async with asyncio.timeout(_PATIENCE):
-            code = await child.wait()
+        try:
+            code = await asyncio.wait_for(child.wait(), _PATIENCE)
+        except TimeoutError:
+            raise ProgramError(child.explain(f"was not done after {_PATIENCE:g} s")) from None
         if code != 0:
             raise ProgramError(child.explain(f"ended with code {code}"))
 
     async def _begin(self, unit: Unit) -> None:
         backoff = Backoff()
         for tries_left in reversed(range(_FIRST_TRIES)):
-            child = await self._launch(unit)
             try:
-                await child.until_ready(_PATIENCE)
+                await self._serve(unit)
             except ProgramError:
                 # A server that was killed may have left behind what its successor must wait for.
-                if not child.exited or not tries_left:
+                child = self._children.get(unit.name)
+                if child is None or not child.exited or not tries_left:
                     raise
                 await asyncio.sleep(backoff.next())
             else:
@@ -139,13 +139,22 @@ class Supervisor:
             self._tell(f"{unit.name} ended with code {code}; starting it again in {delay:g} s")
             await asyncio.sleep(delay)
             try:
-                child = await self._launch(unit)
-                await child.until_ready(_PATIENCE)
+                await self._serve(unit)
             except ProgramError as error:
                 self._tell(str(error).partition("\n")[0])
             else:
                 self._tell(f"{unit.name} is back after {_since(died)}")
             since = time.monotonic()
+
+    async def _serve(self, unit: Unit) -> None:
+        child = await self._launch(unit)
+        await child.until_ready(_PATIENCE)
+        if unit.furnish is not None:
+            try:
+                await asyncio.wait_for(unit.furnish(), _PATIENCE)
+            except Exception as error:
+                await child.stop(_GRACE)
+                raise ProgramError(child.explain(f"could not be fitted out: {error!r}")) from error
 
     def _report(self, keeper: asyncio.Task[None]) -> None:
         if not keeper.cancelled():

@@ -37,9 +37,7 @@ class Table:
         make_signing_keys(credentials)
         self._database_passwords = {role: credentials.secret(f"database/{role}") for role in (ADMIN, *ROLES)}
         users = {user: credentials.secret(f"nats/{user}") for user in (nats.ADMIN, *CONTEXTS)}
-        self.postgres = Postgres(
-            home.postgres, ports["postgres"], self._database_passwords, log=home.log("postgres")
-        )
+        self.postgres = Postgres(home.postgres, ports["postgres"], self._database_passwords, log=home.log("postgres"))
         self.nats = Nats(home.nats, ports["nats"], users, log=home.log("nats"))
         self.temporal = Temporal(
             home.temporal,
@@ -55,7 +53,7 @@ class Table:
         """All rows, in an order in which each stands below what it comes after."""
         return [
             Unit(self.postgres.program(), furnish=self._create_contexts),
-            Unit(self.nats.program()),
+            Unit(self.nats.program(), furnish=self.nats.create_stream),
             Unit(self.temporal.program(), furnish=self._prepare_namespace),
             self._sandbox(),
             *(self._migration(context) for context in CONTEXTS),
@@ -72,7 +70,7 @@ class Table:
 
     def _sandbox(self) -> Unit:
         environment = self.environment
-        ready = partial(http_serves, f"{environment.console_url}/healthz")
+        ready = partial(http_serves, environment.address("sandbox"), "/healthz")
         return Unit(self._python("sandbox", ["deploy.sandbox"], environment.sandbox(), ready))
 
     def _migration(self, context: str) -> Unit:
@@ -100,7 +98,7 @@ class Table:
         )
 
     def _gateway(self) -> Unit:
-        ready = partial(http_serves, f"{self.environment.public_url}/readyz")
+        ready = partial(http_serves, self.environment.address("gateway"), "/readyz")
         command = ["services.cli", "serve", "gateway"]
         return Unit(self._python("gateway", command, self.environment.gateway(), ready), after=CONTEXTS)
 

@@ -100,9 +100,7 @@ async def prepare(client: Client) -> None:
     """Make the namespace ruum with its retention and search attributes; idempotent."""
     await _keep_namespace(client)
     await _until_known(client)
-    listed = await client.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=NAMESPACE)
-    )
+    listed = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=NAMESPACE))
     missing = {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in listed.custom_attributes}
     if missing:
         await client.operator_service.add_search_attributes(
@@ -132,9 +130,7 @@ async def _until_known(client: Client) -> None:
     while True:
         try:
             await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=NAMESPACE))
-            await client.operator_service.list_search_attributes(
-                ListSearchAttributesRequest(namespace=NAMESPACE)
-            )
+            await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=NAMESPACE))
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise

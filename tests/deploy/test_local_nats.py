@@ -1,5 +1,6 @@
 """NATS as tests and the local stack run it: who may publish what, and what survives a SIGKILL."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -7,57 +8,65 @@ import nats
 import nats.errors
 import pytest
 from nats.aio.client import Client as NatsClient
+from nats.js.api import ConsumerConfig
+from nats.js.errors import APIError
 
+from deploy.local.child import running
 from deploy.local.contexts import CONTEXTS
-from deploy.local.nats import Nats
+from deploy.local.nats import ADMIN, Nats
+from deploy.local.ports import free_port
+from services.chassis.stream import STREAM, ensure_stream
 
 
 @asynccontextmanager
-async def connected(server: Nats, user: str) -> AsyncIterator[tuple[NatsClient, list[str]]]:
+async def connected(server: Nats, user: str) -> AsyncIterator[tuple[NatsClient, asyncio.Queue[str]]]:
     """A client, and what the server complained to it."""
-    complaints: list[str] = []
+    complaints: asyncio.Queue[str] = asyncio.Queue()
 
     async def complain(error: Exception) -> None:
-        complaints.append(str(error))
+        complaints.put_nowait(str(error))
 
     client = await nats.connect(server.url(user), error_cb=complain, reconnect_time_wait=0.05)
     yield client, complaints
     await client.close()
 
 
-@pytest.fixture(scope="session")
-async def events(nats_server: Nats) -> AsyncIterator[str]:
-    """A stream over all subjects of ruum."""
-    async with connected(nats_server, "admin") as (admin, _):
-        await admin.jetstream().add_stream(name="TESTS-OF-SERVERS", subjects=["ruum.*.servers.>"])
-        yield "TESTS-OF-SERVERS"
-        await admin.jetstream().delete_stream("TESTS-OF-SERVERS")
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nats]:
+    """A server of its own, since events of other tests' making would stop nobody here but ours would stop them."""
+    folder = tmp_path_factory.mktemp("nats")
+    passwords = {user: f"{user}-password" for user in (ADMIN, *CONTEXTS)}
+    server = Nats(folder, free_port(), passwords, log=folder / "log", durable=False)
+    async with running(server.program()):
+        await server.create_stream()
+        yield server
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
 @pytest.mark.rule("OP-10")
-async def test_context_publishes_its_own_subjects_and_no_others(nats_server: Nats, events: str, context: str) -> None:
+async def test_context_publishes_its_own_subjects_and_no_others(server: Nats, context: str) -> None:
     others = [other for other in CONTEXTS if other != context]
-    async with connected(nats_server, context) as (client, complaints):
+    async with connected(server, context) as (client, complaints):
         jetstream = client.jetstream()
 
-        await jetstream.publish(f"ruum.{context}.servers.v1", b"mine")
-        before = (await jetstream.stream_info(events)).state.messages
+        await jetstream.publish(f"ruum.{context}.told.v1", b"mine")
+        before = (await jetstream.stream_info(STREAM)).state.messages
         for other in others:
-            await client.publish(f"ruum.{other}.servers.v1", b"forged")
+            await client.publish(f"ruum.{other}.told.v1", b"forged")
         await client.flush()
 
-        assert (await jetstream.stream_info(events)).state.messages == before
-        assert len(complaints) == len(others)
+        assert (await jetstream.stream_info(STREAM)).state.messages == before
+        refused = [await complaints.get() for _ in others]
+        assert all("permissions violation for publish" in complaint.lower() for complaint in refused)
 
 
-async def test_context_consumes_what_another_published(nats_server: Nats, events: str) -> None:
+async def test_context_consumes_what_another_published(server: Nats) -> None:
     async with (
-        connected(nats_server, "points") as (points, _),
-        connected(nats_server, "notifier") as (notifier, _),
+        connected(server, "points") as (points, _),
+        connected(server, "notifier") as (notifier, _),
     ):
-        consumer = await notifier.jetstream().pull_subscribe("ruum.points.servers.read.v1", "reads", events)
-        await points.jetstream().publish("ruum.points.servers.read.v1", b"granted")
+        consumer = await notifier.jetstream().pull_subscribe("ruum.points.granted.v1", "reads", STREAM)
+        await points.jetstream().publish("ruum.points.granted.v1", b"granted")
 
         [message] = await consumer.fetch(1)
         await message.ack_sync()
@@ -66,7 +75,7 @@ async def test_context_consumes_what_another_published(nats_server: Nats, events
         assert (await consumer.consumer_info()).num_ack_pending == 0
 
 
-async def test_stranger_is_not_let_in(nats_server: Nats) -> None:
+async def test_stranger_is_not_let_in(server: Nats) -> None:
     complaints: list[Exception] = []
 
     async def complain(error: Exception) -> None:
@@ -74,10 +83,44 @@ async def test_stranger_is_not_let_in(nats_server: Nats) -> None:
 
     with pytest.raises(nats.errors.Error):
         await nats.connect(
-            f"nats://127.0.0.1:{nats_server.port}",
+            f"nats://127.0.0.1:{server.port}",
             error_cb=complain,
             max_reconnect_attempts=1,
             reconnect_time_wait=0,
         )
 
     assert "authorization" in str(complaints[0]).lower()
+
+
+@pytest.mark.parametrize("verb", ["UPDATE", "DELETE", "PURGE", "MSG.DELETE", "SNAPSHOT", "RESTORE"])
+async def test_context_cannot_rewrite_what_was_told(server: Nats, verb: str) -> None:
+    async with connected(server, "store") as (client, complaints):
+        await client.publish(f"$JS.API.STREAM.{verb}.{STREAM}", b"{}")
+
+        assert "permissions violation for publish" in (await complaints.get()).lower()
+
+
+async def test_context_hears_others_only_through_the_stream(server: Nats) -> None:
+    async with connected(server, "store") as (client, complaints):
+        await client.subscribe("ruum.points.>")
+
+        assert "permissions violation for subscription" in (await complaints.get()).lower()
+
+
+async def test_every_context_finds_the_stream_made(server: Nats) -> None:
+    for context in CONTEXTS:
+        async with connected(server, context) as (client, complaints):
+            await ensure_stream(client)
+
+            assert complaints.empty()
+
+
+async def test_context_cannot_have_its_words_delivered_as_anothers(server: Nats) -> None:
+    async with connected(server, "store") as (client, _):
+        jetstream = client.jetstream()
+        disguise = ConsumerConfig(
+            durable_name="disguise", deliver_subject="ruum.points.told.v1", filter_subject="ruum.store.>"
+        )
+
+        with pytest.raises(APIError, match="forms a cycle"):
+            await jetstream.add_consumer(STREAM, disguise)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from deploy.local.ports import PortError
 from deploy.local.processes import Processes
 from deploy.local.stack import Stack, UnknownNameError, found, running
 from deploy.local.table import SERVERS, Table
+from services.chassis.stream import STREAM
 
 UP = """
 import json, sys
@@ -54,7 +56,7 @@ def told() -> Told:
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory, told: Told) -> AsyncIterator[Stack]:
     """The three servers, durable as on a developer's machine."""
-    folder = tmp_path_factory.mktemp("stack")
+    folder = tmp_path_factory.mktemp("鍵 stack")
     async with running(folder, ports.any_free(), only=SERVERS, tell=told.lines.append) as stack:
         yield stack
 
@@ -92,14 +94,23 @@ async def test_killed_nats_comes_back_with_what_was_acknowledged(stack: Stack, t
     store = stack.table.nats.url("store")
     client = await nats.connect(store)
     jetstream = client.jetstream()
-    await jetstream.add_stream(name="FACTS", subjects=["ruum.>"])
     await asyncio.gather(*(jetstream.publish("ruum.store.fact.v1", b"x") for _ in range(100)))
     await client.close()
 
     await kill(stack, told, "nats")
 
     client = await nats.connect(store)
-    assert (await client.jetstream().stream_info("FACTS")).state.messages == 100
+    assert (await client.jetstream().stream_info(STREAM)).state.messages == 100
+    await client.close()
+
+
+async def test_deleted_stream_is_made_anew_when_nats_comes_back(stack: Stack, told: Told) -> None:
+    shutil.rmtree(stack.table.home.nats / "jetstream")
+
+    await kill(stack, told, "nats")
+
+    client = await nats.connect(stack.table.nats.url("store"))
+    assert (await client.jetstream().stream_info(STREAM)).state.messages == 0
     await client.close()
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -41,7 +41,15 @@ class Bench:
         self.told: list[str] = []
         self.processes = Processes(folder / "processes.json")
 
-    def unit(self, name: str, does: str = SERVES, *, after: Collection[str] = (), job: bool = False) -> Unit:
+    def unit(
+        self,
+        name: str,
+        does: str = SERVES,
+        *,
+        after: Collection[str] = (),
+        job: bool = False,
+        furnish: Callable[[], Awaitable[None]] | None = None,
+    ) -> Unit:
         serves = self.folder / f"{name}.serves"
 
         async def ready() -> bool:
@@ -52,7 +60,7 @@ class Bench:
 
         python = (sys.executable, "-S", "-E", "-c", PROGRAM + does, name, str(self.folder))
         program = Program(name, python, self.folder / f"{name}.log", ready, prepare=prepare)
-        return Unit(program, after=after, job=job)
+        return Unit(program, after=after, furnish=furnish, job=job)
 
     @asynccontextmanager
     async def running(self, *units: Unit) -> AsyncIterator[Supervisor]:
@@ -62,6 +70,10 @@ class Bench:
             yield supervisor
         finally:
             await supervisor.stop()
+
+    def write(self, line: str) -> None:
+        with (self.folder / "journal").open("a") as journal:
+            journal.write(line + "\n")
 
     @property
     def journal(self) -> list[str]:
@@ -165,6 +177,34 @@ async def test_start_that_cannot_succeed_says_what_the_program_said_and_leaves_n
 
     assert bench.processes.pids() == {}
     assert bench.journal[-1] == "books ends"
+
+
+async def test_program_is_fitted_out_after_each_start_before_others_count_on_it(bench: Bench) -> None:
+    async def furnish() -> None:
+        bench.write("books fitted out")
+
+    async with bench.running(bench.unit("books", furnish=furnish), bench.unit("shop", after=["books"])):
+        bench.kill("books")
+        await bench.until_told("books is back")
+
+    assert bench.journal[:5] == [
+        *("books serves", "books fitted out", "shop serves"),
+        "books serves",
+        "books fitted out",
+    ]
+
+
+async def test_program_that_cannot_be_fitted_out_is_tried_again_and_then_named(bench: Bench) -> None:
+    async def furnish() -> None:
+        bench.write("books refused")
+        raise PermissionError("books are closed")
+
+    with pytest.raises(ProgramError, match=r"books could not be fitted out: .*books are closed"):
+        async with bench.running(bench.unit("books", furnish=furnish)):
+            pass
+
+    assert bench.journal.count("books refused") == 5
+    assert bench.processes.pids() == {}
 
 
 async def test_program_that_does_not_exist_is_named(bench: Bench) -> None:
