@@ -163,7 +163,6 @@ def test_a_file_without_usable_master_keys_stops_the_start_and_is_not_quoted(tmp
     assert "marked" not in f"{stopped.value!r} {stopped.value.__cause__!r}"
 
 
-@pytest.mark.rule("ID-05")
 @given(st.text(), st.text(), st.binary(min_size=1), st.binary(min_size=1))
 def test_a_digest_depends_on_value_key_and_purpose(value: str, other: str, key: bytes, other_key: bytes) -> None:
     digest = keyed_digest(value, key, "sign-in")

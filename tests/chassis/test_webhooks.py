@@ -82,7 +82,6 @@ def test_the_processors_scheme_is_that_of_its_sdk() -> None:
 
 
 @both
-@pytest.mark.rule("QA-06")
 def test_a_forged_webhook_is_refused(scheme: type[Scheme], clock: FixedClock) -> None:
     ours, stranger = scheme(["s3cret"], clock), scheme(["guess"], clock)
     headers = ours.sign(BODY)
@@ -95,7 +94,6 @@ def test_a_forged_webhook_is_refused(scheme: type[Scheme], clock: FixedClock) ->
         ours.verify({name: value.replace("v1", "v0") for name, value in headers.items()}, BODY)
 
 
-@pytest.mark.rule("QA-06")
 @pytest.mark.parametrize("header", ["webhook-id", "webhook-timestamp"])
 def test_a_true_signature_does_not_carry_over_to_another_id_or_time(clock: FixedClock, header: str) -> None:
     ours = StandardWebhooks(["s3cret"], clock)
@@ -106,7 +104,6 @@ def test_a_true_signature_does_not_carry_over_to_another_id_or_time(clock: Fixed
         ours.verify(headers | {header: other[header]}, BODY)
 
 
-@pytest.mark.rule("QA-06")
 def test_the_parts_of_a_signed_content_cannot_be_cut_otherwise(clock: FixedClock) -> None:
     ours = StandardWebhooks(["s3cret"], clock)
     stamp = str(int(NOW.timestamp()))
@@ -117,7 +114,6 @@ def test_the_parts_of_a_signed_content_cannot_be_cut_otherwise(clock: FixedClock
 
 
 @both
-@pytest.mark.rule("QA-06")
 @pytest.mark.parametrize("sign", [-1, 1], ids=["old", "ahead"])
 def test_a_webhook_more_than_five_minutes_away_is_stale_by_our_clock(scheme: type[Scheme], sign: int) -> None:
     headers = scheme(["s3cret"], FixedClock(NOW)).sign(BODY)
