@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 LOOPBACK = "127.0.0.1"
 
@@ -30,18 +30,24 @@ USUAL: Mapping[str, int] = {
 # Below the range from which the kernel hands out ports to outgoing connections: one of those could
 # otherwise take a port between its choice and the server's start.
 _FIRST, _LAST = 15_000, 30_000
+_HIGHEST = 65_535
 
 
 class PortError(Exception):
     """A port that is taken, or a name that has none; says what to do."""
 
 
-def chosen(changes: Mapping[str, int]) -> Mapping[str, int]:
-    """The usual ports with some changed; raises `PortError` for a name that has no port."""
-    unknown = sorted(set(changes) - set(USUAL))
-    if unknown:
-        raise PortError(f"no port is called {', '.join(unknown)}; there are {', '.join(USUAL)}")
-    return {**USUAL, **changes}
+def chosen(changes: Iterable[str]) -> Mapping[str, int]:
+    """The usual ports, some changed by lines such as `gateway=9000`; raises `PortError` for a line that is none."""
+    ports = dict(USUAL)
+    for change in changes:
+        name, _, number = change.partition("=")
+        if name not in ports:
+            raise PortError(f"no port is called {name}; there are {', '.join(ports)}")
+        if not number.isdecimal() or not 0 < int(number) <= _HIGHEST:
+            raise PortError(f"{change} gives {name} no port: a number up to {_HIGHEST} is meant")
+        ports[name] = int(number)
+    return ports
 
 
 def any_free() -> Mapping[str, int]:

@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local import ports
 from deploy.local.child import ProgramError
 from deploy.local.home import AlreadyRunsError, Home
-from deploy.local.ports import PortError, require_free
+from deploy.local.ports import PortError
 from deploy.local.processes import Processes
 from deploy.local.supervisor import Supervisor, Unit
 from deploy.local.table import Table, ports_of
@@ -38,7 +39,7 @@ Welcome = Callable[[Stack], Awaitable[Iterable[str]]]
 @asynccontextmanager
 async def running(
     folder: Path,
-    ports: Mapping[str, int],
+    chosen: Mapping[str, int],
     *,
     only: Collection[str] | None = None,
     tell: Callable[[str], None] = print,
@@ -52,12 +53,12 @@ async def running(
         UnknownNameError: a name in `only` is not in the table.
     """
     home = Home(folder)
-    with home.held(ports):
+    with home.held(chosen):
         processes = Processes(home.processes)
         processes.end_leftovers()
-        table = Table(home, ports)
+        table = Table(home, chosen)
         units = _named(table.units(), only)
-        require_free(ports, [port for unit in units for port in ports_of(unit)])
+        ports.require_free(chosen, [port for unit in units for port in ports_of(unit)])
         supervisor = Supervisor(units, processes, tell)
         try:
             await supervisor.start()
@@ -75,18 +76,27 @@ def found(folder: Path) -> Stack:
 
 def up(
     folder: Path,
-    ports: Mapping[str, int],
     *,
-    only: Collection[str] | None = None,
+    changed_ports: Iterable[str] = (),
+    free_ports: bool = False,
+    only: Collection[str] = (),
     welcome: Welcome | None = None,
 ) -> None:
-    """Run the stack until Ctrl-C or SIGTERM; when all is ready, `welcome` has more lines for the person.
+    """Run the stack until Ctrl-C or SIGTERM.
+
+    Args:
+        folder: where all data stays.
+        changed_ports: such as `gateway=9000`.
+        free_ports: take any free port for each, so that stacks run beside each other.
+        only: names of the table; all when there are none.
+        welcome: gives more lines for the person when all is ready.
 
     Raises:
         SystemExit: it could not start; says why.
     """
     try:
-        asyncio.run(_until_stopped(_serve(folder, ports, only, welcome)))
+        chosen = ports.any_free() if free_ports else ports.chosen(changed_ports)
+        asyncio.run(_until_stopped(_serve(folder, chosen, only or None, welcome)))
     except (AlreadyRunsError, PortError, ProgramError, UnknownNameError) as error:
         raise SystemExit(f"ruum up: {error}") from None
 
@@ -108,9 +118,11 @@ async def _until_stopped(serving: Awaitable[None]) -> None:
         await task
 
 
-async def _serve(folder: Path, ports: Mapping[str, int], only: Collection[str] | None, welcome: Welcome | None) -> None:
+async def _serve(
+    folder: Path, chosen: Mapping[str, int], only: Collection[str] | None, welcome: Welcome | None
+) -> None:
     began = time.monotonic()
-    async with running(folder, ports, only=only) as stack:
+    async with running(folder, chosen, only=only) as stack:
         lines = [*_addresses(stack.table), *(await welcome(stack) if welcome is not None else ())]
         seconds, memory = time.monotonic() - began, stack.processes.memory() / _MEBIBYTE
         print(f"\nall ready in {seconds:.1f} s, {memory:.0f} MiB", *lines, sep="\n")

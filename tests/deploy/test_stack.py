@@ -1,13 +1,12 @@
 """The stack as a person starts it: one to a folder, its ports, its end, and what survives a SIGKILL."""
 
 import asyncio
-import json
 import os
 import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import nats
@@ -25,10 +24,10 @@ from deploy.local.table import SERVERS, Table
 from services.chassis.stream import STREAM
 
 UP = """
-import json, sys
+import sys
 from pathlib import Path
 from deploy.local.stack import up
-up(Path(sys.argv[1]), json.loads(sys.argv[2]), only=["nats"])
+up(Path(sys.argv[1]), changed_ports=sys.argv[2:], only=["nats"])
 """
 
 
@@ -150,13 +149,22 @@ async def test_ports_that_are_taken_are_named_with_the_way_to_change_them(tmp_pa
                 pass
 
 
-def test_unknown_port_is_refused() -> None:
-    with pytest.raises(PortError, match="no port is called door; there are gateway, "):
-        ports.chosen({"door": 1})
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("door=1", "no port is called door; there are gateway, "),
+        ("nats=door", "nats=door gives nats no port"),
+        ("nats=65536", "nats=65536 gives nats no port"),
+        ("nats", "nats gives nats no port"),
+    ],
+)
+def test_port_that_is_none_is_refused(change: str, complaint: str) -> None:
+    with pytest.raises(PortError, match=complaint):
+        ports.chosen([change])
 
 
 def test_chosen_port_replaces_the_usual_one_only() -> None:
-    assert ports.chosen({"gateway": 9000}) == {**ports.USUAL, "gateway": 9000}
+    assert ports.chosen(["gateway=9000"]) == {**ports.USUAL, "gateway": 9000}
 
 
 async def test_unknown_name_is_refused(tmp_path: Path) -> None:
@@ -188,11 +196,14 @@ async def test_last_runs_logs_are_put_aside(tmp_path: Path) -> None:
 # The command
 
 
-async def started(folder: Path, chosen: dict[str, int]) -> asyncio.subprocess.Process:
+def command_of(folder: Path, chosen: Mapping[str, int]) -> list[str]:
+    changes = [f"{name}={port}" for name, port in chosen.items()]
+    return [sys.executable, "-c", UP, str(folder), *changes]
+
+
+async def started(folder: Path, chosen: Mapping[str, int]) -> asyncio.subprocess.Process:
     """`up` with NATS alone, when it says that all is ready."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", UP, str(folder), json.dumps(chosen)), stdout=asyncio.subprocess.PIPE
-    )
+    process = await asyncio.create_subprocess_exec(*command_of(folder, chosen), stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     async for line in process.stdout:
         if b"Ctrl-C stops all" in line:
@@ -203,7 +214,7 @@ async def started(folder: Path, chosen: dict[str, int]) -> asyncio.subprocess.Pr
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.rule("OP-20")
 async def test_signal_stops_all(tmp_path: Path, number: signal.Signals) -> None:
-    up = await started(tmp_path, dict(ports.any_free()))
+    up = await started(tmp_path, ports.any_free())
     server = psutil.Process(Processes(Home(tmp_path).processes).pids()["nats"])
 
     up.send_signal(number)
@@ -214,7 +225,7 @@ async def test_signal_stops_all(tmp_path: Path, number: signal.Signals) -> None:
 
 
 async def test_what_a_killed_stack_left_behind_ends_at_the_next_start(tmp_path: Path) -> None:
-    chosen = dict(ports.any_free())
+    chosen = ports.any_free()
     up = await started(tmp_path, chosen)
     left_behind = psutil.Process(Processes(Home(tmp_path).processes).pids()["nats"])
     up.kill()
@@ -228,7 +239,7 @@ async def test_what_a_killed_stack_left_behind_ends_at_the_next_start(tmp_path: 
 async def test_refused_start_says_why_in_one_line(tmp_path: Path) -> None:
     async with running(tmp_path, ports.any_free(), only=[]):
         up = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", UP, str(tmp_path), json.dumps(ports.any_free())), stderr=asyncio.subprocess.PIPE
+            *command_of(tmp_path, ports.any_free()), stderr=asyncio.subprocess.PIPE
         )
         _, said = await up.communicate()
 
