@@ -57,7 +57,7 @@ class Child:
         program = self.program
         if program.prepare is not None:
             await program.prepare()
-        program.log.parent.mkdir(parents=True, exist_ok=True)
+        program.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         with program.log.open("ab") as log:
             try:
@@ -68,6 +68,7 @@ class Child:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    umask=0o077,
                     user=program.user,
                     group=program.user,
                     extra_groups=None if program.user is None else [],

@@ -54,8 +54,8 @@ class Environment:
         values["NATS_URL"] = self._nats.url(context)
         if context in {"identity", "sparekey"}:
             values["MASTER_KEYS_FILE"] = str(self._credentials.master_keys(context))
-        if context == "identity":
-            values["CODE_KEY"] = self._credentials.secret("code-key")
+        if context in {"identity", "rooms"}:
+            values["CODE_KEY"] = self._credentials.secret(f"code-keys/{context}")
         if context == "notifier":
             values["SMTP_HOST"], values["SMTP_PORT"] = LOOPBACK, str(self._ports["smtp"])
         for partner in _API_PARTNERS.get(context, ()):
@@ -69,7 +69,7 @@ class Environment:
         return self._prefixed(self._process("gateway"))
 
     def worker(self) -> dict[str, str]:
-        return self._prefixed({**self._process("worker"), "HEALTH_LISTEN": self.address("worker")})
+        return self._prefixed(self._process("worker"))
 
     def sandbox(self) -> dict[str, str]:
         """For the partners' stand-ins, which know all partners' secrets and nothing else of ruum."""

@@ -59,6 +59,7 @@ class Home:
 
     def _put_logs_aside(self) -> None:
         previous = self._logs / "previous"
-        previous.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(exist_ok=True, mode=0o700)
+        previous.mkdir(exist_ok=True)
         for log in self._logs.glob("*.log"):
             log.replace(previous / log.name)

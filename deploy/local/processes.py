@@ -66,6 +66,11 @@ class Processes:
         return known
 
 
+def own_memory() -> int:
+    """Bytes that this process holds, a shared page in part."""
+    return _share(psutil.Process())
+
+
 def _share(process: psutil.Process) -> int:
     memory = process.memory_full_info()
     return int(getattr(memory, "pss", memory.uss))

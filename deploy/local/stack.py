@@ -14,7 +14,7 @@ from deploy.local import ports
 from deploy.local.child import ProgramError
 from deploy.local.home import AlreadyRunsError, Home
 from deploy.local.ports import PortError
-from deploy.local.processes import Processes
+from deploy.local.processes import Processes, own_memory
 from deploy.local.supervisor import Supervisor, Unit
 from deploy.local.table import Table, ports_of
 
@@ -123,20 +123,22 @@ async def _serve(
 ) -> None:
     began = time.monotonic()
     async with running(folder, chosen, only=only) as stack:
-        lines = [*_addresses(stack.table), *(await welcome(stack) if welcome is not None else ())]
-        seconds, memory = time.monotonic() - began, stack.processes.memory() / _MEBIBYTE
-        print(f"\nall ready in {seconds:.1f} s, {memory:.0f} MiB", *lines, sep="\n")
+        lines = [*_addresses(stack), *(await welcome(stack) if welcome is not None else ())]
+        seconds, memory = time.monotonic() - began, stack.processes.memory() + own_memory()
+        print(f"\nall ready in {seconds:.1f} s, {memory / _MEBIBYTE:.0f} MiB", *lines, sep="\n")
         print("Ctrl-C stops all", flush=True)
         await asyncio.get_running_loop().create_future()
 
 
-def _addresses(table: Table) -> list[str]:
-    return [
-        f"  ruum              {table.environment.public_url}",
-        f"  partners' console {table.environment.console_url}",
-        f"  Temporal          {table.temporal.ui_url}/namespaces/{table.temporal.namespace}/workflows",
-        f"  data and logs     {table.home.folder}",
-    ]
+def _addresses(stack: Stack) -> list[str]:
+    table, runs = stack.table, stack.processes.pids()
+    cases = f"{table.temporal.ui_url}/namespaces/{table.temporal.namespace}/workflows"
+    pages = {
+        "gateway": f"  ruum              {table.environment.public_url}",
+        "sandbox": f"  partners' console {table.environment.console_url}",
+        "temporal": f"  Temporal          {cases}",
+    }
+    return [*(line for name, line in pages.items() if name in runs), f"  data and logs     {table.home.folder}"]
 
 
 def _named(units: list[Unit], only: Collection[str] | None) -> list[Unit]:

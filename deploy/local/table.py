@@ -107,7 +107,7 @@ class Table:
     ) -> Program:
         return Program(
             name=name,
-            argv=(sys.executable, "-m", *module),
+            argv=(sys.executable, "-P", "-m", *module),  # -P: never from the folder that one stands in
             env={**environment, "PYTHONUNBUFFERED": "1"},
             log=self.home.log(name),
             ready=ready,

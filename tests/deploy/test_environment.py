@@ -18,7 +18,7 @@ from services.chassis.sealing import MasterKeys, Sealer
 
 SECRETS = {
     "identity": {"CODE_KEY", "MASTER_KEYS_FILE"},
-    "rooms": set(),
+    "rooms": {"CODE_KEY"},
     "points": set(),
     "store": {
         *("CARD_SECRET", "DEFERRED_SECRET", "EPOS_SECRET"),
