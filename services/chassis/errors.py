@@ -105,6 +105,11 @@ class RuumError(Exception):
     def row(self) -> Row:
         return TABLE[self.kind]
 
+    @property
+    def passes(self) -> bool:
+        """Whether the very same request can succeed when it is made again."""
+        return self.row.retryable or self.retry_after is not None
+
 
 class RemoteError(RuumError):
     """What another service answered, with the name that it gave the failure."""
@@ -173,6 +178,13 @@ class StillRunning(RuumError):
     code = "request-still-running"
 
     patience: ClassVar[timedelta] = timedelta(seconds=5)
+
+
+class Crowded(RuumError):
+    """Others worked on the same thing for so long that this was given up (PR-06)."""
+
+    kind = Kind.BUSY
+    code = "try-again"
 
 
 class Changed(RuumError):
