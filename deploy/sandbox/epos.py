@@ -140,7 +140,7 @@ def routes(epos: Epos) -> APIRouter:
 
     @api.post("/payments", status_code=201)
     async def open_payment(new: NewPayment, request: Request) -> dict[str, Any]:
-        return epos.open(new, f"{str(request.base_url).rstrip('/')}/pages").view()
+        return epos.open(new, f"{request.base_url}epos/pages").view()
 
     @api.get("/payments")
     async def find_payments(merchant_ref: str) -> dict[str, Any]:

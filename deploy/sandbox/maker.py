@@ -253,7 +253,7 @@ class Orders:
 
     def destroy(self, ref: str) -> Order:
         order = self.get(ref)
-        order.allow("destroying", "ready", "returned", "stopped", "redelivering")
+        order.allow("destroying", "ready", "returned", "stopped", *(["redelivering"] if order.leaves_by else []))
         order.state, order.leaves_by = "destroyed", None
         day = self._world.today().isoformat()
         self._world.announce("maker", "destroyed", {"order_ref": ref, "destroyed_on": day})

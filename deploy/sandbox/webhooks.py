@@ -56,25 +56,26 @@ class Webhooks:
         async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
             while True:
                 self._stirred.clear()
-                self._start_due(client)
-                wait = self._until_due()
+                # One instant for both: what fell due between two would be neither sent nor waited for.
+                now = time.time()
+                self._start_due(client, now)
                 try:
-                    async with asyncio.timeout(wait):
+                    async with asyncio.timeout(self._until_due(now)):
                         await self._stirred.wait()
                 except TimeoutError:
                     continue
 
-    def _start_due(self, client: httpx.AsyncClient) -> None:
-        for row in self._world.store.run(_DUE, time.time()).fetchall():
+    def _start_due(self, client: httpx.AsyncClient, now: float) -> None:
+        for row in self._world.store.run(_DUE, now).fetchall():
             if len(self._sending) >= _AT_ONCE:
                 return
             if row["seq"] not in self._sending:
                 self._sending[row["seq"]] = asyncio.create_task(self._send(client, row))
 
-    def _until_due(self) -> float | None:
+    def _until_due(self, now: float) -> float | None:
         """Seconds until one more can be sent; None: not before something changes."""
         sql = "SELECT min(due) AS due FROM webhooks WHERE state = 'waiting' AND due > ?"
-        due = self._world.store.run(sql, time.time()).fetchone()["due"]
+        due = self._world.store.run(sql, now).fetchone()["due"]
         return None if due is None else max(0.0, due - time.time())
 
     async def _send(self, client: httpx.AsyncClient, row: sqlite3.Row) -> None:

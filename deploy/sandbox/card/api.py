@@ -101,8 +101,7 @@ class CardApi:
         @api.post("/payment_intents")
         async def new_intent(request: Request) -> Json:
             new = await read(request, NewIntent)
-            pages = str(request.base_url).rstrip("/").removesuffix("/v1")
-            return self.seen(intents.open(new, f"{pages}/3ds"), new.expand)
+            return self.seen(intents.open(new, f"{request.base_url}card/3ds"), new.expand)
 
         @api.get("/payment_intents")
         async def list_intents(request: Request) -> Json:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from deploy.sandbox.console.books import Json, Limit, masked
 from deploy.sandbox.maker import Check, KeyNumber, Order, Result
@@ -29,7 +29,8 @@ class Answer(Input):
 
 
 class Reply(Input):
-    key_number: KeyNumber
+    key_number: str = Field(min_length=1, max_length=40)
+    """As the customer wrote it: who types a number may mistype it."""
 
 
 class Numbers(Input):

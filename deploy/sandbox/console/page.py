@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from datetime import datetime
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -25,7 +26,7 @@ from deploy.sandbox.webhook_log import WebhookLog
 from deploy.sandbox.world import JST
 
 _SHOWN = 12
-_PAGE_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+_PAGE_POLICY = "default-src 'self'; img-src data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 _MAIL_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
     "img-src data: http: https:; style-src 'unsafe-inline'"
@@ -43,6 +44,7 @@ def routes(them: Partners) -> APIRouter:
         lstrip_blocks=True,
     )
     templates.filters["body"] = lambda value: json.dumps(value, ensure_ascii=False)
+    templates.filters["jst"] = lambda instant: _japan(datetime.fromisoformat(instant))
 
     @pages.get("/")
     async def show(q: str = "") -> Response:
@@ -55,8 +57,7 @@ def routes(them: Partners) -> APIRouter:
 
     @pages.get("/console/revision")
     async def revision() -> Json:
-        """Changes whenever the sections do, also over a restart."""
-        return {"revision": f"{_started}-{them.world.store.revision}", "now": _japan(them)}
+        return {"revision": _revision(them), "now": _japan(them.world.now())}
 
     @pages.get("/console/messages/{key}")
     async def message(key: str) -> Response:
@@ -67,8 +68,13 @@ def routes(them: Partners) -> APIRouter:
     return pages
 
 
-def _japan(them: Partners) -> str:
-    return f"{them.world.now().astimezone(JST):%Y-%m-%d %H:%M} JST"
+def _revision(them: Partners) -> str:
+    """Changes whenever the sections do, also over a restart."""
+    return f"{_started}-{them.world.store.revision}"
+
+
+def _japan(instant: datetime) -> str:
+    return f"{instant.astimezone(JST):%Y-%m-%d %H:%M:%S}"
 
 
 def _facts(them: Partners, q: str) -> Json:
@@ -76,7 +82,8 @@ def _facts(them: Partners, q: str) -> Json:
     kept = (Message, Parcel, Check, Order, Intent, Transaction, Payment)
     return {
         "q": q,
-        "now": _japan(them),
+        "revision": _revision(them),
+        "now": _japan(them.world.now()),
         "counts": {cls.KIND: store.count(cls) for cls in kept},
         "messages": [it.view() for it in store.newest(Message, q, _SHOWN)],
         "parcels": [parcel_seen(it) for it in store.newest(Parcel, q, _SHOWN)],

@@ -3,7 +3,6 @@
 const sections = document.getElementById("sections");
 const toast = document.getElementById("toast");
 const query = new URLSearchParams(location.search).get("q") ?? "";
-let seen = null;
 
 function say(words) {
   toast.textContent = words;
@@ -57,9 +56,8 @@ async function watch() {
   try {
     const { revision, now } = await (await fetch("/console/revision")).json();
     document.getElementById("clock").textContent = now;
-    if (seen !== null && revision !== seen && typing()) return;
-    if (seen !== null && revision !== seen) await refresh();
-    seen = revision;
+    const shown = document.getElementById("shown").dataset.revision;
+    if (revision !== shown && !typing()) await refresh();
   } catch {
     document.getElementById("clock").textContent = "not reachable";
   }
