@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, FailureError
 
 TASK_QUEUE = "ruum"
 
@@ -44,6 +44,20 @@ class OperatorAction(Given):
     reason: str = Field(pattern=r"^[a-z][a-z-]{0,31}$", description="reason code")
 
 
+class StepFailed(ApplicationError):
+    """A step failed for good.
+
+    Attributes:
+        code: the failure's name, as the service said it, or what became of the call.
+        decided: the service decided, so that trying again cannot help.
+    """
+
+    def __init__(self, code: str, *, decided: bool) -> None:
+        super().__init__(code, type=code, non_retryable=True)
+        self.code = code
+        self.decided = decided
+
+
 @dataclass(frozen=True)
 class Effort:
     """How long a kind of step is tried.
@@ -52,6 +66,8 @@ class Effort:
         once: limit of one try.
         whole: limit of all tries together; then the step has failed.
         again: pause before the second try, doubled up to `at_most`.
+        tries: how many at most; 0 for as many as `whole` allows. A local effort needs a number: its `whole` is not
+            looked at between tries.
         local: run inside the workflow's own task: no history but one marker, for what is over in moments.
         first: a shorter effort that goes before, and is all that is needed while everything is up.
     """
@@ -60,6 +76,7 @@ class Effort:
     whole: timedelta
     again: timedelta
     at_most: timedelta
+    tries: int = 0
     local: bool = False
     first: Effort | None = None
 
@@ -68,7 +85,8 @@ CUSTOMER_WAITS = Effort(
     once=timedelta(seconds=12),
     whole=timedelta(seconds=25),
     again=timedelta(milliseconds=100),
-    at_most=timedelta(seconds=2),
+    at_most=timedelta(seconds=1),
+    tries=5,
     local=True,
 )
 """A step of ordering, while somebody looks at the screen."""
@@ -77,6 +95,7 @@ MOMENT = Effort(
     whole=timedelta(seconds=8),
     again=timedelta(milliseconds=100),
     at_most=timedelta(seconds=1),
+    tries=3,
     local=True,
 )
 """A call to a service of ours that is up."""
@@ -117,18 +136,20 @@ class Step(Generic[I, O]):
         """Runs the step.
 
         Raises:
-            ActivityError: it failed for good; `code_of` names the failure.
+            StepFailed: it was refused, or could not be done.
         """
         if self.effort.first is not None:
             try:
                 return await self._run(given, self.effort.first)
-            except ActivityError as failure:
-                if for_good(failure):
+            except StepFailed as failure:
+                if failure.decided:
                     raise
         return await self._run(given, self.effort)
 
     async def _run(self, given: I, effort: Effort) -> O:
-        policy = RetryPolicy(initial_interval=effort.again, maximum_interval=effort.at_most)
+        policy = RetryPolicy(
+            initial_interval=effort.again, maximum_interval=effort.at_most, maximum_attempts=effort.tries
+        )
         options: dict[str, Any] = {
             "result_type": self.outcome,
             "start_to_close_timeout": effort.once,
@@ -137,21 +158,21 @@ class Step(Generic[I, O]):
             "summary": self.summary,
         }
         run = workflow.execute_local_activity if effort.local else workflow.execute_activity
-        outcome: O = await run(self.name, given, **options)
+        try:
+            outcome: O = await run(self.name, given, **options)
+        except FailureError as failure:
+            raise _failed(failure) from failure
         return outcome
 
 
-def code_of(failure: ActivityError) -> str:
-    """The failure's name: the code of the service that answered, or what became of the call."""
-    cause = failure.cause
-    if isinstance(cause, ApplicationError) and cause.type:
-        return cause.type
-    return "step-timed-out" if type(cause).__name__ == "TimeoutError" else "step-failed"
-
-
-def for_good(failure: ActivityError) -> bool:
-    """Whether the service decided, so that trying again cannot help."""
-    return isinstance(failure.cause, ApplicationError) and failure.cause.non_retryable
+def _failed(failure: FailureError) -> FailureError:
+    """What became of a step; a local one fails with the bare cause, another with the cause in an `ActivityError`."""
+    cause = failure.cause if isinstance(failure, ActivityError) else failure
+    if isinstance(cause, CancelledError):
+        return failure
+    if isinstance(cause, ApplicationError):
+        return StepFailed(cause.type or "step-failed", decided=cause.non_retryable)
+    return StepFailed("step-timed-out", decided=False)
 
 
 class ProcessTime:

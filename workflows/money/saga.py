@@ -54,7 +54,7 @@ class Money:
         Each undoing is noted before its step, since a step may have had its effect and lost its answer.
 
         Raises:
-            ActivityError: a step was refused or could not be done; `undo` brings everything back.
+            StepFailed: a step was refused or could not be done; `undo` brings everything back.
         """
         self.attempt = asked.attempt
         self._undo.append(self._abandon)

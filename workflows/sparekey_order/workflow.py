@@ -12,10 +12,10 @@ from typing import NoReturn, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.kit import OperatorAction, ProcessTime, code_of, for_good
+    from workflows.kit import OperatorAction, ProcessTime, StepFailed
     from workflows.money.contract import BeginPlacing, Payment
     from workflows.money.saga import Money
     from workflows.sparekey_order import contract as steps
@@ -108,7 +108,7 @@ class SparekeyOrder(OperatorActions):
                 **asked.model_dump(),
             )
             return await self._settle(await self._money.hold(begin))
-        except ActivityError as failure:
+        except StepFailed as failure:
             await self._refuse(failure)
 
     @place.validator
@@ -116,8 +116,8 @@ class SparekeyOrder(OperatorActions):
         if self._begun:
             raise ApplicationError("order-being-placed", type="order-being-placed", non_retryable=True)
 
-    async def _refuse(self, failure: ActivityError) -> NoReturn:
-        code = code_of(failure) if for_good(failure) else "try-again"
+    async def _refuse(self, failure: StepFailed) -> NoReturn:
+        code = failure.code if failure.decided else "try-again"
         await self._undo(code)
         raise ApplicationError(code, type=code, non_retryable=True) from failure
 
@@ -156,12 +156,12 @@ class SparekeyOrder(OperatorActions):
         self._asks += 1
         try:
             await self._settle(await self._money.authorise(self._asks))
-        except ActivityError as failure:
-            if not for_good(failure):
+        except StepFailed as failure:
+            if not failure.decided:
                 raise
             self._payment = None
-            await self._undo(code_of(failure))
-            self._answer = PlaceAnswer(outcome="declined", decline_code=code_of(failure))
+            await self._undo(failure.code)
+            self._answer = PlaceAnswer(outcome="declined", decline_code=failure.code)
 
     async def _undo(self, reason: str) -> None:
         """Everything that placing took is free again, whatever it takes (ST-23)."""
@@ -279,8 +279,8 @@ class SparekeyOrder(OperatorActions):
         while True:
             try:
                 await work()
-            except ActivityError as failure:
-                await self._stuck(code_of(failure))
+            except StepFailed as failure:
+                await self._stuck(failure.code)
             else:
                 return
 
@@ -294,7 +294,7 @@ class SparekeyOrder(OperatorActions):
         """Carries out an operator's action; answers with the state that it led to.
 
         Raises:
-            ApplicationError: refused by the service; its type is the failure's code.
+            StepFailed: refused by the service.
         """
         info = workflow.current_update_info()
         arguments = {name: str(value) for name, value in given.model_dump(exclude={"operator", "reason"}).items()}
@@ -306,11 +306,7 @@ class SparekeyOrder(OperatorActions):
             action=action,
             arguments=arguments,
         )
-        try:
-            case = await steps.ACT(acted)
-        except ActivityError as failure:
-            code = code_of(failure)
-            raise ApplicationError(code, type=code, non_retryable=True) from failure
+        case = await steps.ACT(acted)
         self._poked = self._again = True
         return case.state
 
@@ -351,12 +347,12 @@ async def _decided(work: Callable[[], Awaitable[R]]) -> R:
     """Repeats the step that decides until its answer is known: after it there is no undoing, only cancelling.
 
     Raises:
-        ActivityError: the service refused it.
+        StepFailed: the service refused it.
     """
     while True:
         try:
             return await work()
-        except ActivityError as failure:
-            if for_good(failure):
+        except StepFailed as failure:
+            if failure.decided:
                 raise
             await workflow.sleep(PAUSE)
