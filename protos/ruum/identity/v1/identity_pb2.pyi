@@ -102,14 +102,23 @@ class CodeSent(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     RESEND_AFTER_FIELD_NUMBER: _builtins.int
+    HINTS_FIELD_NUMBER: _builtins.int
+    SENDING_DOMAIN_FIELD_NUMBER: _builtins.int
     flow_id: _builtins.str
     sequence: _builtins.int
     """"Code 2": stands in the message and in the form, so that people compare the right one (ID-02)."""
     channel: Global___Channel.ValueType
+    sending_domain: _builtins.str
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def resend_after(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def hints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What to check when the message does not come: codes of texts, to be shown where the code is entered (ID-04).
+        "code-missing-blocked" needs `domain`, which is sending_domain.
+        """
+
     def __init__(
         self,
         *,
@@ -118,10 +127,12 @@ class CodeSent(_message.Message):
         channel: Global___Channel.ValueType = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         resend_after: _timestamp_pb2.Timestamp | None = ...,
+        hints: _abc.Iterable[_builtins.str] | None = ...,
+        sending_domain: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "resend_after", b"resend_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "expires_at", b"expires_at", "flow_id", b"flow_id", "resend_after", b"resend_after", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "expires_at", b"expires_at", "flow_id", b"flow_id", "hints", b"hints", "resend_after", b"resend_after", "sending_domain", b"sending_domain", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -171,7 +182,9 @@ class SignUpRequest(_message.Message):
     language: _builtins.str
     client: _builtins.str
     @_builtins.property
-    def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consent]: ...
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consent]:
+        """Each of the three documents, once, in the version that was shown (ID-23)."""
+
     def __init__(
         self,
         *,
@@ -515,6 +528,186 @@ class EndSessionResponse(_message.Message):
 Global___EndSessionResponse: _TypeAlias = EndSessionResponse  # noqa: Y015
 
 @_typing.final
+class ListSecurityLogRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def page(self) -> _common_pb2.Page: ...
+    def __init__(
+        self,
+        *,
+        page: _common_pb2.Page | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSecurityLogRequest: _TypeAlias = ListSecurityLogRequest  # noqa: Y015
+
+@_typing.final
+class SecurityLogEntry(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HAPPENING_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    happening: _builtins.str
+    """"signed-up", "signed-in", "signed-in-on-new-device", "password-wrong", "code-wrong", "signed-out",
+    "session-ended", "profile-changed" or "consents-given"; the text's code is this with "security-" before it.
+    """
+    session_id: _builtins.str
+    """The session that began, acted or ended; empty where there was none."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        happening: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        session_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "happening", b"happening", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SecurityLogEntry: _TypeAlias = SecurityLogEntry  # noqa: Y015
+
+@_typing.final
+class ListSecurityLogResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___SecurityLogEntry]: ...
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___SecurityLogEntry] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_cursor", b"next_cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSecurityLogResponse: _TypeAlias = ListSecurityLogResponse  # noqa: Y015
+
+@_typing.final
+class ListConsentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def page(self) -> _common_pb2.Page: ...
+    def __init__(
+        self,
+        *,
+        page: _common_pb2.Page | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConsentsRequest: _TypeAlias = ListConsentsRequest  # noqa: Y015
+
+@_typing.final
+class GivenConsent(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_FIELD_NUMBER: _builtins.int
+    GIVEN_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def consent(self) -> Global___Consent: ...
+    @_builtins.property
+    def given_at(self) -> _timestamp_pb2.Timestamp:
+        """When this version was agreed to for the first time."""
+
+    def __init__(
+        self,
+        *,
+        consent: Global___Consent | None = ...,
+        given_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "given_at", b"given_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "given_at", b"given_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GivenConsent: _TypeAlias = GivenConsent  # noqa: Y015
+
+@_typing.final
+class ListConsentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENTS_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___GivenConsent]: ...
+    def __init__(
+        self,
+        *,
+        consents: _abc.Iterable[Global___GivenConsent] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "next_cursor", b"next_cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConsentsResponse: _TypeAlias = ListConsentsResponse  # noqa: Y015
+
+@_typing.final
+class GiveConsentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CONSENTS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consent]: ...
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        consents: _abc.Iterable[Global___Consent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GiveConsentsRequest: _TypeAlias = GiveConsentsRequest  # noqa: Y015
+
+@_typing.final
+class GiveConsentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GiveConsentsResponse: _TypeAlias = GiveConsentsResponse  # noqa: Y015
+
+@_typing.final
 class GetProfileRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -542,16 +735,24 @@ class Profile(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     BIRTH_DATE_FIELD_NUMBER: _builtins.int
+    TELEPHONE_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     version: _builtins.int
     name: _builtins.str
     kana: _builtins.str
     email: _builtins.str
+    """Proved by a code; empty where there is none."""
     phone: _builtins.str
+    """A mobile number proved by a code, E.164; empty where there is none."""
     language: _builtins.str
     birth_date: _builtins.str
+    """ISO 8601; empty while it is not known."""
+    telephone: _builtins.str
+    """Where to ring, E.164: any Japanese number that the member stated, else `phone`. No message is sent to it."""
     @_builtins.property
-    def address(self) -> _common_pb2.Address: ...
+    def address(self) -> _common_pb2.Address:
+        """Not set while none is known."""
+
     def __init__(
         self,
         *,
@@ -564,10 +765,11 @@ class Profile(_message.Message):
         language: _builtins.str = ...,
         address: _common_pb2.Address | None = ...,
         birth_date: _builtins.str = ...,
+        telephone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "birth_date", b"birth_date", "email", b"email", "kana", b"kana", "language", b"language", "member_id", b"member_id", "name", b"name", "phone", b"phone", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "birth_date", b"birth_date", "email", b"email", "kana", b"kana", "language", b"language", "member_id", b"member_id", "name", b"name", "phone", b"phone", "telephone", b"telephone", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -584,13 +786,17 @@ class UpdateProfileRequest(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     BIRTH_DATE_FIELD_NUMBER: _builtins.int
+    TELEPHONE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     version: _builtins.int
     """The version that was edited (ETag); another one meanwhile is refused."""
     name: _builtins.str
+    """What is not set stays as it is; what is set and empty is taken away."""
     kana: _builtins.str
     language: _builtins.str
     birth_date: _builtins.str
+    telephone: _builtins.str
+    """Any Japanese number, also fixed or 050 (ID-03)."""
     @_builtins.property
     def address(self) -> _common_pb2.Address: ...
     def __init__(
@@ -603,10 +809,11 @@ class UpdateProfileRequest(_message.Message):
         language: _builtins.str | None = ...,
         address: _common_pb2.Address | None = ...,
         birth_date: _builtins.str | None = ...,
+        telephone: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_birth_date", b"_birth_date", "_kana", b"_kana", "_language", b"_language", "_name", b"_name", "address", b"address", "birth_date", b"birth_date", "kana", b"kana", "language", b"language", "name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_birth_date", b"_birth_date", "_kana", b"_kana", "_language", b"_language", "_name", b"_name", "_telephone", b"_telephone", "address", b"address", "birth_date", b"birth_date", "kana", b"kana", "language", b"language", "name", b"name", "telephone", b"telephone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_birth_date", b"_birth_date", "_kana", b"_kana", "_language", b"_language", "_name", b"_name", "address", b"address", "birth_date", b"birth_date", "kana", b"kana", "language", b"language", "name", b"name", "request_id", b"request_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_birth_date", b"_birth_date", "_kana", b"_kana", "_language", b"_language", "_name", b"_name", "_telephone", b"_telephone", "address", b"address", "birth_date", b"birth_date", "kana", b"kana", "language", b"language", "name", b"name", "request_id", b"request_id", "telephone", b"telephone", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__birth_date: _TypeAlias = _typing.Literal["birth_date"]  # noqa: Y015
     _WhichOneofArgType__birth_date: _TypeAlias = _typing.Literal["_birth_date", b"_birth_date"]  # noqa: Y015
@@ -616,6 +823,8 @@ class UpdateProfileRequest(_message.Message):
     _WhichOneofArgType__language: _TypeAlias = _typing.Literal["_language", b"_language"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__telephone: _TypeAlias = _typing.Literal["telephone"]  # noqa: Y015
+    _WhichOneofArgType__telephone: _TypeAlias = _typing.Literal["_telephone", b"_telephone"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__birth_date) -> _WhichOneofReturnType__birth_date | None: ...
     @_typing.overload
@@ -624,6 +833,8 @@ class UpdateProfileRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__language) -> _WhichOneofReturnType__language | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__telephone) -> _WhichOneofReturnType__telephone | None: ...
 
 Global___UpdateProfileRequest: _TypeAlias = UpdateProfileRequest  # noqa: Y015
 
@@ -718,7 +929,7 @@ Global___OpenEnvelopeRequest: _TypeAlias = OpenEnvelopeRequest  # noqa: Y015
 @_typing.final
 class Envelope(_message.Message):
     """What the message to an address must say. Purposes: "sign-up", "sign-up-existing" (the address has an account
-    already: the mail says so, the screen never does, ID-06), "new-device".
+    already: the message says so and holds no code, the screen never tells, ID-06), "new-device".
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -79,6 +79,21 @@ class IdentityServiceStub:
                 request_serializer=ruum_dot_identity_dot_v1_dot_identity__pb2.EndSessionRequest.SerializeToString,
                 response_deserializer=ruum_dot_identity_dot_v1_dot_identity__pb2.EndSessionResponse.FromString,
                 _registered_method=True)
+        self.ListSecurityLog = channel.unary_unary(
+                '/ruum.identity.v1.IdentityService/ListSecurityLog',
+                request_serializer=ruum_dot_identity_dot_v1_dot_identity__pb2.ListSecurityLogRequest.SerializeToString,
+                response_deserializer=ruum_dot_identity_dot_v1_dot_identity__pb2.ListSecurityLogResponse.FromString,
+                _registered_method=True)
+        self.ListConsents = channel.unary_unary(
+                '/ruum.identity.v1.IdentityService/ListConsents',
+                request_serializer=ruum_dot_identity_dot_v1_dot_identity__pb2.ListConsentsRequest.SerializeToString,
+                response_deserializer=ruum_dot_identity_dot_v1_dot_identity__pb2.ListConsentsResponse.FromString,
+                _registered_method=True)
+        self.GiveConsents = channel.unary_unary(
+                '/ruum.identity.v1.IdentityService/GiveConsents',
+                request_serializer=ruum_dot_identity_dot_v1_dot_identity__pb2.GiveConsentsRequest.SerializeToString,
+                response_deserializer=ruum_dot_identity_dot_v1_dot_identity__pb2.GiveConsentsResponse.FromString,
+                _registered_method=True)
         self.GetProfile = channel.unary_unary(
                 '/ruum.identity.v1.IdentityService/GetProfile',
                 request_serializer=ruum_dot_identity_dot_v1_dot_identity__pb2.GetProfileRequest.SerializeToString,
@@ -173,6 +188,26 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSecurityLog(self, request, context):
+        """What happened to the security of the member's account (ID-26).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConsents(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GiveConsents(self, request, context):
+        """Agrees to newer versions of documents (ID-23).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetProfile(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -200,7 +235,8 @@ class IdentityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def OpenEnvelope(self, request, context):
-        """What a code message must say; may be opened once a send, and is destroyed by CloseEnvelope (ID-05).
+        """What a code message must say (ID-05). May be opened again until CloseEnvelope has destroyed it, so that a sender
+        who died before it had sent can do it over; gone as well when a newer code was sent or the code is too old.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -259,6 +295,21 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.EndSession,
                     request_deserializer=ruum_dot_identity_dot_v1_dot_identity__pb2.EndSessionRequest.FromString,
                     response_serializer=ruum_dot_identity_dot_v1_dot_identity__pb2.EndSessionResponse.SerializeToString,
+            ),
+            'ListSecurityLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSecurityLog,
+                    request_deserializer=ruum_dot_identity_dot_v1_dot_identity__pb2.ListSecurityLogRequest.FromString,
+                    response_serializer=ruum_dot_identity_dot_v1_dot_identity__pb2.ListSecurityLogResponse.SerializeToString,
+            ),
+            'ListConsents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConsents,
+                    request_deserializer=ruum_dot_identity_dot_v1_dot_identity__pb2.ListConsentsRequest.FromString,
+                    response_serializer=ruum_dot_identity_dot_v1_dot_identity__pb2.ListConsentsResponse.SerializeToString,
+            ),
+            'GiveConsents': grpc.unary_unary_rpc_method_handler(
+                    servicer.GiveConsents,
+                    request_deserializer=ruum_dot_identity_dot_v1_dot_identity__pb2.GiveConsentsRequest.FromString,
+                    response_serializer=ruum_dot_identity_dot_v1_dot_identity__pb2.GiveConsentsResponse.SerializeToString,
             ),
             'GetProfile': grpc.unary_unary_rpc_method_handler(
                     servicer.GetProfile,
@@ -534,6 +585,87 @@ class IdentityService:
             '/ruum.identity.v1.IdentityService/EndSession',
             ruum_dot_identity_dot_v1_dot_identity__pb2.EndSessionRequest.SerializeToString,
             ruum_dot_identity_dot_v1_dot_identity__pb2.EndSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSecurityLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruum.identity.v1.IdentityService/ListSecurityLog',
+            ruum_dot_identity_dot_v1_dot_identity__pb2.ListSecurityLogRequest.SerializeToString,
+            ruum_dot_identity_dot_v1_dot_identity__pb2.ListSecurityLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConsents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruum.identity.v1.IdentityService/ListConsents',
+            ruum_dot_identity_dot_v1_dot_identity__pb2.ListConsentsRequest.SerializeToString,
+            ruum_dot_identity_dot_v1_dot_identity__pb2.ListConsentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GiveConsents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruum.identity.v1.IdentityService/GiveConsents',
+            ruum_dot_identity_dot_v1_dot_identity__pb2.GiveConsentsRequest.SerializeToString,
+            ruum_dot_identity_dot_v1_dot_identity__pb2.GiveConsentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,11 @@ class IdentityServiceStub:
     SignOut: _grpc.UnaryUnaryMultiCallable[_identity_pb2.SignOutRequest, _identity_pb2.SignOutResponse]
     ListSessions: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListSessionsRequest, _identity_pb2.ListSessionsResponse]
     EndSession: _grpc.UnaryUnaryMultiCallable[_identity_pb2.EndSessionRequest, _identity_pb2.EndSessionResponse]
+    ListSecurityLog: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListSecurityLogRequest, _identity_pb2.ListSecurityLogResponse]
+    """What happened to the security of the member's account (ID-26)."""
+    ListConsents: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListConsentsRequest, _identity_pb2.ListConsentsResponse]
+    GiveConsents: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GiveConsentsRequest, _identity_pb2.GiveConsentsResponse]
+    """Agrees to newer versions of documents (ID-23)."""
     GetProfile: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetProfileRequest, _identity_pb2.Profile]
     UpdateProfile: _grpc.UnaryUnaryMultiCallable[_identity_pb2.UpdateProfileRequest, _identity_pb2.Profile]
     GetOrderer: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetOrdererRequest, _identity_pb2.Profile]
@@ -52,7 +57,9 @@ class IdentityServiceStub:
     GetContact: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetContactRequest, _identity_pb2.Contact]
     """Where to write to a member, at the moment of writing (OP-11)."""
     OpenEnvelope: _grpc.UnaryUnaryMultiCallable[_identity_pb2.OpenEnvelopeRequest, _identity_pb2.Envelope]
-    """What a code message must say; may be opened once a send, and is destroyed by CloseEnvelope (ID-05)."""
+    """What a code message must say (ID-05). May be opened again until CloseEnvelope has destroyed it, so that a sender
+    who died before it had sent can do it over; gone as well when a newer code was sent or the code is too old.
+    """
     CloseEnvelope: _grpc.UnaryUnaryMultiCallable[_identity_pb2.CloseEnvelopeRequest, _identity_pb2.CloseEnvelopeResponse]
 
 @_typing.type_check_only
@@ -72,6 +79,11 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     SignOut: _aio.UnaryUnaryMultiCallable[_identity_pb2.SignOutRequest, _identity_pb2.SignOutResponse]  # type: ignore[assignment]
     ListSessions: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListSessionsRequest, _identity_pb2.ListSessionsResponse]  # type: ignore[assignment]
     EndSession: _aio.UnaryUnaryMultiCallable[_identity_pb2.EndSessionRequest, _identity_pb2.EndSessionResponse]  # type: ignore[assignment]
+    ListSecurityLog: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListSecurityLogRequest, _identity_pb2.ListSecurityLogResponse]  # type: ignore[assignment]
+    """What happened to the security of the member's account (ID-26)."""
+    ListConsents: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListConsentsRequest, _identity_pb2.ListConsentsResponse]  # type: ignore[assignment]
+    GiveConsents: _aio.UnaryUnaryMultiCallable[_identity_pb2.GiveConsentsRequest, _identity_pb2.GiveConsentsResponse]  # type: ignore[assignment]
+    """Agrees to newer versions of documents (ID-23)."""
     GetProfile: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetProfileRequest, _identity_pb2.Profile]  # type: ignore[assignment]
     UpdateProfile: _aio.UnaryUnaryMultiCallable[_identity_pb2.UpdateProfileRequest, _identity_pb2.Profile]  # type: ignore[assignment]
     GetOrderer: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetOrdererRequest, _identity_pb2.Profile]  # type: ignore[assignment]
@@ -79,7 +91,9 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     GetContact: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetContactRequest, _identity_pb2.Contact]  # type: ignore[assignment]
     """Where to write to a member, at the moment of writing (OP-11)."""
     OpenEnvelope: _aio.UnaryUnaryMultiCallable[_identity_pb2.OpenEnvelopeRequest, _identity_pb2.Envelope]  # type: ignore[assignment]
-    """What a code message must say; may be opened once a send, and is destroyed by CloseEnvelope (ID-05)."""
+    """What a code message must say (ID-05). May be opened again until CloseEnvelope has destroyed it, so that a sender
+    who died before it had sent can do it over; gone as well when a newer code was sent or the code is too old.
+    """
     CloseEnvelope: _aio.UnaryUnaryMultiCallable[_identity_pb2.CloseEnvelopeRequest, _identity_pb2.CloseEnvelopeResponse]  # type: ignore[assignment]
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -152,6 +166,29 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_identity_pb2.EndSessionResponse, _abc.Awaitable[_identity_pb2.EndSessionResponse]]: ...
 
     @_abc_1.abstractmethod
+    def ListSecurityLog(
+        self,
+        request: _identity_pb2.ListSecurityLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.ListSecurityLogResponse, _abc.Awaitable[_identity_pb2.ListSecurityLogResponse]]:
+        """What happened to the security of the member's account (ID-26)."""
+
+    @_abc_1.abstractmethod
+    def ListConsents(
+        self,
+        request: _identity_pb2.ListConsentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.ListConsentsResponse, _abc.Awaitable[_identity_pb2.ListConsentsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GiveConsents(
+        self,
+        request: _identity_pb2.GiveConsentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.GiveConsentsResponse, _abc.Awaitable[_identity_pb2.GiveConsentsResponse]]:
+        """Agrees to newer versions of documents (ID-23)."""
+
+    @_abc_1.abstractmethod
     def GetProfile(
         self,
         request: _identity_pb2.GetProfileRequest,
@@ -187,7 +224,9 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.OpenEnvelopeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.Envelope, _abc.Awaitable[_identity_pb2.Envelope]]:
-        """What a code message must say; may be opened once a send, and is destroyed by CloseEnvelope (ID-05)."""
+        """What a code message must say (ID-05). May be opened again until CloseEnvelope has destroyed it, so that a sender
+        who died before it had sent can do it over; gone as well when a newer code was sent or the code is too old.
+        """
 
     @_abc_1.abstractmethod
     def CloseEnvelope(

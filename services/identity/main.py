@@ -1,0 +1,56 @@
+"""The identity service: wired by hand, then served."""
+
+from __future__ import annotations
+
+from ruum.identity.v1 import events_pb2, identity_pb2
+from ruum.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
+from services.chassis.caller import Signer
+from services.chassis.foundation import Foundation
+from services.chassis.idempotency import Commands
+from services.chassis.sealing import MasterKeys, Sealer
+from services.chassis.settings import load
+from services.identity.codes.domain import Codes
+from services.identity.consents.domain import Consents
+from services.identity.entry.domain import Entry
+from services.identity.envelopes.domain import Envelopes
+from services.identity.journal.domain import Journal
+from services.identity.models import inbox, outbox, requests
+from services.identity.passwords.domain import Passwords
+from services.identity.profiles.domain import Profiles
+from services.identity.servicer import IdentityServicer, Verbs
+from services.identity.sessions.domain import Sessions
+from services.identity.settings import IdentityRules, IdentitySettings
+from services.identity.sweep.domain import Sweep
+
+
+async def serve() -> None:
+    """Runs identity until it is told to stop."""
+    settings = load(IdentitySettings)
+    foundation = Foundation("identity", settings, events_pb2, (requests, outbox, inbox))
+    sealer = Sealer(MasterKeys(settings.master_keys_file))
+    passwords = Passwords(settings)
+    key = settings.code_key.get_secret_value().encode()
+    verbs = wired(foundation.commands, settings, foundation.signer, sealer, passwords, key)
+    server = foundation.server([identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]])
+    add_IdentityServiceServicer_to_server(IdentityServicer(verbs, settings.sending_domain), server.grpc)
+    await foundation.publish(server)
+    server.beside(Sweep(foundation.database, foundation.clock).run)
+    await server.serve()
+    passwords.close()
+    await foundation.close()
+
+
+def wired(
+    commands: Commands, rules: IdentityRules, signer: Signer, sealer: Sealer, passwords: Passwords, key: bytes
+) -> Verbs:
+    """The verbs of identity on their parts."""
+    envelopes = Envelopes(commands, sealer)
+    sessions = Sessions(commands, rules, signer, key)
+    return Verbs(
+        entry=Entry(commands, rules, key, Codes(rules, key, envelopes), passwords, sessions),
+        envelopes=envelopes,
+        sessions=sessions,
+        profiles=Profiles(commands),
+        consents=Consents(commands),
+        journal=Journal(commands.database),
+    )

@@ -1,0 +1,39 @@
+"""Accounts: one an address (ID-01)."""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import IntegrityError
+
+from services.chassis.db import violated
+from services.chassis.events import Event
+from services.chassis.idempotency import Work
+from services.chassis.ids import new_id
+from services.identity.addresses.models import Address
+from services.identity.members import repository
+from services.identity.members.models import Member, ProvedAddress
+
+
+class AddressTaken(Exception):
+    """Between the sending of a code and its use the address got an account; no answer of ours may say so (ID-06)."""
+
+
+class MemberSignedUp(Event):
+    subject = "member_signed_up"
+
+
+async def create(work: Work, address: Address, password_hash: str) -> str:
+    """Makes an account in the transaction that proved the address; gives its member's id.
+
+    Raises:
+        AddressTaken: there is one; the transaction must not be committed.
+    """
+    member = Member.make(id=new_id("mem"), password_hash=password_hash, signed_up_at=work.now)
+    proved = ProvedAddress.make(address=address.value, channel=address.channel, member_id=member.id, proved_at=work.now)
+    try:
+        await repository.add(work.tx, member, proved)
+    except IntegrityError as refused:
+        if violated(refused) == repository.ADDRESS_TAKEN:
+            raise AddressTaken from refused
+        raise
+    work.tell(MemberSignedUp(aggregate_id=member.id, member_id=member.id))
+    return member.id

@@ -1,0 +1,37 @@
+"""What a member tells of themselves (ID-20)."""
+
+from datetime import date
+from typing import get_args
+
+from sqlalchemy import CheckConstraint
+
+from services.identity.models import Language, Table, is_one_of, text
+
+
+class Profile(Table, table=True):
+    """Empty until it is told, except for the language.
+
+    Attributes:
+        version: counts the edits.
+        kana: the reading of the name, in katakana.
+        telephone: where to ring; any Japanese number as E.164, proved by nobody.
+    """
+
+    __tablename__ = "profiles"
+    __table_args__ = (
+        CheckConstraint(is_one_of("language", get_args(Language)), "profiles_language"),
+        CheckConstraint("version >= 1", "profiles_version"),
+    )
+
+    member_id: str = text(primary_key=True, foreign_key="identity.members.id")
+    version: int = 1
+    language: Language = text()
+    name: str = text(default="")
+    kana: str = text(default="")
+    birth_date: date | None = None
+    telephone: str = text(default="")
+    postal_code: str = text(default="")
+    prefecture: str = text(default="")
+    city: str = text(default="")
+    street: str = text(default="")
+    building: str = text(default="")
