@@ -56,7 +56,7 @@ class Nats:
             argv=(installed("nats-server"), "--config", str(self._config)),
             log=self._log,
             ready=self._ready,
-            prepare=self._write_config,
+            prepare=self.write_config,
         )
 
     async def create_stream(self) -> None:
@@ -71,7 +71,8 @@ class Nats:
     def _config(self) -> Path:
         return self._folder / "nats.conf"
 
-    async def _write_config(self) -> None:
+    async def write_config(self) -> None:
+        """Say on disk how the server is to run, passwords included, for its owner's eyes only."""
         jetstream = {"store_dir": str(self._folder), **({"sync_interval": "always"} if self._durable else {})}
         config = {
             "server_name": "ruum",

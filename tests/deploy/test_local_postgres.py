@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from deploy.local.child import running
+from deploy.local.contexts import CONTEXTS
 from deploy.local.ports import free_port
 from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
 
@@ -51,6 +52,15 @@ async def test_no_role_reaches_beyond_its_schema(postgres: Postgres, role: str, 
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         await as_role(postgres, role, statement)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+async def test_schema_is_open_to_its_own_two_roles_only(postgres: Postgres, context: str) -> None:
+    question = f"SELECT rolname FROM pg_roles WHERE NOT rolsuper AND has_schema_privilege(oid, '{context}', 'USAGE')"
+
+    may_look = {role for (role,) in await as_role(postgres, context, question)}
+
+    assert {role for role in may_look if not str(role).startswith("pg_")} == {context, f"{context}_owner"}
 
 
 async def test_database_asks_every_role_for_its_password(postgres: Postgres) -> None:

@@ -1,6 +1,7 @@
 """The stack as a person starts it: one to a folder, its ports, its end, and what survives a SIGKILL."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -218,10 +219,22 @@ async def test_signal_stops_all(tmp_path: Path, number: signal.Signals) -> None:
     server = psutil.Process(Processes(Home(tmp_path).processes).pids()["nats"])
 
     up.send_signal(number)
-    up.send_signal(number)
 
     assert await up.wait() == 0
     assert not server.is_running()
+
+
+async def test_impatient_second_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    up = await started(tmp_path, ports.any_free())
+    slow = psutil.Process(Processes(Home(tmp_path).processes).pids()["nats"])
+    slow.suspend()
+
+    up.send_signal(signal.SIGINT)
+    await asyncio.sleep(0.5)
+    up.send_signal(signal.SIGINT)
+
+    assert await up.wait() == 0
+    assert not slow.is_running()
 
 
 async def test_what_a_killed_stack_left_behind_ends_at_the_next_start(tmp_path: Path) -> None:
@@ -268,3 +281,14 @@ def test_table_names_only_what_it_holds(tmp_path: Path) -> None:
 
     for number, unit in enumerate(units):
         assert set(unit.after) <= set(names[:number])
+
+
+async def test_servers_of_a_stack_acknowledge_only_what_is_on_the_disk(tmp_path: Path) -> None:
+    table = Table(Home(tmp_path), ports.USUAL)
+
+    await table.nats.write_config()
+
+    written = json.loads((table.home.nats / "nats.conf").read_text())
+    assert written["jetstream"]["sync_interval"] == "always"
+    assert {"journal_mode=wal", "synchronous=extra"} <= set(table.temporal.program().argv)
+    assert not [setting for setting in table.postgres.program().argv if "=off" in setting]
