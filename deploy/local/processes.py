@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
+_POLL, _PATIENCE = 0.02, 5.0
 
 
 class Processes:
@@ -44,11 +47,12 @@ class Processes:
 
     def end_leftovers(self) -> None:
         """Kill what a stack left behind that was itself killed, and wait until it is gone."""
-        leftovers = [process for _, process in self._alive()]
-        for process in leftovers:
+        for _, process in self._alive():
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        psutil.wait_procs(leftovers, timeout=5)
+        deadline = time.monotonic() + _PATIENCE
+        while self.pids() and time.monotonic() < deadline:
+            time.sleep(_POLL)
         self.forget()
 
     def _alive(self) -> Iterator[tuple[str, psutil.Process]]:

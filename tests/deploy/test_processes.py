@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deploy.local.processes import Processes
@@ -37,7 +38,7 @@ async def test_stranger_with_a_recorded_number_is_left_alone(
 
     Processes(book).end_leftovers()
 
-    assert sleeper.returncode is None
+    assert psutil.Process(sleeper.pid).status() == psutil.STATUS_SLEEPING
     assert Processes(book).pids() == {}
 
 
