@@ -8,20 +8,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
+import psycopg
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlmodel import SQLModel
 
-from services.chassis.errors import StillRunning, Unavailable
+from services.chassis.errors import Crowded, StillRunning, TooLate, Unavailable
 
 T = TypeVar("T")
 
 _ATTEMPTS = 6
-_SERIALIZATION_FAILURE = "40001"
-_DEADLOCK = "40P01"
+_AGAIN = {"40001", "40P01"}  # serialization failure, deadlock
 _LOCK_NOT_AVAILABLE = "55P03"
-# Two transactions numbered the events of one aggregate at once: the later one counts again.
-EVENT_ORDER = "outbox_aggregate_order"
+_CANCELLED = "57014"
+_POOL_PATIENCE_SECONDS = 10
+# A lock that is not had within the patience of PR-10 is an answer to the caller, not a longer wait.
+_LIMITS = {
+    "lock_timeout": f"{int(StillRunning.patience.total_seconds())}s",
+    "statement_timeout": "15s",
+    "idle_in_transaction_session_timeout": "30s",
+}
 
 
 class ValidatedTable(SQLModel):
@@ -41,30 +48,40 @@ class ValidatedTable(SQLModel):
 
 
 class Database:
-    """The connections of one service's role."""
+    """The connections of one service's role.
+
+    Queries have connections of their own: they neither wait for those that wait for locks, nor open transactions.
+
+    Args:
+        url: `postgresql+psycopg://role:password@host/database`.
+        pool_size: how many connections of each kind are kept.
+        overflow: how many more of each kind may be opened.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 10, overflow: int = 5) -> None:
-        # A lock that is not had within the patience of PR-10 is an answer to the caller, not a longer wait.
-        limits = {
-            "lock_timeout": f"{int(StillRunning.patience.total_seconds())}s",
-            "statement_timeout": "15s",
-            "idle_in_transaction_session_timeout": "30s",
-        }
-        self.engine: AsyncEngine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=overflow,
-            pool_pre_ping=False,
-            connect_args={"options": " ".join(f"-c {name}={value}" for name, value in limits.items())},
-        )
+        def engine(**more: Any) -> AsyncEngine:
+            return create_async_engine(
+                url,
+                pool_size=pool_size,
+                max_overflow=overflow,
+                pool_timeout=_POOL_PATIENCE_SECONDS,
+                connect_args={"options": " ".join(f"-c {name}={value}" for name, value in _LIMITS.items())},
+                **more,
+            )
+
+        self.engine = engine()
+        self._queries = engine(isolation_level="AUTOCOMMIT", pool_reset_on_return=None, skip_autocommit_rollback=True)
         self._work = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._read = async_sessionmaker(
-            self.engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False
-        )
+        self._read = async_sessionmaker(self._queries, expire_on_commit=False)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session for queries: every statement sees what is committed, none opens a transaction."""
+        """A session whose statements are each a transaction of its own and see what is committed: for queries.
+
+        Raises:
+            Unavailable: the database cannot be reached, or all connections are taken.
+            TooLate: a statement took longer than any may.
+        """
         async with _named_failures(), self._read() as session:
             yield session
 
@@ -72,21 +89,23 @@ class Database:
         """Runs `work` in one transaction, again when the database asks for it: it must have no effect elsewhere.
 
         Raises:
-            StillRunning: a lock was not had in time.
-            Unavailable: the database cannot be reached, or the transaction kept failing.
+            Crowded: a lock was not had in time, or others kept coming first.
+            Unavailable: the database cannot be reached, or all connections are taken.
+            TooLate: a statement took longer than any may.
         """
         for attempt in range(_ATTEMPTS):
             try:
                 async with _named_failures(), self._work() as session, session.begin():
                     return await work(session)
             except DBAPIError as failure:
-                if not _again(failure):
+                if _state(failure) not in _AGAIN:
                     raise
                 await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311  # spreads, hides nothing
-        raise Unavailable
+        raise Crowded
 
     async def close(self) -> None:
         await self.engine.dispose()
+        await self._queries.dispose()
 
 
 def violated(failure: IntegrityError) -> str:
@@ -95,32 +114,37 @@ def violated(failure: IntegrityError) -> str:
     return str(getattr(diagnosis, "constraint_name", "") or "")
 
 
+def lock_not_had(failure: DBAPIError) -> bool:
+    """Whether the statement gave up waiting for another transaction."""
+    return _state(failure) == _LOCK_NOT_AVAILABLE
+
+
 def _state(failure: DBAPIError) -> str:
     return str(getattr(failure.orig, "sqlstate", "") or "")
 
 
-def _again(failure: DBAPIError) -> bool:
-    if isinstance(failure, IntegrityError):
-        return violated(failure) == EVENT_ORDER
-    return _state(failure) in {_SERIALIZATION_FAILURE, _DEADLOCK}
-
-
 @asynccontextmanager
 async def _named_failures() -> AsyncIterator[None]:
-    """A lost connection and a lock not had are answers with names; other failures stay what they are."""
+    """What is nobody's mistake gets its name; other failures stay what they are."""
     try:
         yield
     except DBAPIError as failure:
         state = _state(failure)
         if state == _LOCK_NOT_AVAILABLE:
-            raise StillRunning from failure
-        # Class 08: connection; 57P: the server shuts down or starts; 53300: too many connections.
-        if failure.connection_invalidated or state[:2] == "08" or state[:3] == "57P" or state == "53300":
-            raise Unavailable from failure
-        if not state and type(failure.orig).__name__ in {
-            "OperationalError",
-            "InterfaceError",
-            "ConnectionTimeout",
-        }:
+            raise Crowded from failure
+        if state == _CANCELLED:
+            raise TooLate from failure
+        if _lost(failure, state):
             raise Unavailable from failure
         raise
+    except PoolTimeoutError as failure:
+        raise Unavailable from failure
+
+
+def _lost(failure: DBAPIError, state: str) -> bool:
+    # 08: connection; 53: out of resources; 57P: the server stops or starts. The library's own have no state.
+    return (
+        failure.connection_invalidated
+        or state.startswith(("08", "53", "57P"))
+        or (not state and isinstance(failure.orig, psycopg.OperationalError))
+    )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -20,7 +21,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.chassis.db import EVENT_ORDER, Database
+from ruum.common.v1.common_pb2 import AnyEvent, EventHeader
+from services.chassis.db import Database
 from services.chassis.errors import RuumError
 from services.chassis.ids import new_id
 
@@ -81,7 +83,7 @@ def outbox_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("handed_on_at", sa.DateTime(timezone=True)),
         sa.CheckConstraint("kind in ('event', 'process')", name="outbox_kind"),
         sa.UniqueConstraint("message_id", name="outbox_message_id"),
-        sa.UniqueConstraint("aggregate_id", "aggregate_version", name=EVENT_ORDER),
+        sa.UniqueConstraint("aggregate_id", "aggregate_version", name="outbox_aggregate_order"),
         sa.Index(
             "outbox_waiting",
             "kind",
@@ -92,7 +94,10 @@ def outbox_table(metadata: sa.MetaData) -> sa.Table:
 
 
 def inbox_table(metadata: sa.MetaData) -> sa.Table:
-    """How far each consumer has come with each aggregate: a repeat is behind it, a gap is ahead of it (OP-10)."""
+    """How far each consumer has come with each aggregate: a repeat is behind it, a gap is ahead of it (OP-10).
+
+    The context itself stands here too, as consumer and source: its newest version is the last event that it told.
+    """
     return sa.Table(
         "inbox",
         metadata,
@@ -102,6 +107,44 @@ def inbox_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("version", sa.BigInteger, nullable=False),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
     )
+
+
+# One trip to the database numbers and writes the events: who tells of the same aggregate waits for the other.
+_TELL = """
+with {beside} told as (
+  select * from unnest(cast(:ids as text[]), cast(:aggregates as text[]), cast(:later as int[]),
+                       cast(:subjects as text[]), cast(:payloads as bytea[]))
+    with ordinality as told (message_id, aggregate_id, later, subject, payload, turn)
+), counted as (
+  insert into {inbox} as head (consumer, source, aggregate_id, version, taken_at)
+  select :context, :context, aggregate_id, count(*), :now from told group by aggregate_id order by aggregate_id
+  on conflict (consumer, source, aggregate_id)
+    do update set version = head.version + excluded.version, taken_at = excluded.taken_at
+  returning aggregate_id, version
+)
+insert into {outbox} (kind, message_id, aggregate_id, aggregate_version, subject, payload, written_at)
+select 'event', message_id, aggregate_id, version - later, subject, payload, :now
+from told join counted using (aggregate_id) order by turn
+"""
+_RUN = """
+with {beside} asked as (
+  select * from unnest(cast(:ids as text[]), cast(:aggregates as text[]), cast(:actions as text[]),
+                       cast(:lines as text[]), cast(:graces as int[]))
+    with ordinality as asked (message_id, aggregate_id, action, line, grace, turn)
+)
+insert into {outbox} (kind, message_id, aggregate_id, subject, line, written_at, claimed_until)
+select 'process', message_id, aggregate_id, action, cast(line as jsonb), :now,
+       case when grace > 0 then statement_timestamp() + grace * interval '1 second' end
+from asked order by turn
+"""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """An UPDATE that is made in the same trip to the database as what is told."""
+
+    sql: str
+    values: Mapping[str, Any]
 
 
 class Outbox:
@@ -117,6 +160,8 @@ class Outbox:
         self.context = context
         self.table = table
         self._messages = messages
+        self._names = {name: f"{table.schema}.{name}" for name in ("outbox", "inbox")}
+        self._statements: dict[str, sa.TextClause] = {}
         self._relays: list[asyncio.Event] = []
 
     def woken(self) -> asyncio.Event:
@@ -130,51 +175,59 @@ class Outbox:
             relay.set()
 
     async def write(
-        self, tx: AsyncSession, events: Sequence[Event], lines: Sequence[ProcessLine], now: datetime
+        self,
+        tx: AsyncSession,
+        events: Sequence[Event],
+        lines: Sequence[ProcessLine],
+        now: datetime,
+        beside: Beside | None = None,
     ) -> None:
-        """Adds the rows. Two transactions that tell of one aggregate at once: one of them is run again."""
-        versions = await self._versions(tx, {event.aggregate_id for event in events})
-        rows = []
-        for event in events:
-            versions[event.aggregate_id] += 1
-            rows.append(self._event_row(event, versions[event.aggregate_id], now))
-        rows += [_line_row(line, now) for line in lines]
-        if rows:
-            await tx.execute(sa.insert(self.table), rows)
+        """Adds the rows, and makes the update `beside` them."""
+        if events:
+            await self._execute(tx, _TELL, beside, self._told(events, now))
+            beside = None
+        if lines:
+            await self._execute(tx, _RUN, beside, _asked(lines, now))
+            beside = None
+        if beside is not None:
+            await self._execute(tx, "{beside}", beside, {})
 
-    async def _versions(self, tx: AsyncSession, aggregates: set[str]) -> dict[str, int]:
-        versions = dict.fromkeys(aggregates, 0)
-        if aggregates:
-            t = self.table.c
-            last = (
-                sa.select(t.aggregate_id, sa.func.max(t.aggregate_version))
-                .where(t.aggregate_id.in_(aggregates), t.kind == "event")
-                .group_by(t.aggregate_id)
-            )
-            versions |= dict(await tx.execute(last))
-        return versions
+    async def tell_again(self, tx: AsyncSession) -> int:
+        """Has every event handed on once more, for a stream that was lost; consumers know what they have (QA-08)."""
+        anew = sa.update(self.table).where(self.table.c.kind == "event").values(handed_on_at=None, claimed_until=None)
+        found = await tx.execute(anew.returning(self.table.c.position))
+        return len(found.all())
 
-    def _event_row(self, event: Event, version: int, now: datetime) -> dict[str, Any]:
-        message_id = new_id("evt")
-        return _row(
-            kind="event",
-            message_id=message_id,
-            aggregate_id=event.aggregate_id,
-            aggregate_version=version,
-            subject=f"ruum.{self.context}.{event.subject}.v1",
-            payload=self._encode(event, message_id, version, now),
-            written_at=now,
-        )
+    async def _execute(self, tx: AsyncSession, form: str, beside: Beside | None, values: Mapping[str, Any]) -> None:
+        update = beside.sql if beside else ""
+        statement = self._statements.get(form + update)
+        if statement is None:
+            part = f"beside as ({update})," if update and form != "{beside}" else update
+            statement = self._statements[form + update] = sa.text(form.format(beside=part, **self._names))
+        await tx.execute(statement, {**values, **(beside.values if beside else {})})
 
-    def _encode(self, event: Event, event_id: str, version: int, now: datetime) -> bytes:
-        message: Message = getattr(self._messages, type(event).__name__)()
-        header = getattr(message, "header")  # noqa: B009  # generated: unknown to the type
-        header.event_id, header.aggregate_id, header.aggregate_version = event_id, event.aggregate_id, version
+    def _told(self, events: Sequence[Event], now: datetime) -> dict[str, Any]:
+        aggregates = [event.aggregate_id for event in events]
+        ids = [new_id("evt") for _ in events]
+        return {
+            "context": self.context,
+            "now": now,
+            "ids": ids,
+            "aggregates": aggregates,
+            "later": [aggregates[turn + 1 :].count(aggregate) for turn, aggregate in enumerate(aggregates)],
+            "subjects": [f"ruum.{self.context}.{event.subject}.v1" for event in events],
+            "payloads": [self._encode(event, event_id, now) for event, event_id in zip(events, ids, strict=True)],
+        }
+
+    def _encode(self, event: Event, event_id: str, now: datetime) -> bytes:
+        """The message but for its version, which is known when the row is written: see `message`."""
+        told: Message = getattr(self._messages, type(event).__name__)()
+        header = getattr(told, "header")  # noqa: B009  # generated: unknown to the type
+        header.event_id, header.aggregate_id, header.member_id = event_id, event.aggregate_id, event.member_id
         header.occurred_at.FromDatetime(now)
-        header.member_id = event.member_id
         for name, value in event.model_dump(exclude={"aggregate_id", "member_id"}, exclude_none=True).items():
-            _set(message, name, value)
-        return message.SerializeToString(deterministic=True)
+            _set(told, name, value)
+        return told.SerializeToString(deterministic=True)
 
 
 def _set(message: Message, name: str, value: Any) -> None:
@@ -186,24 +239,49 @@ def _set(message: Message, name: str, value: Any) -> None:
         setattr(message, name, value)
 
 
-def _row(**values: Any) -> dict[str, Any]:
-    return {"aggregate_version": None, "payload": None, "line": None, "claimed_until": None} | values
+def message(row: Mapping[str, Any]) -> bytes:
+    """The event of an outbox row as it is published: what is appended to a protobuf message is merged into it."""
+    version = AnyEvent(header=EventHeader(aggregate_version=row["aggregate_version"]))
+    return bytes(row["payload"]) + version.SerializeToString()
 
 
-def _line_row(line: ProcessLine, now: datetime) -> dict[str, Any]:
-    return _row(
-        kind="process",
-        message_id=new_id("lin"),
-        aggregate_id=f"{line.process}/{line.key}",
-        subject=line.action,
-        line=line.model_dump(exclude={"grace_seconds"}),
-        written_at=now,
-        claimed_until=datetime.now(UTC) + timedelta(seconds=line.grace_seconds) if line.grace_seconds else None,
-    )
+def _asked(lines: Sequence[ProcessLine], now: datetime) -> dict[str, Any]:
+    return {
+        "now": now,
+        "ids": [new_id("lin") for _ in lines],
+        "aggregates": [f"{line.process}/{line.key}" for line in lines],
+        "actions": [line.action for line in lines],
+        "lines": [line.model_dump_json(exclude={"grace_seconds"}) for line in lines],
+        "graces": [line.grace_seconds for line in lines],
+    }
 
 
 HandOn = Callable[[Sequence[Mapping[str, Any]]], Awaitable[Sequence[int]]]
-"""Takes claimed rows, gives the positions of those that arrived."""
+"""Takes claimed rows in their order, gives the positions of those that arrived; of one aggregate a later row arrives
+only with those before it."""
+
+# A row waits for those before it of its aggregate that somebody has claimed: order holds with any number of relays.
+_CLAIM = """
+with free as (
+  select position from {outbox} waiting
+  where kind = :kind and handed_on_at is null and (claimed_until is null or claimed_until < statement_timestamp())
+    and not exists (
+      select from {outbox} earlier
+      where earlier.kind = waiting.kind and earlier.aggregate_id = waiting.aggregate_id
+        and earlier.position < waiting.position and earlier.handed_on_at is null
+        and earlier.claimed_until >= statement_timestamp())
+  order by position limit :most
+)
+update {outbox} claimed set claimed_until = statement_timestamp() + :lease * interval '1 second'
+from free where claimed.position = free.position
+returning claimed.position, message_id, aggregate_id, aggregate_version, subject, payload, line, claimed_until
+"""
+_SETTLE = """
+update {outbox} set
+  handed_on_at = case when position = any(:arrived) then statement_timestamp() end,
+  claimed_until = case when not position = any(:arrived) then statement_timestamp() + interval '1 second' end
+where position = any(:claimed) and claimed_until = :lease and handed_on_at is null
+"""
 
 
 class Relay:
@@ -214,6 +292,11 @@ class Relay:
         self._outbox = outbox
         self._kind = kind
         self._hand_on = hand_on
+        name = str(outbox.table)
+        self._claim_sql, self._settle_sql = (sa.text(form.format(outbox=name)) for form in (_CLAIM, _SETTLE))
+        self._turn = sa.text("select pg_advisory_xact_lock(hashtextextended(:place, 0))").bindparams(
+            place=f"{name} {kind}"
+        )
 
     async def run(self) -> None:
         """Hands rows on as they come: at once after a transaction here, within a second after a crash elsewhere."""
@@ -221,11 +304,13 @@ class Relay:
         pause = 0.0
         while True:
             try:
-                moved = await self.drain()
-                pause = 0.0 if moved else 0.5
+                pause = 0.0 if await self.drain() else 1.0
             except RuumError as failure:
                 _log.warning("relay waits", kind=self._kind, code=failure.code)
                 pause = min(max(pause * 2, 0.5), 10.0)
+            except Exception:  # noqa: BLE001  # what cannot be handed on must not take the service with it
+                _log.exception("relay failed", kind=self._kind)
+                pause = 10.0
             if pause:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), pause)
@@ -244,31 +329,17 @@ class Relay:
         try:
             arrived = await self._hand_on(rows)
         finally:
-            claimed = [row["position"] for row in rows]
-            await self._database.transact(lambda tx: self._settle(tx, claimed, arrived))
+            await self._database.transact(lambda tx: self._settle(tx, rows, arrived))
         return len(arrived)
 
     async def _claim(self, tx: AsyncSession) -> Sequence[Mapping[str, Any]]:
-        t = self._outbox.table
-        free = (
-            sa.select(t.c.position)
-            .where(
-                t.c.kind == self._kind,
-                t.c.handed_on_at.is_(None),
-                sa.or_(t.c.claimed_until.is_(None), t.c.claimed_until < sa.func.now()),
-            )
-            .order_by(t.c.position)
-            .limit(BATCH)
-            .with_for_update(skip_locked=True)
-        )
-        until = sa.func.now() + sa.text(f"interval '{LEASE_SECONDS} seconds'")
-        claim = sa.update(t).where(t.c.position.in_(free)).values(claimed_until=until).returning(t)
-        found = (await tx.execute(claim)).mappings().all()
+        # Of two relays the second must see what the first has claimed, so they claim one after the other.
+        await tx.execute(self._turn)
+        claim = {"kind": self._kind, "most": BATCH, "lease": LEASE_SECONDS}
+        found: Sequence[Mapping[str, Any]] = (await tx.execute(self._claim_sql, claim)).mappings().all()  # type: ignore[assignment]
         return sorted(found, key=lambda row: row["position"])
 
-    async def _settle(self, tx: AsyncSession, claimed: Sequence[int], arrived: Sequence[int]) -> None:
-        t = self._outbox.table
-        await tx.execute(sa.update(t).where(t.c.position.in_(arrived)).values(handed_on_at=sa.func.now()))
-        left = set(claimed) - set(arrived)
-        if left:
-            await tx.execute(sa.update(t).where(t.c.position.in_(left)).values(claimed_until=None))
+    async def _settle(self, tx: AsyncSession, rows: Sequence[Mapping[str, Any]], arrived: Sequence[int]) -> None:
+        claimed = [row["position"] for row in rows]
+        settled = {"claimed": claimed, "arrived": list(arrived), "lease": rows[0]["claimed_until"]}
+        await tx.execute(self._settle_sql, settled)

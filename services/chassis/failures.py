@@ -2,96 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+import json
 
 import grpc
-from google.protobuf.any_pb2 import Any
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from services.chassis.errors import TABLE, Kind, Param, RemoteError, RuumError, Unavailable, Violation
+from services.chassis.errors import TABLE, Defect, Kind, RemoteError, RuumError, TooLate, Unavailable, Violation
 
 _DETAILS = "grpc-status-details-bin"
 _DOMAIN = "ruum"
 _KINDS = {row.grpc: kind for kind, row in TABLE.items()}
+# Trailing metadata of more than 8 KiB is refused by the other end: a form's first mistakes are enough.
+_MOST_VIOLATIONS = 20
 
 
-def status(failure: RuumError) -> tuple[grpc.StatusCode, bytes]:
-    """The gRPC status of a failure, and its details for the trailing metadata."""
+def status(failure: RuumError) -> tuple[grpc.StatusCode, tuple[tuple[str, bytes]]]:
+    """The gRPC status of a failure, and the trailing metadata with its details."""
     name = failure.row.grpc
     answer = status_pb2.Status(code=code_pb2.Code.Value(name), message=failure.code)
-    params = {"field": failure.field} if failure.field else {}
-    params |= {f"param.{key}": _written(value) for key, value in failure.params.items()}
-    details: list[error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo]
-    details = [error_details_pb2.ErrorInfo(reason=failure.code, domain=_DOMAIN, metadata=params)]
+    params = {"field": failure.field} | {f"param.{key}": json.dumps(value) for key, value in failure.params.items()}
+    answer.details.add().Pack(error_details_pb2.ErrorInfo(reason=failure.code, domain=_DOMAIN, metadata=params))
     if failure.violations:
-        details.append(error_details_pb2.BadRequest(field_violations=map(_violation, failure.violations)))
+        first = map(_written, failure.violations[:_MOST_VIOLATIONS])
+        answer.details.add().Pack(error_details_pb2.BadRequest(field_violations=first))
     if failure.retry_after is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromTimedelta(failure.retry_after)
-        details.append(retry)
-    for detail in details:
-        answer.details.add().Pack(detail)
-    return grpc.StatusCode[name], answer.SerializeToString()
-
-
-def metadata(details: bytes) -> tuple[tuple[str, bytes]]:
-    return ((_DETAILS, details),)
+        answer.details.add().Pack(retry)
+    return grpc.StatusCode[name], ((_DETAILS, answer.SerializeToString()),)
 
 
 def failure(call: grpc.aio.AioRpcError) -> RuumError:
     """What went wrong at the other end, by the name it has there."""
     trailing = call.trailing_metadata()
     details = trailing.get(_DETAILS) if trailing is not None else None
-    kind = _KINDS.get(call.code().name, Kind.UNAVAILABLE if call.code() == grpc.StatusCode.CANCELLED else Kind.DEFECT)
-    if not isinstance(details, bytes):
-        return Unavailable() if kind is Kind.UNAVAILABLE else RemoteError(kind, kind.value)
-    return _named(kind, status_pb2.Status.FromString(details))
+    if isinstance(details, bytes):
+        return _named(_KINDS.get(call.code().name, Kind.DEFECT), status_pb2.Status.FromString(details))
+    # Not from a door of ours: the way there, or the library.
+    match call.code():
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
+            return Unavailable()
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return TooLate()
+        case _:
+            return Defect()
 
 
 def _named(kind: Kind, answer: status_pb2.Status) -> RemoteError:
     info = error_details_pb2.ErrorInfo()
     bad = error_details_pb2.BadRequest()
-    retry: timedelta | None = None
-    for detail in answer.details:
-        if detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
-            retry = _delay(detail)
-        else:
-            _ = detail.Unpack(info) or detail.Unpack(bad)
-    params = {key.removeprefix("param."): _read(value) for key, value in info.metadata.items() if key != "field"}
+    retry = error_details_pb2.RetryInfo()
+    told = [detail.DESCRIPTOR for packed in answer.details for detail in (info, bad, retry) if packed.Unpack(detail)]
+    params = {key.removeprefix("param."): json.loads(value) for key, value in info.metadata.items() if key != "field"}
     return RemoteError(
         kind,
-        info.reason or kind.value,
-        field=info.metadata.get("field", ""),
-        retry_after=retry,
-        violations=[Violation(v.field, v.reason, _params(v.description)) for v in bad.field_violations],
+        info.reason,
+        field=info.metadata["field"],
+        retry_after=retry.retry_delay.ToTimedelta() if retry.DESCRIPTOR in told else None,
+        violations=[_read(violation) for violation in bad.field_violations],
         **params,
     )
 
 
-def _delay(detail: Any) -> timedelta:
-    retry = error_details_pb2.RetryInfo()
-    detail.Unpack(retry)
-    delay: timedelta = retry.retry_delay.ToTimedelta()
-    return delay
-
-
-def _violation(violation: Violation) -> error_details_pb2.BadRequest.FieldViolation:
+def _written(violation: Violation) -> error_details_pb2.BadRequest.FieldViolation:
     return error_details_pb2.BadRequest.FieldViolation(
-        field=violation.field,
-        reason=violation.code,
-        description="&".join(f"{key}={_written(value)}" for key, value in violation.params.items()),
+        field=violation.field, reason=violation.code, description=json.dumps(dict(violation.params))
     )
 
 
-def _params(description: str) -> Mapping[str, Param]:
-    pairs = (pair.split("=", 1) for pair in description.split("&") if "=" in pair)
-    return {key: _read(value) for key, value in pairs}
-
-
-def _written(value: Param) -> str:
-    return f"#{value}" if isinstance(value, int) else value
-
-
-def _read(value: str) -> Param:
-    return int(value[1:]) if value.startswith("#") and value[1:].lstrip("-").isdigit() else value
+def _read(violation: error_details_pb2.BadRequest.FieldViolation) -> Violation:
+    return Violation(violation.field, violation.reason, json.loads(violation.description))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -63,6 +64,7 @@ class Foundation:
         self.commands = Commands(self.database, self.outbox, requests, key, self.clock)
         self._channels: list[grpc.aio.Channel] = []
         self._nats: Client | None = None
+        self._connecting = asyncio.Lock()
 
     def channel(self, address: str, audience: str) -> grpc.aio.Channel:
         """A channel to a neighbour, closed with the service."""
@@ -71,13 +73,17 @@ class Foundation:
         return channel
 
     def server(self, services: Sequence[ServiceDescriptor]) -> rpc.Server:
-        """The gRPC server; its relay of events runs beside it."""
-        return rpc.Server(self.name, self.settings.listen, self.keys, services)
+        """The gRPC server, with metrics where the settings say."""
+        return rpc.Server(self.name, self.settings.listen, self.keys, services, self.settings.metrics_listen)
 
     async def publish(self, server: rpc.Server) -> None:
-        """Publishes what the outbox holds while the server runs."""
-        publisher = stream.Publisher(await self._stream())
-        server.beside(Relay(self.database, self.outbox, "event", publisher).run)
+        """Publishes what the outbox holds while the server runs, which starts also while the stream is away."""
+
+        async def publish() -> None:
+            publisher = stream.Publisher(await self._stream())
+            await Relay(self.database, self.outbox, "event", publisher).run()
+
+        server.beside(publish)
 
     async def consume(
         self,
@@ -85,27 +91,23 @@ class Foundation:
         source: str,
         handlers: Mapping[str, tuple[type[Message], Callable[[Work, Any], Awaitable[None]]]],
     ) -> None:
-        """Takes the events of another context while the server runs."""
-        consumer = stream.Consumer(
-            self.name,
-            source,
-            await self._stream(),
-            self.database,
-            self.outbox,
-            self._inbox,
-            self.clock,
-            handlers,
-        )
-        server.beside(consumer.run)
+        """Takes the events of another context while the server runs, which starts also while the stream is away."""
+
+        async def consume() -> None:
+            client, database, outbox = await self._stream(), self.database, self.outbox
+            await stream.Consumer(self.name, source, client, database, outbox, self._inbox, self.clock, handlers).run()
+
+        server.beside(consume)
 
     async def close(self) -> None:
         for channel in self._channels:
             await channel.close()
         if self._nats is not None:
-            await self._nats.drain()
+            await self._nats.close()
         await self.database.close()
 
     async def _stream(self) -> Client:
-        if self._nats is None:
-            self._nats = await stream.connect(self.settings.nats_url.get_secret_value(), self.name)
-        return self._nats
+        async with self._connecting:
+            if self._nats is None:
+                self._nats = await stream.connect(self.settings.nats_url.get_secret_value(), self.name)
+            return self._nats

@@ -9,27 +9,27 @@ await points.hold(caller, HoldPoints(request_id=…, …))
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import os
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, wraps
+from functools import cache, cached_property, wraps
 from typing import Any, Concatenate, TypeVar, get_type_hints
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import BaseModel, ConfigDict, TypeAdapter
-from sqlalchemy.dialects.postgresql import insert
+from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.chassis.caller import Caller
 from services.chassis.clock import Clock
-from services.chassis.db import Database
-from services.chassis.errors import RequestReused
-from services.chassis.events import Event, Outbox, ProcessLine
+from services.chassis.db import Database, lock_not_had
+from services.chassis.errors import AsOfNotAllowed, RequestReused, StillRunning
+from services.chassis.events import Beside, Event, Outbox, ProcessLine
 
-_NONCE = b"\0" * 12  # each key below seals one answer only
+_NONCE_BYTES = 12
 
 
 class Command(BaseModel):
@@ -43,7 +43,7 @@ class Command(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     request_id: str
-    as_of: datetime | None = None
+    as_of: AwareDatetime | None = None
 
 
 @dataclass
@@ -85,6 +85,21 @@ def requests_table(metadata: sa.MetaData) -> sa.Table:
     )
 
 
+_CLAIM = """
+insert into {requests} (principal, command, request_id, digest, answer, asked_at)
+values (:principal, :command, :request_id, :digest, '', :now)
+on conflict do nothing returning true
+"""
+_LOOK = """
+select digest, answer from {requests}
+where principal = :principal and command = :command and request_id = :request_id
+"""
+_KEEP = """
+update {requests} set answer = :answer
+where principal = :principal and command = :command and request_id = :request_id
+"""
+
+
 class Commands:
     """Runs commands in transactions of their own, each once."""
 
@@ -92,8 +107,10 @@ class Commands:
         self.database = database
         self.clock = clock
         self._outbox = outbox
-        self._requests = requests
         self._key = key
+        self._claim = sa.text(_CLAIM.format(requests=requests))
+        self._look = sa.text(_LOOK.format(requests=requests))
+        self._keep = _KEEP.format(requests=requests)
 
     async def run(
         self,
@@ -104,51 +121,54 @@ class Commands:
     ) -> Any:
         """Carries `verb` out and keeps its answer, or gives the kept answer of the same request.
 
+        A refusal leaves nothing behind: the same request may be made again when its reason is gone.
+
         Raises:
             RequestReused: the request id came before with other content.
             StillRunning: the same request has been under way for five seconds.
+            AsOfNotAllowed: another than the worker states a time (PR-05).
         """
+        if command.as_of is not None and not caller.is_one_of(["worker"]):
+            raise AsOfNotAllowed(field="as_of")
         content = _Content(self._key, caller, command)
 
-        async def once(tx: AsyncSession) -> Any:
+        async def once(tx: AsyncSession) -> tuple[Any, bool]:
             if not await self._claimed(tx, content):
-                return answer.validate_json(await self._kept(tx, content))
+                return answer.validate_json(await self._kept(tx, content)), False
             work = Work(tx, caller, command.as_of or self.clock.now())
             given = await verb(work)
-            await self._outbox.write(tx, work.events, work.lines, work.now)
-            await self._keep(tx, content, answer.dump_json(given))
-            return given
+            kept = Beside(self._keep, content.place | {"answer": content.sealed(answer.dump_json(given))})
+            await self._outbox.write(tx, work.events, work.lines, work.now, kept)
+            return given, bool(work.events or work.lines)
 
-        given = await self.database.transact(once)
-        self._outbox.wake()
+        given, told = await self.database.transact(once)
+        if told:
+            self._outbox.wake()
         return given
 
     async def _claimed(self, tx: AsyncSession, content: _Content) -> bool:
         """Takes the request id; waits while the same request is under way, and is told when it was carried out."""
-        row = content.key | {"digest": content.digest, "answer": b"", "asked_at": self.clock.now()}
-        taken = insert(self._requests).values(row).on_conflict_do_nothing().returning(self._requests.c.request_id)
-        return (await tx.execute(taken)).first() is not None
+        row = content.place | {"digest": content.digest, "now": self.clock.now()}
+        try:
+            taken = await tx.execute(self._claim, row)
+        except DBAPIError as failure:
+            if lock_not_had(failure):
+                raise StillRunning from failure
+            raise
+        return taken.first() is not None
 
     async def _kept(self, tx: AsyncSession, content: _Content) -> bytes:
-        t = self._requests.c
-        digest, sealed = (await tx.execute(sa.select(t.digest, t.answer).where(*self._same(content)))).one()
+        digest, sealed = (await tx.execute(self._look, content.place)).one()
         if not hmac.compare_digest(digest, content.digest):
             raise RequestReused
-        return content.seal.decrypt(_NONCE, sealed, None)
-
-    async def _keep(self, tx: AsyncSession, content: _Content, answer: bytes) -> None:
-        sealed = content.seal.encrypt(_NONCE, answer, None)
-        await tx.execute(sa.update(self._requests).where(*self._same(content)).values(answer=sealed))
-
-    def _same(self, content: _Content) -> Sequence[sa.ColumnElement[bool]]:
-        return [self._requests.c[name] == value for name, value in content.key.items()]
+        return content.opened(sealed)
 
 
 class _Content:
     """A request's place and keyed digest; its answer can be read only by whoever asks the very same again."""
 
     def __init__(self, key: bytes, caller: Caller, command: Command) -> None:
-        self.key = {
+        self.place = {
             "principal": caller.principal,
             "command": type(command).__name__,
             "request_id": command.request_id,
@@ -160,13 +180,16 @@ class _Content:
     def digest(self) -> bytes:
         return self._hash(b"digest")
 
-    @cached_property
-    def seal(self) -> AESGCM:
-        return AESGCM(self._hash(b"answer"))
+    def sealed(self, answer: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + AESGCM(self._hash(b"answer")).encrypt(nonce, answer, None)
+
+    def opened(self, sealed: bytes) -> bytes:
+        return AESGCM(self._hash(b"answer")).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
 
     def _hash(self, purpose: bytes) -> bytes:
-        place = "\0".join(self.key.values()).encode()
-        return hmac.digest(self._secret, b"\0".join((purpose, place, self._text)), hashlib.sha256)
+        place = "\0".join(self.place.values()).encode()
+        return hmac.digest(self._secret, b"\0".join((purpose, place, self._text)), "sha256")
 
 
 class Verbs:
@@ -187,13 +210,14 @@ def command(
 
     The answer's type is taken from the verb's annotation: pydantic must be able to write and read it as JSON.
     """
-    kept: list[TypeAdapter[Any]] = []
+
+    @cache
+    def answer() -> TypeAdapter[Any]:
+        return TypeAdapter(get_type_hints(verb)["return"])
 
     @wraps(verb)
     async def once(self: V, caller: Caller, asked: C) -> A:
-        if not kept:
-            kept.append(TypeAdapter(get_type_hints(verb)["return"]))
-        given: A = await self.commands.run(caller, asked, kept[0], lambda work: verb(self, work, asked))
+        given: A = await self.commands.run(caller, asked, answer(), lambda work: verb(self, work, asked))
         return given
 
     return once

@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import structlog
+from temporalio import activity
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from services.chassis.errors import RuumError, Unavailable
+from services.chassis.errors import Defect, Kind, RuumError, Unavailable
+
+_log = structlog.get_logger()
 
 
 async def connect(address: str, namespace: str) -> Client:
@@ -30,7 +34,7 @@ class NamedFailures(Interceptor):
     """An activity's failure keeps its name in the workflow, and nothing else (OP-03, OP-04).
 
     The type of the `ApplicationError` is the failure's code: a workflow decides by it. What cannot get better by
-    trying again is not tried again.
+    trying again is not tried again. A mistake of ours is `defect`: what it says may quote data and stays in our log.
     """
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002  # its name
@@ -43,6 +47,11 @@ class _Named(ActivityInboundInterceptor):
             return await self.next.execute_activity(input)
         except RuumError as failure:
             raise application_error(failure) from None
+        except FailureError:
+            raise  # Temporal's own, such as a cancellation
+        except Exception:  # noqa: BLE001  # what is not named must not leave as it is
+            _log.exception("defect", method=activity.info().activity_type)
+            raise application_error(Defect()) from None
 
 
 def application_error(failure: RuumError) -> ApplicationError:
@@ -51,11 +60,11 @@ def application_error(failure: RuumError) -> ApplicationError:
         failure.code,
         dict(failure.params),
         type=failure.code,
-        non_retryable=not (failure.row.retryable or failure.row.http >= 500),  # noqa: PLR2004  # server errors
+        non_retryable=not (failure.passes or failure.kind is Kind.DEFECT),
         next_retry_delay=failure.retry_after or _pause(failure),
     )
 
 
 def _pause(failure: RuumError) -> timedelta | None:
-    """A request that is under way elsewhere is asked again soon, not after a growing back-off."""
-    return timedelta(milliseconds=200) if failure.code == "request-still-running" else None
+    """What is under way elsewhere is asked again soon, not after a growing back-off."""
+    return timedelta(milliseconds=200) if failure.kind is Kind.BUSY else None

@@ -149,6 +149,7 @@ async def test_what_could_not_reach_temporal_reaches_it_later(books: Books) -> N
     with pytest.raises(Unavailable):
         await books.relay().drain()
     books.temporal = reachable
+    await asyncio.sleep(1.1)  # what did not arrive rests for a second
     moved = await books.relay().drain()
 
     assert moved == 2
@@ -186,9 +187,7 @@ async def test_a_signal_never_overtakes_the_start_of_its_process(books: Books) -
     held_by_another = start(key).model_copy(update={"grace_seconds": 1})
     await books.write(held_by_another, told(key), told(key, "end", how="late"))
 
-    with pytest.raises(Unavailable):
-        await books.relay().drain()
-    assert await books.waiting() == 3
+    assert await books.relay().drain() == 0
     await asyncio.sleep(1.1)
     await books.relay().drain()
 
