@@ -1,8 +1,13 @@
 """Secrets of the local stack: made once, kept to their owner, handed to who needs them (QA-16)."""
 
 import json
+import os
 import re
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import TypeGuard
+from unittest.mock import patch
 
 import pytest
 from joserfc import jwt
@@ -14,7 +19,10 @@ from deploy.local.credentials import Credentials
 from deploy.local.home import Home
 from deploy.local.postgres import ADMIN
 from deploy.local.table import Table
+from deploy.sandbox import settings as sandbox
+from services.chassis.migrate import SERVICES
 from services.chassis.sealing import MasterKeys, Sealer
+from services.chassis.settings import ServiceSettings, load
 
 SECRETS = {
     "identity": {"CODE_KEY", "MASTER_KEYS_FILE"},
@@ -133,3 +141,29 @@ def test_sealed_value_opens_with_the_master_keys_of_the_next_start(table: Table)
     again = Path(environments(Table(table.home, ports.USUAL))["sparekey"]["RUUM_MASTER_KEYS_FILE"])
 
     assert Sealer(MasterKeys(again)).open(sealed, "key_1/number") == b"value"
+
+
+TOLD_BY_SETTINGS = sorted(path.parent.name for path in SERVICES.glob("*/settings.py") if path.parent.name != "chassis")
+
+
+@pytest.mark.parametrize("process", [*TOLD_BY_SETTINGS, "worker"])
+def test_process_finds_all_its_settings(table: Table, process: str) -> None:
+    module = import_module("workflows.settings" if process == "worker" else f"services.{process}.settings")
+    [settings] = [one for one in vars(module).values() if is_settings_of(module, one)]
+
+    with patch.dict(os.environ, environments(table)[process], clear=True):
+        told = load(settings)
+
+    assert told.deployment == "local"
+    assert told.listen.endswith(f":{ports.USUAL[process]}")
+
+
+def test_partners_stand_in_finds_all_its_settings(table: Table) -> None:
+    with patch.dict(os.environ, environments(table)["sandbox"], clear=True):
+        told = sandbox.load()
+
+    assert told.sandbox_webhook_base == "http://127.0.0.1:8080/webhooks"
+
+
+def is_settings_of(module: ModuleType, one: object) -> TypeGuard[type[ServiceSettings]]:
+    return isinstance(one, type) and issubclass(one, ServiceSettings) and one.__module__ == module.__name__
