@@ -99,8 +99,35 @@ class LeaseChanged(_message.Message):
 Global___LeaseChanged: _TypeAlias = LeaseChanged  # noqa: Y015
 
 @_typing.final
+class AccessSuspended(_message.Message):
+    """ruum.rooms.access_suspended.v1: the contractor left, so the access of this member of the family rests (RM-21)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    @_builtins.property
+    def header(self) -> _common_pb2.EventHeader: ...
+    def __init__(
+        self,
+        *,
+        header: _common_pb2.EventHeader | None = ...,
+        room_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccessSuspended: _TypeAlias = AccessSuspended  # noqa: Y015
+
+@_typing.final
 class ContractorConflictOpened(_message.Message):
-    """ruum.rooms.contractor_conflict_opened.v1: a contractor met a registration of the household (RM-06)."""
+    """ruum.rooms.contractor_conflict_opened.v1: a contractor met a registration of the household (RM-06).
+    The header names the claimant.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -128,3 +155,35 @@ class ContractorConflictOpened(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContractorConflictOpened: _TypeAlias = ContractorConflictOpened  # noqa: Y015
+
+@_typing.final
+class ContractorConflictSettled(_message.Message):
+    """ruum.rooms.contractor_conflict_settled.v1: what became of the claim of the member in the header (RM-06)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    CONFLICT_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    conflict_id: _builtins.str
+    outcome: _builtins.str
+    """"released": the seat is free, the claimant may register; "granted": the claimant is registered; "refused"."""
+    @_builtins.property
+    def header(self) -> _common_pb2.EventHeader: ...
+    def __init__(
+        self,
+        *,
+        header: _common_pb2.EventHeader | None = ...,
+        room_id: _builtins.str = ...,
+        conflict_id: _builtins.str = ...,
+        outcome: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflict_id", b"conflict_id", "header", b"header", "outcome", b"outcome", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContractorConflictSettled: _TypeAlias = ContractorConflictSettled  # noqa: Y015

@@ -82,13 +82,18 @@ class Building(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     E_TOUCH_FIELD_NUMBER: _builtins.int
     CONTACT_PHONE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     building_code: _builtins.str
     name: _builtins.str
     e_touch: _builtins.bool
     """Whether the entrance has the maker's e-touch reader (SK-04)."""
     contact_phone: _builtins.str
+    version: _builtins.int
+    """As for a lease: what is not newer than ours changes nothing."""
     @_builtins.property
-    def address(self) -> _common_pb2.Address: ...
+    def address(self) -> _common_pb2.Address:
+        """Keys are sent there (SK-05). `building` stays empty: the name and the room's number are added to it."""
+
     def __init__(
         self,
         *,
@@ -97,10 +102,11 @@ class Building(_message.Message):
         address: _common_pb2.Address | None = ...,
         e_touch: _builtins.bool = ...,
         contact_phone: _builtins.str = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "building_code", b"building_code", "contact_phone", b"contact_phone", "e_touch", b"e_touch", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "building_code", b"building_code", "contact_phone", b"contact_phone", "e_touch", b"e_touch", "name", b"name", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -132,7 +138,7 @@ class Lease(_message.Message):
     def starts_on(self) -> _common_pb2.Day: ...
     @_builtins.property
     def ends_on(self) -> _common_pb2.Day:
-        """Last day of the lease; absent while it has no end."""
+        """Last day of the lease; absent while it has no end. One that was called off ends before it starts."""
 
     def __init__(
         self,
@@ -189,20 +195,23 @@ class ImportLeasesResponse(_message.Message):
     BUILDINGS_CHANGED_FIELD_NUMBER: _builtins.int
     LEASES_CHANGED_FIELD_NUMBER: _builtins.int
     LEASES_STALE_FIELD_NUMBER: _builtins.int
+    BUILDINGS_STALE_FIELD_NUMBER: _builtins.int
     buildings_changed: _builtins.int
     leases_changed: _builtins.int
     leases_stale: _builtins.int
     """Leases whose version was not newer than ours: left as they are."""
+    buildings_stale: _builtins.int
     def __init__(
         self,
         *,
         buildings_changed: _builtins.int = ...,
         leases_changed: _builtins.int = ...,
         leases_stale: _builtins.int = ...,
+        buildings_stale: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buildings_changed", b"buildings_changed", "leases_changed", b"leases_changed", "leases_stale", b"leases_stale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buildings_changed", b"buildings_changed", "buildings_stale", b"buildings_stale", "leases_changed", b"leases_changed", "leases_stale", b"leases_stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -237,20 +246,24 @@ class CodePair(_message.Message):
     CODE1_FIELD_NUMBER: _builtins.int
     CODE2_FIELD_NUMBER: _builtins.int
     LINK_FIELD_NUMBER: _builtins.int
+    QR_SVG_FIELD_NUMBER: _builtins.int
     code1: _builtins.str
     code2: _builtins.str
     link: _builtins.str
     """The same pair as a link, which the lease carries as a QR (RM-03)."""
+    qr_svg: _builtins.str
+    """The link as a QR, an SVG element."""
     def __init__(
         self,
         *,
         code1: _builtins.str = ...,
         code2: _builtins.str = ...,
         link: _builtins.str = ...,
+        qr_svg: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code1", b"code1", "code2", b"code2", "link", b"link"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code1", b"code1", "code2", b"code2", "link", b"link", "qr_svg", b"qr_svg"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -258,24 +271,29 @@ Global___CodePair: _TypeAlias = CodePair  # noqa: Y015
 
 @_typing.final
 class PreviewRegistrationRequest(_message.Message):
+    """Either both codes as typed or the link as scanned."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE1_FIELD_NUMBER: _builtins.int
     CODE2_FIELD_NUMBER: _builtins.int
     CLIENT_FIELD_NUMBER: _builtins.int
+    LINK_FIELD_NUMBER: _builtins.int
     code1: _builtins.str
     code2: _builtins.str
     client: _builtins.str
+    link: _builtins.str
     def __init__(
         self,
         *,
         code1: _builtins.str = ...,
         code2: _builtins.str = ...,
         client: _builtins.str = ...,
+        link: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "code1", b"code1", "code2", b"code2"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "code1", b"code1", "code2", b"code2", "link", b"link"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -318,16 +336,23 @@ Global___RegistrationPreview: _TypeAlias = RegistrationPreview  # noqa: Y015
 
 @_typing.final
 class RegisterRoomRequest(_message.Message):
+    """Either both codes as typed or the link as scanned, with what PreviewRegistration gave for them."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CODE1_FIELD_NUMBER: _builtins.int
     CODE2_FIELD_NUMBER: _builtins.int
     CLIENT_FIELD_NUMBER: _builtins.int
+    LINK_FIELD_NUMBER: _builtins.int
+    PREVIEW_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     code1: _builtins.str
     code2: _builtins.str
     client: _builtins.str
+    link: _builtins.str
+    preview_id: _builtins.str
+    """The confirmation (RM-02): nobody registers a room that was not shown to them."""
     def __init__(
         self,
         *,
@@ -335,10 +360,12 @@ class RegisterRoomRequest(_message.Message):
         code1: _builtins.str = ...,
         code2: _builtins.str = ...,
         client: _builtins.str = ...,
+        link: _builtins.str = ...,
+        preview_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "code1", b"code1", "code2", b"code2", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "code1", b"code1", "code2", b"code2", "link", b"link", "preview_id", b"preview_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -464,6 +491,78 @@ class GetMyRoomRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetMyRoomRequest: _TypeAlias = GetMyRoomRequest  # noqa: Y015
+
+@_typing.final
+class ListRoomMembersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    @_builtins.property
+    def page(self) -> _common_pb2.Page: ...
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        page: _common_pb2.Page | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRoomMembersRequest: _TypeAlias = ListRoomMembersRequest  # noqa: Y015
+
+@_typing.final
+class ListRoomMembersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoomMember]: ...
+    def __init__(
+        self,
+        *,
+        members: _abc.Iterable[Global___RoomMember] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["members", b"members", "next_cursor", b"next_cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRoomMembersResponse: _TypeAlias = ListRoomMembersResponse  # noqa: Y015
+
+@_typing.final
+class RoomMember(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REGISTERED_AT_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    kind: Global___MemberKind.ValueType
+    @_builtins.property
+    def registered_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        kind: Global___MemberKind.ValueType = ...,
+        registered_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["registered_at", b"registered_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "member_id", b"member_id", "registered_at", b"registered_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomMember: _TypeAlias = RoomMember  # noqa: Y015
 
 @_typing.final
 class RemoveMembersRequest(_message.Message):
@@ -600,7 +699,9 @@ class Permission(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     allowed: _builtins.bool
     refusal: _builtins.str
-    """When refused: "kind-may-not", "lease-not-begun", "lease-ended"."""
+    """When refused: "kind-may-not", "lease-not-begun", "lease-ended", or "contractor-left" for a family whose contractor
+    is no longer registered (RM-21). Building and address are only given while the lease runs.
+    """
     kind: Global___MemberKind.ValueType
     lease_id: _builtins.str
     lease_version: _builtins.int
@@ -677,3 +778,94 @@ class Contractor(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Contractor: _TypeAlias = Contractor  # noqa: Y015
+
+@_typing.final
+class ListAccessHistoryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    room_id: _builtins.str
+    @_builtins.property
+    def page(self) -> _common_pb2.Page: ...
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """Only those who had access at this instant, by what was known of the leases then."""
+
+    def __init__(
+        self,
+        *,
+        room_id: _builtins.str = ...,
+        page: _common_pb2.Page | None = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "page", b"page", "room_id", b"room_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccessHistoryRequest: _TypeAlias = ListAccessHistoryRequest  # noqa: Y015
+
+@_typing.final
+class ListAccessHistoryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDS_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccessRecord]: ...
+    def __init__(
+        self,
+        *,
+        records: _abc.Iterable[Global___AccessRecord] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_cursor", b"next_cursor", "records", b"records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccessHistoryResponse: _TypeAlias = ListAccessHistoryResponse  # noqa: Y015
+
+@_typing.final
+class AccessRecord(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    LEASE_CODE_FIELD_NUMBER: _builtins.int
+    REGISTERED_AT_FIELD_NUMBER: _builtins.int
+    REMOVED_AT_FIELD_NUMBER: _builtins.int
+    REMOVED_BY_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    kind: Global___MemberKind.ValueType
+    lease_code: _builtins.str
+    removed_by: _builtins.str
+    """Who removed it: "member:mem_…" or "operator:…"."""
+    @_builtins.property
+    def registered_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def removed_at(self) -> _timestamp_pb2.Timestamp:
+        """Absent while the registration lives."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        kind: Global___MemberKind.ValueType = ...,
+        lease_code: _builtins.str = ...,
+        registered_at: _timestamp_pb2.Timestamp | None = ...,
+        removed_at: _timestamp_pb2.Timestamp | None = ...,
+        removed_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["registered_at", b"registered_at", "removed_at", b"removed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "lease_code", b"lease_code", "member_id", b"member_id", "registered_at", b"registered_at", "removed_at", b"removed_at", "removed_by", b"removed_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccessRecord: _TypeAlias = AccessRecord  # noqa: Y015

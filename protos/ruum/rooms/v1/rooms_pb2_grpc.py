@@ -64,6 +64,11 @@ class RoomsServiceStub:
                 request_serializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.GetMyRoomRequest.SerializeToString,
                 response_deserializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.Membership.FromString,
                 _registered_method=True)
+        self.ListRoomMembers = channel.unary_unary(
+                '/ruum.rooms.v1.RoomsService/ListRoomMembers',
+                request_serializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomMembersRequest.SerializeToString,
+                response_deserializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomMembersResponse.FromString,
+                _registered_method=True)
         self.RemoveMembers = channel.unary_unary(
                 '/ruum.rooms.v1.RoomsService/RemoveMembers',
                 request_serializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.RemoveMembersRequest.SerializeToString,
@@ -78,6 +83,11 @@ class RoomsServiceStub:
                 '/ruum.rooms.v1.RoomsService/CheckPermission',
                 request_serializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.CheckPermissionRequest.SerializeToString,
                 response_deserializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.Permission.FromString,
+                _registered_method=True)
+        self.ListAccessHistory = channel.unary_unary(
+                '/ruum.rooms.v1.RoomsService/ListAccessHistory',
+                request_serializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListAccessHistoryRequest.SerializeToString,
+                response_deserializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListAccessHistoryResponse.FromString,
                 _registered_method=True)
         self.GetContractor = channel.unary_unary(
                 '/ruum.rooms.v1.RoomsService/GetContractor',
@@ -128,6 +138,13 @@ class RoomsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRoomMembers(self, request, context):
+        """Whom the asker may remove from a room: a contractor sees everybody of the lease, others see themselves (RM-21).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RemoveMembers(self, request, context):
         """Removes registrations of a room: a contractor anybody's, others only their own (RM-21).
         """
@@ -144,6 +161,13 @@ class RoomsServiceServicer:
 
     def CheckPermission(self, request, context):
         """The table of RM-05, asked at the moment of the action. NOT_FOUND when the member does not belong to the room.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccessHistory(self, request, context):
+        """Who was registered in a room from when to when, and who had access at an instant (RM-23).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,6 +213,11 @@ def add_RoomsServiceServicer_to_server(servicer, server):
                     request_deserializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.GetMyRoomRequest.FromString,
                     response_serializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.Membership.SerializeToString,
             ),
+            'ListRoomMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRoomMembers,
+                    request_deserializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomMembersRequest.FromString,
+                    response_serializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomMembersResponse.SerializeToString,
+            ),
             'RemoveMembers': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveMembers,
                     request_deserializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.RemoveMembersRequest.FromString,
@@ -203,6 +232,11 @@ def add_RoomsServiceServicer_to_server(servicer, server):
                     servicer.CheckPermission,
                     request_deserializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.CheckPermissionRequest.FromString,
                     response_serializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.Permission.SerializeToString,
+            ),
+            'ListAccessHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccessHistory,
+                    request_deserializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListAccessHistoryRequest.FromString,
+                    response_serializer=ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListAccessHistoryResponse.SerializeToString,
             ),
             'GetContractor': grpc.unary_unary_rpc_method_handler(
                     servicer.GetContractor,
@@ -383,6 +417,33 @@ class RoomsService:
             _registered_method=True)
 
     @staticmethod
+    def ListRoomMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruum.rooms.v1.RoomsService/ListRoomMembers',
+            ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomMembersRequest.SerializeToString,
+            ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListRoomMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def RemoveMembers(request,
             target,
             options=(),
@@ -453,6 +514,33 @@ class RoomsService:
             '/ruum.rooms.v1.RoomsService/CheckPermission',
             ruum_dot_rooms_dot_v1_dot_rooms__pb2.CheckPermissionRequest.SerializeToString,
             ruum_dot_rooms_dot_v1_dot_rooms__pb2.Permission.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccessHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruum.rooms.v1.RoomsService/ListAccessHistory',
+            ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListAccessHistoryRequest.SerializeToString,
+            ruum_dot_rooms_dot_v1_dot_rooms__pb2.ListAccessHistoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

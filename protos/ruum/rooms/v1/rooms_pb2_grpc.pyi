@@ -40,12 +40,16 @@ class RoomsServiceStub:
     RegisterRoom: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.RegisterRoomRequest, _rooms_pb2.Membership]
     ListMyRooms: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.ListMyRoomsRequest, _rooms_pb2.ListMyRoomsResponse]
     GetMyRoom: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.GetMyRoomRequest, _rooms_pb2.Membership]
+    ListRoomMembers: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.ListRoomMembersRequest, _rooms_pb2.ListRoomMembersResponse]
+    """Whom the asker may remove from a room: a contractor sees everybody of the lease, others see themselves (RM-21)."""
     RemoveMembers: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.RemoveMembersRequest, _rooms_pb2.RemoveMembersResponse]
     """Removes registrations of a room: a contractor anybody's, others only their own (RM-21)."""
     SettleConflict: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.SettleConflictRequest, _rooms_pb2.SettleConflictResponse]
     """An operator settles a contractor's conflict after checking the person (RM-06)."""
     CheckPermission: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.CheckPermissionRequest, _rooms_pb2.Permission]
     """The table of RM-05, asked at the moment of the action. NOT_FOUND when the member does not belong to the room."""
+    ListAccessHistory: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.ListAccessHistoryRequest, _rooms_pb2.ListAccessHistoryResponse]
+    """Who was registered in a room from when to when, and who had access at an instant (RM-23)."""
     GetContractor: _grpc.UnaryUnaryMultiCallable[_rooms_pb2.GetContractorRequest, _rooms_pb2.Contractor]
     """Whom to tell in a room: the contractor, when somebody else of the household orders a key (SK-02)."""
 
@@ -61,12 +65,16 @@ class RoomsServiceAsyncStub(RoomsServiceStub):
     RegisterRoom: _aio.UnaryUnaryMultiCallable[_rooms_pb2.RegisterRoomRequest, _rooms_pb2.Membership]  # type: ignore[assignment]
     ListMyRooms: _aio.UnaryUnaryMultiCallable[_rooms_pb2.ListMyRoomsRequest, _rooms_pb2.ListMyRoomsResponse]  # type: ignore[assignment]
     GetMyRoom: _aio.UnaryUnaryMultiCallable[_rooms_pb2.GetMyRoomRequest, _rooms_pb2.Membership]  # type: ignore[assignment]
+    ListRoomMembers: _aio.UnaryUnaryMultiCallable[_rooms_pb2.ListRoomMembersRequest, _rooms_pb2.ListRoomMembersResponse]  # type: ignore[assignment]
+    """Whom the asker may remove from a room: a contractor sees everybody of the lease, others see themselves (RM-21)."""
     RemoveMembers: _aio.UnaryUnaryMultiCallable[_rooms_pb2.RemoveMembersRequest, _rooms_pb2.RemoveMembersResponse]  # type: ignore[assignment]
     """Removes registrations of a room: a contractor anybody's, others only their own (RM-21)."""
     SettleConflict: _aio.UnaryUnaryMultiCallable[_rooms_pb2.SettleConflictRequest, _rooms_pb2.SettleConflictResponse]  # type: ignore[assignment]
     """An operator settles a contractor's conflict after checking the person (RM-06)."""
     CheckPermission: _aio.UnaryUnaryMultiCallable[_rooms_pb2.CheckPermissionRequest, _rooms_pb2.Permission]  # type: ignore[assignment]
     """The table of RM-05, asked at the moment of the action. NOT_FOUND when the member does not belong to the room."""
+    ListAccessHistory: _aio.UnaryUnaryMultiCallable[_rooms_pb2.ListAccessHistoryRequest, _rooms_pb2.ListAccessHistoryResponse]  # type: ignore[assignment]
+    """Who was registered in a room from when to when, and who had access at an instant (RM-23)."""
     GetContractor: _aio.UnaryUnaryMultiCallable[_rooms_pb2.GetContractorRequest, _rooms_pb2.Contractor]  # type: ignore[assignment]
     """Whom to tell in a room: the contractor, when somebody else of the household orders a key (SK-02)."""
 
@@ -117,6 +125,14 @@ class RoomsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_rooms_pb2.Membership, _abc.Awaitable[_rooms_pb2.Membership]]: ...
 
     @_abc_1.abstractmethod
+    def ListRoomMembers(
+        self,
+        request: _rooms_pb2.ListRoomMembersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rooms_pb2.ListRoomMembersResponse, _abc.Awaitable[_rooms_pb2.ListRoomMembersResponse]]:
+        """Whom the asker may remove from a room: a contractor sees everybody of the lease, others see themselves (RM-21)."""
+
+    @_abc_1.abstractmethod
     def RemoveMembers(
         self,
         request: _rooms_pb2.RemoveMembersRequest,
@@ -139,6 +155,14 @@ class RoomsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_rooms_pb2.Permission, _abc.Awaitable[_rooms_pb2.Permission]]:
         """The table of RM-05, asked at the moment of the action. NOT_FOUND when the member does not belong to the room."""
+
+    @_abc_1.abstractmethod
+    def ListAccessHistory(
+        self,
+        request: _rooms_pb2.ListAccessHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rooms_pb2.ListAccessHistoryResponse, _abc.Awaitable[_rooms_pb2.ListAccessHistoryResponse]]:
+        """Who was registered in a room from when to when, and who had access at an instant (RM-23)."""
 
     @_abc_1.abstractmethod
     def GetContractor(

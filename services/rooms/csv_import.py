@@ -1,0 +1,118 @@
+"""Leases from a CSV of the contract master, as the requests that bring them (RM-01)."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ruum.common.v1.common_pb2 import Address, Day
+from ruum.rooms.v1.rooms_pb2 import Building, ImportLeasesRequest, Lease
+from services.chassis.errors import Kind, RuumError, Violation
+
+_PER_REQUEST = 1000
+
+Filled = Annotated[str, Field(min_length=1)]
+Version = Annotated[int, Field(gt=0)]
+
+
+class CsvRefused(RuumError):
+    """The file is not as it must be; each violation names line and column."""
+
+    kind = Kind.INVALID
+    code = "lease-csv-refused"
+
+
+class Line(BaseModel):
+    """One lease with its building; the fields are the file's columns, days are written 2026-04-01."""
+
+    model_config = ConfigDict(frozen=True, str_strip_whitespace=True)
+
+    building_code: Filled
+    building_version: Version
+    building_name: Filled
+    postal_code: Annotated[str, Field(pattern=r"^[0-9]{3}-?[0-9]{4}$")]
+    prefecture: Filled
+    city: Filled
+    street: Filled
+    e_touch: bool
+    contact_phone: str
+    lease_code: Filled
+    lease_version: Version
+    room_number: Filled
+    corporate: bool
+    contractor_name: Filled
+    contractor_kana: str
+    starts_on: date
+    ends_on: Annotated[date | None, BeforeValidator(lambda written: written or None)]
+
+    def building(self) -> Building:
+        return Building(
+            building_code=self.building_code,
+            version=self.building_version,
+            name=self.building_name,
+            address=Address(
+                postal_code=self.postal_code, prefecture=self.prefecture, city=self.city, street=self.street
+            ),
+            e_touch=self.e_touch,
+            contact_phone=self.contact_phone,
+        )
+
+    def lease(self) -> Lease:
+        return Lease(
+            lease_code=self.lease_code,
+            version=self.lease_version,
+            building_code=self.building_code,
+            room_number=self.room_number,
+            corporate=self.corporate,
+            contractor_name=self.contractor_name,
+            contractor_kana=self.contractor_kana,
+            starts_on=Day(iso=self.starts_on.isoformat()),
+            ends_on=Day(iso=self.ends_on.isoformat()) if self.ends_on else None,
+        )
+
+
+def requests(content: str) -> Iterator[ImportLeasesRequest]:
+    """The requests that import a file; those of the same file are the same, so that it may be sent again.
+
+    Args:
+        content: the text of the CSV, whose first line names the columns of `Line`.
+
+    Raises:
+        CsvRefused: a column is missing, or values are wrong; before the first request is given.
+    """
+    lines = _read(content)
+    name = hashlib.sha256(content.encode()).hexdigest()[:32]
+    for start in range(0, len(lines), _PER_REQUEST):
+        part = lines[start : start + _PER_REQUEST]
+        buildings = {(line.building_code, line.building_version): line.building() for line in part}
+        yield ImportLeasesRequest(
+            request_id=f"csv-{name}-{start}",
+            buildings=buildings.values(),
+            leases=[line.lease() for line in part],
+        )
+
+
+def _read(content: str) -> list[Line]:
+    rows = csv.DictReader(io.StringIO(content.removeprefix("\ufeff")), strict=True)
+    missing = [column for column in Line.model_fields if column not in (rows.fieldnames or ())]
+    if missing:
+        raise CsvRefused(
+            violations=[Violation(f"lines[1].{column}", "csv-column-missing", {"column": column}) for column in missing]
+        )
+    lines, wrong = [], []
+    for row in rows:
+        try:
+            lines.append(Line.model_validate(row))
+        except ValidationError as refused:
+            wrong += [_violation(rows.line_num, str(error["loc"][0])) for error in refused.errors()]
+    if wrong:
+        raise CsvRefused(violations=wrong)
+    return lines
+
+
+def _violation(line: int, column: str) -> Violation:
+    return Violation(f"lines[{line}].{column}", "csv-value-wrong", {"line": line, "column": column})

@@ -1,0 +1,142 @@
+"""What the contract master states of buildings, rooms and leases (RM-01, RM-22)."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from services.chassis.errors import Kind, RuumError, Violation
+from services.chassis.events import Event
+from services.chassis.idempotency import Command, Commands, Verbs, Work, command
+from services.chassis.ids import new_id
+from services.rooms.leases import repository
+
+
+class BuildingUnknown(RuumError):
+    """A lease names a building that was never imported."""
+
+    kind = Kind.INVALID
+    code = "building-unknown"
+
+
+class LeaseChanged(Event):
+    """Dates, room or contractor of a lease moved."""
+
+    subject: ClassVar[str] = "lease_changed"
+
+    room_id: str
+    lease_id: str
+    lease_version: int
+
+
+class _Stated(BaseModel):
+    """Something that the contract master states at a version."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    version: int
+
+
+class StatedBuilding(_Stated):
+    name: str
+    postal_code: str
+    prefecture: str
+    city: str
+    street: str
+    e_touch: bool
+    contact_phone: str
+
+
+class StatedLease(_Stated):
+    building_code: str
+    room_number: str
+    corporate: bool
+    contractor_name: str
+    contractor_kana: str
+    starts_on: date
+    ends_on: date | None
+
+
+class ImportLeases(Command):
+    buildings: tuple[StatedBuilding, ...]
+    leases: tuple[StatedLease, ...]
+
+
+class Imported(BaseModel):
+    buildings_changed: int
+    buildings_stale: int
+    leases_changed: int
+    leases_stale: int
+
+
+S = TypeVar("S", bound=_Stated)
+
+
+class Leases(Verbs):
+    """Takes what the contract master states."""
+
+    def __init__(self, commands: Commands) -> None:
+        self.commands = commands
+
+    @command
+    async def import_leases(self, work: Work, command: ImportLeases) -> Imported:
+        """Keeps what is newer than what is known; what is not newer changes nothing (RM-01, RM-22).
+
+        Raises:
+            BuildingUnknown: a lease's building is neither known nor in this import; nothing is changed.
+        """
+        stated = [{"id": new_id("bld"), **building.model_dump()} for building in _newest(command.buildings)]
+        buildings_changed = await repository.put_buildings(work.tx, stated)
+        leases = await self._placed(work, command)
+        changed = await repository.put_leases(work.tx, leases)
+        await repository.keep_versions(work.tx, changed, work.now)
+        work.tell(
+            *(
+                LeaseChanged(
+                    aggregate_id=row["room_id"],
+                    room_id=row["room_id"],
+                    lease_id=row["id"],
+                    lease_version=row["version"],
+                )
+                for row in changed
+                if row["moved"]
+            )
+        )
+        return Imported(
+            buildings_changed=buildings_changed,
+            buildings_stale=len(command.buildings) - buildings_changed,
+            leases_changed=len(changed),
+            leases_stale=len(command.leases) - len(changed),
+        )
+
+    async def _placed(self, work: Work, command: ImportLeases) -> list[Mapping[str, Any]]:
+        """The leases as rows, each with its room."""
+        buildings = await repository.building_ids(work.tx, {lease.building_code for lease in command.leases})
+        unknown = [
+            Violation(f"leases[{index}].building_code", BuildingUnknown.code, {"building": lease.building_code})
+            for index, lease in enumerate(command.leases)
+            if lease.building_code not in buildings
+        ]
+        if unknown:
+            raise BuildingUnknown(violations=unknown, building=unknown[0].params["building"])
+        leases = _newest(command.leases)
+        places = sorted({(buildings[lease.building_code], lease.room_number) for lease in leases})
+        rooms = await repository.room_ids(
+            work.tx, [{"id": new_id("room"), "building_id": building, "number": number} for building, number in places]
+        )
+        return [
+            {"id": new_id("lea"), "room_id": rooms[buildings[lease.building_code], lease.room_number]}
+            | lease.model_dump(exclude={"building_code", "room_number"})
+            for lease in leases
+        ]
+
+
+def _newest(stated: Iterable[S]) -> list[S]:
+    """Each thing once, at its newest version, in an order in which two imports never wait for each other."""
+    newest: dict[str, S] = {}
+    for each in stated:
+        if each.code not in newest or newest[each.code].version < each.version:
+            newest[each.code] = each
+    return [newest[code] for code in sorted(newest)]

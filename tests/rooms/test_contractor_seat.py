@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import date, timedelta
+
+import pytest
+
+from services.chassis.caller import Caller
+from services.chassis.errors import NotFound, RequestReused, RuumError
+from services.rooms.codes.domain import IssuedPair, LeaseOver
+from services.rooms.conflicts.domain import ConflictSettled
+from services.rooms.leases.domain import StatedLease
+from services.rooms.members.models import Place
+from services.rooms.registration.domain import SeatTaken
+from tests.rooms.town import DESK, Town, new_member, request_id
+
+
+class Clash:
+    """Somebody of the household is registered as contractor, and the contractor has found out."""
+
+    lease: StatedLease
+    pair: IssuedPair
+    holder: Caller
+    claimant: Caller
+    place: Place
+    conflict_id: str
+
+    @classmethod
+    async def in_(cls, town: Town, **lease: object) -> Clash:
+        clash = cls()
+        clash.lease = await town.let(**lease)
+        clash.pair, clash.holder, clash.claimant = await town.issue(clash.lease), new_member(), new_member()
+        clash.place = await town.register(clash.holder, clash.pair)
+        clash.conflict_id = await claim(town, clash.claimant, clash.pair)
+        return clash
+
+
+async def claim(town: Town, who: Caller, pair: IssuedPair, request: str = "") -> str:
+    with pytest.raises(SeatTaken) as refused:
+        await town.register(who, pair, request)
+    return str(refused.value.params["conflict_id"])
+
+
+@pytest.mark.rule("RM-06")
+async def test_a_taken_seat_is_never_taken_over_but_claimed(town: Town) -> None:
+    clash = await Clash.in_(town)
+
+    assert await town.members.contractor(clash.place.room_id) == clash.holder.name
+    with pytest.raises(NotFound):
+        await town.check(clash.claimant, clash.place)
+    opened = (await town.told(clash.place.room_id))[-1]
+    assert type(opened).__name__ == "ContractorConflictOpened"
+    assert opened.conflict_id == clash.conflict_id  # type: ignore[attr-defined]  # as its name says
+    assert opened.holder_member_id == clash.holder.name  # type: ignore[attr-defined]  # as its name says
+    assert opened.header.member_id == clash.claimant.name  # type: ignore[attr-defined]  # as its name says
+
+
+@pytest.mark.rule("RM-06")
+async def test_trying_again_joins_the_open_claim(town: Town) -> None:
+    clash = await Clash.in_(town)
+
+    assert await claim(town, clash.claimant, clash.pair) == clash.conflict_id
+
+    assert (await town.told_of(clash.place.room_id))["ContractorConflictOpened"] == 1
+
+
+@pytest.mark.rule("PR-10")
+async def test_the_same_try_gets_the_same_refusal_also_when_the_seat_is_free(town: Town) -> None:
+    lease = await town.let()
+    pair, holder, claimant, request = await town.issue(lease), new_member(), new_member(), request_id()
+    place = await town.register(holder, pair)
+    conflict_id = await claim(town, claimant, pair, request)
+    await town.remove(holder, place, holder)
+
+    assert await claim(town, claimant, pair, request) == conflict_id
+
+
+@pytest.mark.rule("RM-06")
+async def test_when_the_holder_releases_the_seat_the_contractor_registers(town: Town) -> None:
+    clash = await Clash.in_(town)
+
+    await town.remove(clash.holder, clash.place, clash.holder)
+    await town.register(clash.claimant, clash.pair)
+
+    assert await town.members.contractor(clash.place.room_id) == clash.claimant.name
+    assert await outcomes(town, clash.place.room_id) == [(clash.conflict_id, "released", clash.claimant.name)]
+    with pytest.raises(ConflictSettled):
+        await town.settle(clash.conflict_id, grant=True)
+
+
+@pytest.mark.rule("RM-06")
+async def test_an_operator_gives_the_seat_to_the_claimant_and_both_are_told(town: Town) -> None:
+    clash = await Clash.in_(town)
+
+    await town.settle(clash.conflict_id, grant=True)
+
+    assert await town.members.contractor(clash.place.room_id) == clash.claimant.name
+    with pytest.raises(NotFound):
+        await town.check(clash.holder, clash.place)
+    told = [(type(event).__name__, event.header.member_id) for event in await town.told(clash.place.room_id)]  # type: ignore[attr-defined]  # every event has one
+    assert ("MemberRemoved", clash.holder.name) in told
+    assert told.count(("RoomRegistered", clash.claimant.name)) == 1
+    assert await outcomes(town, clash.place.room_id) == [(clash.conflict_id, "granted", clash.claimant.name)]
+
+
+@pytest.mark.rule("RM-06")
+async def test_an_operator_leaves_the_seat_to_the_holder(town: Town) -> None:
+    clash = await Clash.in_(town)
+
+    await town.settle(clash.conflict_id, grant=False)
+
+    assert await town.members.contractor(clash.place.room_id) == clash.holder.name
+    assert await outcomes(town, clash.place.room_id) == [(clash.conflict_id, "refused", clash.claimant.name)]
+    assert await claim(town, clash.claimant, clash.pair) != clash.conflict_id
+
+
+async def outcomes(town: Town, room_id: str) -> list[tuple[str, str, str]]:
+    return [
+        (event.conflict_id, event.outcome, event.header.member_id)  # type: ignore[attr-defined]  # as its name says
+        for event in await town.told(room_id)
+        if type(event).__name__ == "ContractorConflictSettled"
+    ]
+
+
+@pytest.mark.rule("PR-13")
+async def test_a_settled_claim_is_not_settled_again(town: Town) -> None:
+    clash = await Clash.in_(town)
+    await town.settle(clash.conflict_id, grant=False)
+
+    with pytest.raises(ConflictSettled):
+        await town.settle(clash.conflict_id, grant=True)
+
+    assert await town.members.contractor(clash.place.room_id) == clash.holder.name
+
+
+@pytest.mark.rule("PR-10")
+async def test_settling_repeated_settles_once(town: Town) -> None:
+    clash, request = await Clash.in_(town), request_id()
+
+    for _ in range(3):
+        await town.settle(clash.conflict_id, grant=True, request=request)
+    with pytest.raises(RequestReused):
+        await town.settle(clash.conflict_id, grant=False, request=request)
+
+    assert await town.told_of(clash.place.room_id) == {
+        "RoomRegistered": 2,
+        "ContractorConflictOpened": 1,
+        "MemberRemoved": 1,
+        "ContractorConflictSettled": 1,
+    }
+
+
+async def test_a_claim_that_nobody_made_is_not_found(town: Town) -> None:
+    with pytest.raises(NotFound):
+        await town.settle("cnf_01j00000000000000000000000", grant=True)
+
+
+@pytest.mark.rule("RM-06")
+async def test_when_one_claimant_gets_the_seat_the_other_claims_end(town: Town) -> None:
+    clash = await Clash.in_(town)
+    other = new_member()
+    lost = await claim(town, other, clash.pair)
+
+    await town.settle(clash.conflict_id, grant=True)
+
+    assert (lost, "refused", other.name) in await outcomes(town, clash.place.room_id)
+
+
+async def test_a_claimant_who_was_invited_meanwhile_becomes_the_contractor(town: Town) -> None:
+    clash = await Clash.in_(town)
+    clash.claimant = await town.add_family(clash.place, clash.claimant)
+
+    await town.settle(clash.conflict_id, grant=True)
+
+    assert await town.members.contractor(clash.place.room_id) == clash.claimant.name
+
+
+async def test_the_seat_of_a_lease_that_is_over_is_not_given(town: Town) -> None:
+    clash = await Clash.in_(town, ends_on=date(2026, 4, 10))
+    town.clock.advance(timedelta(days=1))
+
+    with pytest.raises(LeaseOver):
+        await town.settle(clash.conflict_id, grant=True)
+    await town.settle(clash.conflict_id, grant=False)
+
+
+@pytest.mark.rule("RM-06")
+async def test_of_two_hundred_who_register_at_once_one_becomes_the_contractor(town: Town) -> None:
+    pair, start = await town.issue(await town.let()), asyncio.Event()
+
+    async def attempt(who: Caller) -> str:
+        await start.wait()
+        try:
+            return (await town.register(who, pair)).room_id
+        except RuumError as refused:
+            return refused.code
+
+    callers = [new_member() for _ in range(200)]
+    attempts = [asyncio.create_task(attempt(who)) for who in callers]
+    await asyncio.sleep(0)
+    start.set()
+    answers = Counter(await asyncio.gather(*attempts))
+
+    (room_id,) = set(answers) - {"contractor-seat-taken"}
+    assert answers == {room_id: 1, "contractor-seat-taken": 199}
+    assert await town.told_of(room_id) == {"RoomRegistered": 1, "ContractorConflictOpened": 199}
+
+
+@pytest.mark.rule("RM-06")
+async def test_release_and_decision_at_once_leave_one_contractor_and_no_claim(town: Town) -> None:
+    for _ in range(20):
+        clash = await Clash.in_(town)
+
+        results = await asyncio.gather(
+            town.remove(clash.holder, clash.place, clash.holder),
+            town.settle(clash.conflict_id, grant=True, by=DESK),
+            town.register(clash.claimant, clash.pair),
+            return_exceptions=True,
+        )
+
+        unnamed = [result for result in results if isinstance(result, Exception) and not isinstance(result, RuumError)]
+        assert unnamed == []
+        contractor = await town.members.contractor(clash.place.room_id)
+        assert contractor in {None, clash.claimant.name}
+        told = await town.told_of(clash.place.room_id)
+        assert told["ContractorConflictOpened"] == told["ContractorConflictSettled"]
+        assert told["MemberRemoved"] == 1
