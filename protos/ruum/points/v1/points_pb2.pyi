@@ -115,11 +115,14 @@ class Balance(_message.Message):
     LIMITED_FIELD_NUMBER: _builtins.int
     LAPSES_FIELD_NUMBER: _builtins.int
     NEXT_GRANT_ON_FIELD_NUMBER: _builtins.int
+    DEBT_FIELD_NUMBER: _builtins.int
     available: _builtins.int
     held: _builtins.int
     pending: _builtins.int
     normal: _builtins.int
     limited: _builtins.int
+    debt: _builtins.int
+    """What later grants of normal points will repay: the grant of a refunded order that was spent already (PT-31)."""
     @_builtins.property
     def lapses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lapse]:
         """What lapses when, earliest first (PT-40)."""
@@ -138,10 +141,11 @@ class Balance(_message.Message):
         limited: _builtins.int = ...,
         lapses: _abc.Iterable[Global___Lapse] | None = ...,
         next_grant_on: _common_pb2.Day | None = ...,
+        debt: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["next_grant_on", b"next_grant_on"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "held", b"held", "lapses", b"lapses", "limited", b"limited", "next_grant_on", b"next_grant_on", "normal", b"normal", "pending", b"pending"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "debt", b"debt", "held", b"held", "lapses", b"lapses", "limited", b"limited", "next_grant_on", b"next_grant_on", "normal", b"normal", "pending", b"pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -181,13 +185,17 @@ class Entry(_message.Message):
     BALANCE_AFTER_FIELD_NUMBER: _builtins.int
     entry_id: _builtins.str
     kind: _builtins.str
-    """"granted", "held", "released", "spent", "given-back", "lapsed", "reissued", "reversed", "pending", "pending-ended"."""
+    """"granted", "held", "released", "spent", "given-back", "lapsed", "reissued", "reversed", "owed", "repaid", "pending",
+    "pending-ended".
+    """
     points: _builtins.int
+    """How many moved; always positive, the kind says which way."""
     lot_kind: _builtins.str
     """"normal" or "limited"."""
     order_id: _builtins.str
     campaign_id: _builtins.str
     balance_after: _builtins.int
+    """What was available after this entry. A lapse counts from its own entry on, which the night after posts."""
     @_builtins.property
     def posted_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -324,6 +332,8 @@ Global___HoldPartView: _TypeAlias = HoldPartView  # noqa: Y015
 
 @_typing.final
 class HoldView(_message.Message):
+    """A hold as it stands. One that was released before it came has no parts."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HOLD_ID_FIELD_NUMBER: _builtins.int
@@ -568,6 +578,61 @@ class PostGrantRequest(_message.Message):
 Global___PostGrantRequest: _TypeAlias = PostGrantRequest  # noqa: Y015
 
 @_typing.final
+class RecordActionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    order_id: _builtins.str
+    operator: _builtins.str
+    action: _builtins.str
+    reason: _builtins.str
+    """A code; free text belongs to the desk."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        order_id: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        action: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "as_of", b"as_of", "operator", b"operator", "order_id", b"order_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordActionRequest: _TypeAlias = RecordActionRequest  # noqa: Y015
+
+@_typing.final
+class RecordActionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_ID_FIELD_NUMBER: _builtins.int
+    action_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        action_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_id", b"action_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordActionResponse: _TypeAlias = RecordActionResponse  # noqa: Y015
+
+@_typing.final
 class PostExpiryRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -577,11 +642,12 @@ class PostExpiryRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     limit: _builtins.int
+    """How many members at most."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def last_day(self) -> _common_pb2.Day:
-        """Lots whose last day is this or earlier are entered as lapsed."""
+        """Lots whose last day is this or earlier are entered as lapsed; the day must be over."""
 
     def __init__(
         self,
@@ -607,6 +673,7 @@ class PostExpiryResponse(_message.Message):
     POINTS_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
     lots: _builtins.int
+    """What was entered; "more" when there may be members that were not looked at."""
     points: _builtins.int
     more: _builtins.bool
     def __init__(
@@ -711,6 +778,8 @@ Global___ListOrderPointsRequest: _TypeAlias = ListOrderPointsRequest  # noqa: Y0
 
 @_typing.final
 class OrderPoints(_message.Message):
+    """Sums of the order's entries."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
@@ -722,10 +791,12 @@ class OrderPoints(_message.Message):
     PENDING_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     held: _builtins.int
+    """Held and not decided yet."""
     captured: _builtins.int
     released: _builtins.int
     given_back: _builtins.int
     granted: _builtins.int
+    """Less what was taken back or is owed."""
     pending: _builtins.int
     def __init__(
         self,

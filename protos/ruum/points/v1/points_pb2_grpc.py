@@ -74,6 +74,11 @@ class PointsServiceStub:
                 request_serializer=ruum_dot_points_dot_v1_dot_points__pb2.PostGrantRequest.SerializeToString,
                 response_deserializer=ruum_dot_points_dot_v1_dot_points__pb2.Grant.FromString,
                 _registered_method=True)
+        self.RecordAction = channel.unary_unary(
+                '/ruum.points.v1.PointsService/RecordAction',
+                request_serializer=ruum_dot_points_dot_v1_dot_points__pb2.RecordActionRequest.SerializeToString,
+                response_deserializer=ruum_dot_points_dot_v1_dot_points__pb2.RecordActionResponse.FromString,
+                _registered_method=True)
         self.PostExpiry = channel.unary_unary(
                 '/ruum.points.v1.PointsService/PostExpiry',
                 request_serializer=ruum_dot_points_dot_v1_dot_points__pb2.PostExpiryRequest.SerializeToString,
@@ -154,6 +159,13 @@ class PointsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordAction(self, request, context):
+        """Keeps an operator's action on the process of a grant (OP-02).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PostExpiry(self, request, context):
         """Enters what has lapsed by the end of a day (PT-12), a batch of members at a time.
         """
@@ -224,6 +236,11 @@ def add_PointsServiceServicer_to_server(servicer, server):
                     servicer.PostGrant,
                     request_deserializer=ruum_dot_points_dot_v1_dot_points__pb2.PostGrantRequest.FromString,
                     response_serializer=ruum_dot_points_dot_v1_dot_points__pb2.Grant.SerializeToString,
+            ),
+            'RecordAction': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordAction,
+                    request_deserializer=ruum_dot_points_dot_v1_dot_points__pb2.RecordActionRequest.FromString,
+                    response_serializer=ruum_dot_points_dot_v1_dot_points__pb2.RecordActionResponse.SerializeToString,
             ),
             'PostExpiry': grpc.unary_unary_rpc_method_handler(
                     servicer.PostExpiry,
@@ -462,6 +479,33 @@ class PointsService:
             '/ruum.points.v1.PointsService/PostGrant',
             ruum_dot_points_dot_v1_dot_points__pb2.PostGrantRequest.SerializeToString,
             ruum_dot_points_dot_v1_dot_points__pb2.Grant.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordAction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruum.points.v1.PointsService/RecordAction',
+            ruum_dot_points_dot_v1_dot_points__pb2.RecordActionRequest.SerializeToString,
+            ruum_dot_points_dot_v1_dot_points__pb2.RecordActionResponse.FromString,
             options,
             channel_credentials,
             insecure,

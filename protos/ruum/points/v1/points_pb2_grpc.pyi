@@ -47,6 +47,8 @@ class PointsServiceStub:
     """Where the grant of an order stands, and until when it waits (PT-05)."""
     PostGrant: _grpc.UnaryUnaryMultiCallable[_points_pb2.PostGrantRequest, _points_pb2.Grant]
     """Posts the grant when it is due as of now; a cancelled or waiting one is answered as it stands."""
+    RecordAction: _grpc.UnaryUnaryMultiCallable[_points_pb2.RecordActionRequest, _points_pb2.RecordActionResponse]
+    """Keeps an operator's action on the process of a grant (OP-02)."""
     PostExpiry: _grpc.UnaryUnaryMultiCallable[_points_pb2.PostExpiryRequest, _points_pb2.PostExpiryResponse]
     """Enters what has lapsed by the end of a day (PT-12), a batch of members at a time."""
     GetTrialBalance: _grpc.UnaryUnaryMultiCallable[_points_pb2.GetTrialBalanceRequest, _points_pb2.TrialBalance]
@@ -75,6 +77,8 @@ class PointsServiceAsyncStub(PointsServiceStub):
     """Where the grant of an order stands, and until when it waits (PT-05)."""
     PostGrant: _aio.UnaryUnaryMultiCallable[_points_pb2.PostGrantRequest, _points_pb2.Grant]  # type: ignore[assignment]
     """Posts the grant when it is due as of now; a cancelled or waiting one is answered as it stands."""
+    RecordAction: _aio.UnaryUnaryMultiCallable[_points_pb2.RecordActionRequest, _points_pb2.RecordActionResponse]  # type: ignore[assignment]
+    """Keeps an operator's action on the process of a grant (OP-02)."""
     PostExpiry: _aio.UnaryUnaryMultiCallable[_points_pb2.PostExpiryRequest, _points_pb2.PostExpiryResponse]  # type: ignore[assignment]
     """Enters what has lapsed by the end of a day (PT-12), a batch of members at a time."""
     GetTrialBalance: _aio.UnaryUnaryMultiCallable[_points_pb2.GetTrialBalanceRequest, _points_pb2.TrialBalance]  # type: ignore[assignment]
@@ -148,6 +152,14 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_points_pb2.Grant, _abc.Awaitable[_points_pb2.Grant]]:
         """Posts the grant when it is due as of now; a cancelled or waiting one is answered as it stands."""
+
+    @_abc_1.abstractmethod
+    def RecordAction(
+        self,
+        request: _points_pb2.RecordActionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_points_pb2.RecordActionResponse, _abc.Awaitable[_points_pb2.RecordActionResponse]]:
+        """Keeps an operator's action on the process of a grant (OP-02)."""
 
     @_abc_1.abstractmethod
     def PostExpiry(

@@ -1,0 +1,50 @@
+"""What the store tells, and which verb it is for points: decoded and passed on, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+
+from google.protobuf.message import Message
+
+from ruum.store.v1 import events_pb2 as store
+from services.chassis.idempotency import Work
+from services.chassis.stream import Handler
+from services.points.grants.domain import Grants
+
+
+class StoreEvents:
+    """Takes the store's events of orders."""
+
+    def __init__(self, grants: Grants) -> None:
+        self._grants = grants
+
+    def handlers(self) -> Mapping[str, tuple[type[Message], Handler]]:
+        return {
+            "order_placed": (store.OrderPlaced, self._placed),
+            "order_cancelled": (store.OrderCancelled, self._cancelled),
+            "order_dispatched": (store.OrderDispatched, self._dispatched),
+            "order_delivered": (store.OrderDelivered, self._delivered),
+            "order_closed": (store.OrderClosed, self._closed),
+            "order_amount_changed": (store.OrderAmountChanged, self._amount_changed),
+        }
+
+    async def _placed(self, work: Work, told: store.OrderPlaced) -> None:
+        placed_at = told.header.occurred_at.ToDatetime(UTC)
+        await self._grants.placed(work, told.header.member_id, told.order_id, told.earning_amount, placed_at)
+
+    async def _cancelled(self, work: Work, told: store.OrderCancelled) -> None:
+        await self._grants.cancelled(work, told.order_id)
+
+    async def _dispatched(self, work: Work, told: store.OrderDispatched) -> None:
+        await self._grants.dispatched(work, told.order_id, told.dispatched_at.ToDatetime(UTC))
+
+    async def _delivered(self, work: Work, told: store.OrderDelivered) -> None:
+        await self._grants.delivered(work, told.order_id, told.delivered_at.ToDatetime(UTC))
+
+    async def _closed(self, work: Work, told: store.OrderClosed) -> None:
+        if told.unclaimed:
+            await self._grants.closed_unclaimed(work, told.order_id, told.header.occurred_at.ToDatetime(UTC))
+
+    async def _amount_changed(self, work: Work, told: store.OrderAmountChanged) -> None:
+        await self._grants.amount_changed(work, told.order_id, told.earning_amount)
