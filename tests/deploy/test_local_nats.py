@@ -1,4 +1,4 @@
-"""NATS as tests and the local stack run it: who may publish what, and what survives a SIGKILL."""
+"""NATS as tests and the local stack run it: who may publish, hear and change what."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""PostgreSQL as tests and the local stack run it: who may do what, and what survives a SIGKILL."""
+"""PostgreSQL as tests and the local stack run it: who may do what, and from what it recovers."""
 
 import asyncio
 from pathlib import Path

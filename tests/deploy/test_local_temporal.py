@@ -1,11 +1,10 @@
-"""Temporal as tests and the local stack run it: its namespace, its time, and what survives a SIGKILL."""
+"""Temporal as tests and the local stack run it: its namespace, its search attributes and its time."""
 
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from temporalio import workflow
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WithStartWorkflowOperation
@@ -53,7 +52,6 @@ async def test_namespace_keeps_closed_cases_for_thirty_days(temporal_server: Tem
     assert namespace.config.workflow_execution_retention_ttl.ToTimedelta() == timedelta(days=30)
 
 
-@pytest.mark.rule("OP-01")
 async def test_cases_are_found_by_every_search_attribute(temporal_server: Temporal) -> None:
     client = await Client.connect(temporal_server.address, namespace=temporal_server.namespace)
     mark = uuid.uuid4().hex
@@ -91,7 +89,6 @@ async def test_case_starts_with_its_first_update(temporal_server: Temporal) -> N
         assert await (await start.workflow_handle()).result() == "told"
 
 
-@pytest.mark.rule("OP-21")
 async def test_one_case_is_moved_in_time(temporal_server: Temporal) -> None:
     client = await Client.connect(temporal_server.address, namespace=temporal_server.namespace)
     skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
