@@ -5,9 +5,10 @@ Only the process is under test here: who it asks, in which order, when, and what
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import datetime
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, get_args
 
@@ -15,6 +16,7 @@ from temporalio import activity
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from services.chassis.temporal import NamedFailures
@@ -201,6 +203,14 @@ class Order:
         given = {"operator": "op_sato", "reason": "by-phone"} | arguments
         answer: str = await self.handle.execute_update(action, given)
         return answer
+
+    async def result_in(self, time: WorkflowEnvironment) -> str:
+        """The result, while time passes: the server lets a task that it could not record time out and come again."""
+        for _ in range(20):
+            await time.sleep(timedelta(seconds=5))
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(self.result(), 0.5)
+        raise AssertionError("the workflow did not end")
 
     async def result(self) -> str:
         answer: str = await self.handle.result()
