@@ -103,13 +103,13 @@ class Postgres:
             await asyncio.to_thread(self._initdb)
 
     def _forget_stranger(self) -> None:
-        # After a reboot the remembered number may be another program's: PostgreSQL would wait for it.
-        # Its own lock on shared memory stays in force, so the file goes only if no PostgreSQL has the number.
+        # After a reboot the remembered number may be another program's, or never have reached the disk:
+        # PostgreSQL would not start. Its own lock on shared memory stays in force without the file.
         remembered = self._data / "postmaster.pid"
         if remembered.exists():
+            pid = remembered.read_text().partition("\n")[0]
             with suppress(psutil.NoSuchProcess):
-                pid = int(remembered.read_text().partition("\n")[0])
-                if psutil.Process(pid).name() != "postgres":
+                if not pid.isdecimal() or psutil.Process(int(pid)).name() != "postgres":
                     remembered.unlink()
 
     def _initdb(self) -> None:

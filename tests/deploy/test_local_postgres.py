@@ -69,6 +69,16 @@ async def test_database_asks_every_role_for_its_password(postgres: Postgres) -> 
             await psycopg.AsyncConnection.connect(postgres.dsn(role), password="guess")
 
 
+async def test_postgres_starts_although_its_old_number_was_never_written(tmp_path: Path) -> None:
+    postgres = Postgres(tmp_path, free_port(), DATABASE_PASSWORDS, log=tmp_path / "log", durable=False)
+    async with running(postgres.program()):
+        pass
+    (tmp_path / "data" / "postmaster.pid").touch()
+
+    async with running(postgres.program()) as child:
+        assert not child.exited
+
+
 async def test_contexts_are_made_again_without_loss_and_take_new_passwords(tmp_path: Path) -> None:
     postgres = Postgres(tmp_path, free_port(), DATABASE_PASSWORDS, log=tmp_path / "log", durable=False)
     async with running(postgres.program()):
