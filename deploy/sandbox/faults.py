@@ -51,8 +51,15 @@ def set_faults(world: World, partner: str, faults: Faults) -> None:
     world.store.turn(f"faults {partner}", faults.model_dump())
 
 
-def strike(world: World, partner: str, *, reads: bool) -> Faults:
+async def strike(world: World, partner: str, *, reads: bool) -> Faults:
     """The faults that one request feels; counts it when only so many are to be afflicted."""
+    if faults_of(world, partner).harmless:
+        return Faults()
+    async with world.store.transaction():
+        return _struck(world, partner, reads=reads)
+
+
+def _struck(world: World, partner: str, *, reads: bool) -> Faults:
     faults = faults_of(world, partner)
     hit = faults.model_copy(
         update={

@@ -70,8 +70,7 @@ class Gate:
     async def _answer(self, request: Request, body: bytes) -> Response:
         if not self._admits(request):
             return self._no(401, "unauthorized")
-        async with self._world.store.transaction():
-            hit = strike(self._world, self._partner, reads=request.method == "GET")
+        hit = await strike(self._world, self._partner, reads=request.method == "GET")
         key = self._key(request)
         if isinstance(key, Response):
             return key

@@ -7,7 +7,7 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -70,7 +70,7 @@ class Store:
         self._db.executescript(_SCHEMA)
         self._lock = asyncio.Lock()
         self._visible_until = math.inf
-        self.listeners: list[Callable[[], None]] = []
+        self._then: set[asyncio.Event] = set()
 
     @property
     def revision(self) -> int:
@@ -81,7 +81,7 @@ class Store:
     async def transaction(self, *, lag_s: float = 0) -> AsyncIterator[None]:
         """All or nothing, one at a time; with a lag, things younger than that are not seen in it."""
         async with self._lock:
-            before = self.revision
+            self._then.clear()
             self._visible_until = time.time() - lag_s if lag_s else math.inf
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -90,9 +90,12 @@ class Store:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
-        if self.revision != before:
-            for listener in self.listeners:
-                listener()
+            for event in self._then:
+                event.set()
+
+    def on_commit(self, event: asyncio.Event) -> None:
+        """Sets `event` once what is written now can be seen, and not if it is undone."""
+        self._then.add(event)
 
     def run(self, sql: str, *values: object) -> sqlite3.Cursor:
         return self._db.execute(sql, values)

@@ -71,6 +71,7 @@ class WebhookLog:
         for before, seq in zip([None, *queue], queue, strict=False):
             let_go = "UPDATE webhooks SET state = 'waiting', due = ?, follows = ? WHERE seq = ?"
             store.run(let_go, time.time(), before, seq)
+        store.on_commit(self._world.new_webhooks)
         return len(queue)
 
     def _row(self, key: str) -> sqlite3.Row:

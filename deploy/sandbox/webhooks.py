@@ -48,20 +48,20 @@ class Webhooks:
     def __init__(self, world: World, settings: Settings) -> None:
         self._world = world
         self._settings = settings
-        self._stirred = asyncio.Event()
         self._sending: dict[int, asyncio.Task[None]] = {}
-        world.store.listeners.append(self._stirred.set)
 
     async def run(self) -> None:
         async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
             while True:
-                self._stirred.clear()
+                self._world.new_webhooks.clear()
                 # One instant for both: what fell due between two would be neither sent nor waited for.
                 now = time.time()
-                self._start_due(client, now)
+                async with self._world.store.transaction():
+                    self._start_due(client, now)
+                    wait = self._until_due(now)
                 try:
-                    async with asyncio.timeout(self._until_due(now)):
-                        await self._stirred.wait()
+                    async with asyncio.timeout(wait):
+                        await self._world.new_webhooks.wait()
                 except TimeoutError:
                     continue
 
@@ -95,7 +95,7 @@ class Webhooks:
                 await self._note(row, str(answer.status_code), taken=answer.is_success, final=final)
         finally:
             del self._sending[row["seq"]]
-            self._stirred.set()
+            self._world.new_webhooks.set()
 
     async def _note(self, row: sqlite3.Row, outcome: str, *, taken: bool, final: bool) -> None:
         state = ("delivered" if taken else "refused") if final else "waiting"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -53,6 +54,8 @@ class World:
         self.clock = clock
         self.store = store
         self.jobs: dict[str, Callable[[str], None]] = {}
+        self.new_jobs = asyncio.Event()
+        self.new_webhooks = asyncio.Event()
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -96,6 +99,8 @@ class World:
     def _job(self, name: str, subject: str, due: float, *, moved: bool) -> None:
         self.store.run("INSERT INTO jobs (name, subject, due, moved) VALUES (?, ?, ?, ?)", name, subject, due, moved)
 
+        self.store.on_commit(self.new_jobs)
+
     def do_moved_jobs(self) -> None:
         """Does what the moved clock made due; every request begins with it, so that none sees a stale state."""
         due = "DELETE FROM jobs WHERE moved = 1 AND due <= ? RETURNING name, subject"
@@ -125,6 +130,7 @@ class World:
                 made + rule.delay_ms / 1000,
                 made,
             )
+        self.store.on_commit(self.new_webhooks)
 
     def webhook_rule(self, partner: str) -> WebhookRule:
         return WebhookRule.model_validate(self.store.knob(f"webhooks {partner}") or {})

@@ -8,7 +8,7 @@ import pytest
 from tests.sandbox.harness import Sandbox, receiving
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def started_sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
     folder: Path = tmp_path_factory.mktemp("sandbox")
     async with receiving() as receiver:

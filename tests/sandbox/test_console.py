@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import async_playwright
 
+from deploy import sandbox as sandbox_package
 from deploy.sandbox.settings import Settings
 from tests.sandbox.harness import YAMADA, Sandbox
 
 SECTIONS = ["parcels", "keys", "inbox", "cards", "deferred", "epos", "webhooks", "faults"]
-BROWSER = "/usr/bin/chromium"
 
 
 async def busy(sandbox: Sandbox) -> None:
@@ -114,7 +116,7 @@ async def test_a_person_presses_a_button_and_the_page_follows(sandbox: Sandbox, 
     await busy(sandbox)
     async with async_playwright() as tools:
         browser = await tools.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu", "--no-first-run"]
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--no-first-run"]
         )
         page = await browser.new_page(viewport={"width": width, "height": 900})
         await page.goto(f"{sandbox.url}/")
@@ -130,6 +132,17 @@ async def test_a_person_presses_a_button_and_the_page_follows(sandbox: Sandbox, 
 
     assert (await sandbox.seen("parcels"))[0]["state"] == "absent"
     assert scrolls is False
+
+
+def test_the_stand_ins_know_nothing_of_ruum_but_its_clock() -> None:
+    files = Path(sandbox_package.__file__).parent.rglob("*.py")
+
+    imported = {
+        module for file in files for module in re.findall(r"^(?:from|import) (\S+)", file.read_text(), re.MULTILINE)
+    }
+
+    known = {module for module in imported if module.split(".")[0] in {"services", "workflows", "ruum"}}
+    assert known == {"services.chassis.clock"}
 
 
 def test_a_missing_setting_stops_the_start_with_its_name() -> None:

@@ -249,11 +249,15 @@ async def test_a_key_is_destroyed_and_made_again(returned: Sandbox) -> None:
 async def test_the_return_of_an_earlier_parcel_does_not_touch_the_remade_key(dispatched: Sandbox) -> None:
     (parcel,) = await dispatched.seen("parcels")
     await tell(dispatched, "remake")
+    await tell(dispatched, "release", YAMADA)
+    await dispatched.press("orders/ord_1/ready")
+    await dispatched.press("orders/ord_1/dispatch")
 
     await dispatched.press(f"parcels/{parcel['tracking_number']}/events", kind="returned")
 
-    await dispatched.receiver.one("returned")
-    assert await state(dispatched) == "making"
+    told = await dispatched.receiver.one("returned")
+    assert told.data["tracking_number"] == parcel["tracking_number"]
+    assert await state(dispatched) == "dispatched"
 
 
 async def test_what_happens_is_stamped_by_the_moved_clock(sandbox: Sandbox) -> None:
