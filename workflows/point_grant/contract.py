@@ -36,7 +36,7 @@ class ReviewGrant(Given):
 
 
 class PostGrant(ReviewGrant):
-    """`request_id`: workflow id, step and the instant at which the grant is due."""
+    """`request_id`: workflow id, step and `as_of`: what is put off once may be granted later."""
 
     request_id: str
 

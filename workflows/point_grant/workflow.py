@@ -57,7 +57,7 @@ class PointGrant:
         now = self._time.now()
         if standing.due_at is None or standing.due_at > now:
             return standing
-        key = f"{steps.workflow_id(self._order)}/post/due={standing.due_at.isoformat()}"
+        key = f"{steps.workflow_id(self._order)}/post/as-of={now.isoformat()}"
         return await steps.POST_GRANT(steps.PostGrant(request_id=key, order_id=self._order, as_of=now))
 
     def _next_look(self, standing: Standing) -> datetime | None:
