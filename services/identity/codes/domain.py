@@ -198,7 +198,8 @@ class Codes:
         if not tried.right:
             if flow.member_id is not None:
                 await journal.note(work, "code-wrong", flow.member_id)
-            return WrongCode(sequence=flow.sequence, left=min(left, most - tried.tries))
+            # Of a cap that is full, one try is left after its wait.
+            return WrongCode(sequence=flow.sequence, left=min(max(left, 1), most - tried.tries))
         await throttles.give_back(work.tx, caps, work.now)
         await repository.end(work.tx, flow.id, work.now)
         await self._envelopes.withdraw(work, flow.id)

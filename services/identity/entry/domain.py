@@ -40,7 +40,7 @@ from services.identity.throttles import domain as throttles
 class CredentialsWrong(RuumError):
     """Address and password do not belong together; which of them is wrong nobody is told (ID-06)."""
 
-    kind = Kind.UNAUTHENTICATED
+    kind = Kind.INVALID
     code = "credentials-wrong"
 
 
@@ -182,7 +182,7 @@ class Entry(Verbs):
             caller, asked, _SIGNED_IN, lambda work: self._sign_in(work, asked, compared)
         )
         if isinstance(given, WrongPassword):
-            raise CredentialsWrong
+            raise CredentialsWrong(field="password")
         return given
 
     async def confirm_sign_in(self, caller: Caller, asked: ConfirmSignIn) -> SignedIn:

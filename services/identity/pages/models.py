@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -11,6 +10,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import sqlalchemy as sa
 
 from services.chassis.errors import InvalidField, Violation
+from services.chassis.ids import is_id
 
 _USUAL = 20
 
@@ -45,9 +45,11 @@ class Page:
             InvalidField: the cursor is none of ours.
         """
         try:
-            before = base64.urlsafe_b64decode(cursor.encode()).decode()
-        except (binascii.Error, ValueError) as refused:
-            raise InvalidField(violations=[Violation("page.cursor", "cursor-unknown", {})]) from refused
+            before = base64.b64decode(cursor, b"-_", validate=True).decode()
+        except ValueError:
+            before = ""
+        if cursor and not is_id(before, before.partition("_")[0]):
+            raise InvalidField(violations=[Violation("page.cursor", "cursor-unknown", {})])
         return cls(size or _USUAL, before)
 
     def of(self, query: sa.Select[Any], identifier: sa.ColumnElement[str]) -> sa.Select[Any]:

@@ -23,9 +23,12 @@ from services.identity.settings import SessionRules
 
 
 class SessionOver(RuumError):
-    """The session was ended, or its time is over; or there never was one: sign in again."""
+    """The session was ended, or its time is over; or there never was one: sign in again.
 
-    kind = Kind.UNAUTHENTICATED
+    The gateway that asks has shown who it is, so it is not what an unknown caller is told.
+    """
+
+    kind = Kind.REFUSED
     code = "session-over"
 
 
