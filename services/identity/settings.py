@@ -27,7 +27,7 @@ class Cap(BaseModel, frozen=True):
 class CodeRules(Settings):
     code_lifetime: timedelta = timedelta(minutes=10)
     code_tries: int = Field(default=5, ge=1)
-    code_gap: timedelta = timedelta(minutes=1)
+    code_gap: Cap = Cap(times=1, seconds=60)
     """Between two sends to one address, whatever the flow (ID-02)."""
     flow_lifetime: timedelta = timedelta(hours=1)
     """How long a sign-up or sign-in may take from its first code on."""

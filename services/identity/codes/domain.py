@@ -23,7 +23,7 @@ from services.identity.envelopes.domain import Envelopes
 from services.identity.envelopes.models import Letter, Message
 from services.identity.journal import domain as journal
 from services.identity.models import Channel, Language
-from services.identity.settings import Cap, CodeRules
+from services.identity.settings import CodeRules
 from services.identity.throttles import domain as throttles
 
 _BESIDE_DIGITS = re.compile(r"[\s-]")
@@ -171,7 +171,7 @@ class Codes:
             sequence=flow.sequence,
             channel=flow.channel,
             expires_at=expires_at,
-            resend_after=work.now + self._rules.code_gap,
+            resend_after=work.now + self._rules.code_gap.window,
         )
 
     async def prove(self, work: Work, flow_id: str, purpose: Purpose, entered: str, client: str) -> Flow | WrongCode:
@@ -222,9 +222,8 @@ class Codes:
     def _send_caps(self, flow: Flow, client: str) -> throttles.Caps:
         rules = self._rules
         block = keyed_digest(flow.reached_at.block, self._key, "address-block")
-        gap = Cap(times=1, seconds=int(rules.code_gap.total_seconds()))
         return {
-            f"send/gap/{self._address(flow)}": gap,
+            f"send/gap/{self._address(flow)}": rules.code_gap,
             f"send/address/{self._address(flow)}": rules.sends_per_address,
             f"send/block/{block}": rules.sends_per_prefix,
             f"send/client/{self._client(client)}": rules.sends_per_client,
