@@ -63,7 +63,7 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "zh": {
         "tag": "zh-Hans",
-        "test": "这是测试环境,不会产生实际扣款。",
+        "test": "这是测试环境，不会产生实际扣款。",
         "card_title": "填写银行卡信息",
         "number": "卡号",
         "expiry": "有效期(月/年)",
@@ -76,7 +76,7 @@ WORDS: dict[str, dict[str, str]] = {
         "expired_card": "这张卡已过有效期。",
         "invalid_cvc": "安全码为三位或四位数字。",
         "three_ds_title": "发卡机构身份验证",
-        "three_ds_ask": "是否同意支付 {yen} 日元?",
+        "three_ds_ask": "是否同意支付 {yen} 日元？",
         "confirm": "同意",
         "fail": "验证失败",
         "epos_title": "EPOS 简易支付",
