@@ -1,0 +1,172 @@
+"""Messages of the contracts as JSON and back (PO-01): the API is the contract, written once.
+
+Field names stay as they are; numbers stay numbers; an enum's value is its last word in lower case (`placed`); a `Day`
+is `2026-05-31`; an instant is RFC 3339 in UTC; what is absent is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from services.chassis.errors import InvalidField, Violation
+
+DAY = "ruum.common.v1.Day"
+INSTANT = "google.protobuf.Timestamp"
+_MAX_INT64 = 2**63 - 1
+
+
+def to_json(message: Message) -> dict[str, Any]:
+    """The message as a JSON object; every field of its contract is there."""
+    return {name: read(message) for name, read in _readers(message.DESCRIPTOR)}
+
+
+def from_json(descriptor: Descriptor, values: Mapping[str, Any]) -> Message:
+    """A message of the given type.
+
+    Raises:
+        InvalidField: a name that the contract does not know, or a value that is not of its field's type (PR-12).
+    """
+    violations: list[Violation] = []
+    message = _fill(descriptor, values, "", violations)
+    if violations:
+        raise InvalidField(violations=violations)
+    return message
+
+
+@cache
+def words(kinds: EnumDescriptor) -> dict[int, str]:
+    """The values of an enum as the API writes them, without the one that means nothing was said."""
+    prefix = kinds.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return {
+        number: value.name.removeprefix(prefix).lower().replace("_", "-")
+        for number, value in kinds.values_by_number.items()
+        if number
+    }
+
+
+Reader = Callable[[Message], Any]
+
+
+@cache
+def _readers(descriptor: Descriptor) -> tuple[tuple[str, Reader], ...]:
+    return tuple((field.name, _reader(field)) for field in descriptor.fields)
+
+
+def _reader(field: FieldDescriptor) -> Reader:
+    name, one = field.name, _value_reader(field)
+    if is_map(field):
+        return lambda message: dict(getattr(message, name))
+    if field.is_repeated:
+        return lambda message: [one(value) for value in getattr(message, name)]
+    if field.has_presence:
+        return lambda message: one(getattr(message, name)) if message.HasField(name) else None
+    return lambda message: one(getattr(message, name))
+
+
+def _value_reader(field: FieldDescriptor) -> Callable[[Any], Any]:
+    if field.enum_type is not None:
+        known = words(field.enum_type)
+        return known.get
+    if field.message_type is None:
+        return lambda value: value
+    if field.message_type.full_name == INSTANT:
+        return lambda value: value.ToDatetime(UTC).isoformat().replace("+00:00", "Z")
+    if field.message_type.full_name == DAY:
+        return lambda value: value.iso
+    return to_json
+
+
+def is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _fill(descriptor: Descriptor, values: Any, path: str, violations: list[Violation]) -> Message:
+    message: Message = GetMessageClass(descriptor)()
+    if not isinstance(values, Mapping):
+        violations.append(_wrong(path, "object"))
+        return message
+    for name, value in values.items():
+        field = descriptor.fields_by_name.get(str(name))
+        where = f"{path}{name}"
+        if field is None:
+            violations.append(Violation(where[:80], "field-unknown", {}))
+        elif value is not None:
+            _put(message, field, value, where, violations)
+    return message
+
+
+def _put(message: Message, field: FieldDescriptor, value: Any, where: str, violations: list[Violation]) -> None:
+    if field.is_repeated:
+        if not isinstance(value, list):
+            violations.append(_wrong(where, "array"))
+            return
+        items = [_value(field, item, f"{where}[{place}]", violations) for place, item in enumerate(value)]
+        getattr(message, field.name).extend(item for item in items if item is not None)
+        return
+    found = _value(field, value, where, violations)
+    if isinstance(found, Message):
+        getattr(message, field.name).CopyFrom(found)
+    elif found is not None:
+        setattr(message, field.name, found)
+
+
+def _value(field: FieldDescriptor, value: Any, where: str, violations: list[Violation]) -> Any:
+    """The value as its field holds it; None where it is not of the field's type, which is noted."""
+    if field.message_type is not None:
+        return _message(field.message_type, value, where, violations)
+    if field.enum_type is not None:
+        numbers = {word: number for number, word in words(field.enum_type).items()}
+        if value not in numbers:
+            violations.append(Violation(where, "field-choice", {"choices": ", ".join(numbers)}))
+        return numbers.get(value)
+    kind = {"string": str, "int32": int, "int64": int, "bool": bool}[kind_of(field)]
+    if type(value) is not kind or (isinstance(value, int) and abs(value) > _limit(field)):
+        violations.append(_wrong(where, kind_of(field)))
+        return None
+    return value
+
+
+def _message(kind: Descriptor, value: Any, where: str, violations: list[Violation]) -> Message | None:
+    if kind.full_name == DAY:
+        return _fill(kind, {"iso": value}, "", violations)
+    if kind.full_name != INSTANT:
+        return _fill(kind, value, f"{where}.", violations)
+    stamp: Any = GetMessageClass(kind)()
+    try:
+        stamp.FromDatetime(datetime.fromisoformat(value).astimezone(UTC))
+    except (TypeError, ValueError):
+        violations.append(_wrong(where, "instant"))
+        return None
+    return stamp  # type: ignore[no-any-return]  # a generated class
+
+
+_KINDS = {
+    FieldDescriptor.TYPE_STRING: "string",
+    FieldDescriptor.TYPE_INT32: "int32",
+    FieldDescriptor.TYPE_INT64: "int64",
+    FieldDescriptor.TYPE_BOOL: "bool",
+}
+
+
+def kind_of(field: FieldDescriptor) -> str:
+    """The kind of a field that is neither a message nor an enum.
+
+    Raises:
+        KeyError: the API has no JSON for it; no contract that it serves has such a field.
+    """
+    return _KINDS[field.type]
+
+
+def _limit(field: FieldDescriptor) -> int:
+    return 2**31 - 1 if kind_of(field) == "int32" else _MAX_INT64
+
+
+def _wrong(where: str, kind: str) -> Violation:
+    return Violation(where.rstrip(".") or "body", f"field-not-{kind}", {})
