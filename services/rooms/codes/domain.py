@@ -203,7 +203,7 @@ class Codes(Verbs):
             now = self.commands.clock.now()
             try:
                 await self.commands.database.transact(partial(repository.forget_tries, now=now))
-            except Unavailable as away:
+            except RuumError as away:
                 _log.warning("old tries stay", code=away.code)
             await asyncio.sleep(_SWEPT_EVERY)
 

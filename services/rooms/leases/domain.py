@@ -1,5 +1,6 @@
 """What the contract master states of buildings, rooms and leases (RM-01, RM-22)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, ClassVar, TypeVar
@@ -12,12 +13,21 @@ from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
 from services.rooms.leases import repository
 
+_POSTAL_CODE = re.compile(r"[0-9]{3}-?[0-9]{4}")
+
 
 class BuildingUnknown(RuumError):
     """A lease names a building that was never imported."""
 
     kind = Kind.INVALID
     code = "building-unknown"
+
+
+class AddressIncomplete(RuumError):
+    """Nothing could be sent to a building's address (SK-05)."""
+
+    kind = Kind.INVALID
+    code = "building-address-incomplete"
 
 
 class LeaseChanged(Event):
@@ -47,6 +57,10 @@ class StatedBuilding(_Stated):
     street: str
     e_touch: bool
     contact_phone: str
+
+    @property
+    def addressable(self) -> bool:
+        return bool(_POSTAL_CODE.fullmatch(self.postal_code) and self.prefecture and self.city and self.street)
 
 
 class StatedLease(_Stated):
@@ -85,8 +99,16 @@ class Leases(Verbs):
         """Keeps what is newer than what is known; what is not newer changes nothing (RM-01, RM-22).
 
         Raises:
+            AddressIncomplete: a building's address lacks a part.
             BuildingUnknown: a lease's building is neither known nor in this import; nothing is changed.
         """
+        incomplete = [
+            Violation(f"buildings[{index}].address", AddressIncomplete.code, {})
+            for index, building in enumerate(command.buildings)
+            if not building.addressable
+        ]
+        if incomplete:
+            raise AddressIncomplete(violations=incomplete)
         stated = [{"id": new_id("bld"), **building.model_dump()} for building in _newest(command.buildings)]
         buildings_changed = await repository.put_buildings(work.tx, stated)
         leases = await self._placed(work, command)

@@ -92,7 +92,9 @@ class Building(_message.Message):
     """As for a lease: what is not newer than ours changes nothing."""
     @_builtins.property
     def address(self) -> _common_pb2.Address:
-        """Keys are sent there (SK-05). `building` stays empty: the name and the room's number are added to it."""
+        """Keys are sent there (SK-05), so it is whole: a postal code of seven digits, prefecture, city and street. `building`
+        stays empty: the name and the room's number are added to it.
+        """
 
     def __init__(
         self,
