@@ -131,10 +131,13 @@ class Ledger(Verbs):
 
         Raises:
             NotFound: a member asks for somebody else's (PR-15).
+            InvalidField: a service names nobody.
         """
-        if caller.role == "member" and member_id not in {"", caller.name}:
+        whose = member_id or (caller.name if caller.role == "member" else "")
+        if not whose:
+            raise InvalidField(violations=[Violation("member_id", "field-required", {})])
+        if caller.role == "member" and whose != caller.name:
             raise NotFound(field="member_id")
-        whose = member_id or caller.name
         async with self._database.reading() as session:
             rows = await repository.balance(session, whose, self._clock.now())
         return _balance(rows)
@@ -180,7 +183,8 @@ class Ledger(Verbs):
             raise DayNotOver(field="last_day")
         members = await repository.lock_lapsing(work.tx, until, command.limit)
         entered = await repository.enter_lapses(work.tx, members, until, work.now)
-        return Posted(lots=entered["lots"], points=entered["points"], more=len(members) == command.limit)
+        more = max(len(members), entered["lots"]) >= command.limit
+        return Posted(lots=entered["lots"], points=entered["points"], more=more)
 
     async def trial_balance(self, at: datetime | None) -> Mapping[str, int]:
         """The sum of every account; they add up to zero (ledger invariants)."""

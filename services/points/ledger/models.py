@@ -171,7 +171,7 @@ class Entry(Table, table=True):
     points: int = whole()
     lot_id: str | None = text(default=None, foreign_key="points.lots.lot_id")
     order_id: str | None = text(default=None)
-    attempt: int | None = None
+    attempt: int | None = whole(default=None)
     part_id: str | None = text(default=None)
     follows: int | None = whole(default=None, foreign_key="points.entries.position")
 
