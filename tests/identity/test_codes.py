@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from services.chassis.clock import FixedClock
 from services.chassis.db import Database
 from services.chassis.errors import Kind, NotFound
-from services.identity.codes.domain import CodeMalformed, CodeSent, CodeVoid, CodeWrong, FlowOver
-from services.identity.codes.models import Code
+from services.identity.codes.domain import CodeMalformed, Codes, CodeSent, CodeVoid, CodeWrong, FlowOver
+from services.identity.codes.models import Code, Flow
 from services.identity.models import Table
 from services.identity.settings import Cap
 from services.identity.throttles.domain import TooManyCodes, TooManyTries
-from tests.identity.world import Founded, World, other_than
+from tests.identity.world import KEY, Founded, World, other_than
 
 HANA = "hana@example.jp"
 SECOND = timedelta(seconds=1)
@@ -184,11 +184,12 @@ async def test_wrong_tries_at_an_account_count_over_its_addresses(
             await world.confirm(sent, code, client="c")
 
 
-async def test_a_right_code_is_no_guess(world: World, clock: FixedClock) -> None:
+async def test_a_right_code_is_no_guess(founded: Founded, clock: FixedClock) -> None:
+    world = founded(code_gap=Cap(times=1, seconds=1), sends_per_address=Cap(times=100, seconds=100))
     hana = await world.member(HANA)
 
     for _ in range(8):
-        clock.advance(timedelta(minutes=20))
+        clock.advance(SECOND)
         sent = await new_device(world, HANA)
         assert (await world.confirm(sent, (await world.letter()).code)).member_id == hana.member_id
 
@@ -227,6 +228,22 @@ async def test_a_code_is_bound_to_its_flow_and_purpose(world: World, clock: Fixe
             await world.sign_up(signing_up, code)
 
     assert (await world.confirm(signing_in, code)).member_id
+
+
+@pytest.mark.rule("ID-05")
+@pytest.mark.parametrize(
+    "other", [{"address": "umi@example.jp"}, {"purpose": "new-device"}, {"id": "flow_01jzzzzzzzzzzzzzzzzzzzzzzz"}, {}]
+)
+async def test_one_code_has_other_digests_for_other_addresses_purposes_and_flows(
+    world: World, clock: FixedClock, other: dict[str, str]
+) -> None:
+    codes = Codes(world.rules, KEY, world.verbs.envelopes)
+    flow = {"id": "flow_01jyyyyyyyyyyyyyyyyyyyyyyy", "purpose": "sign-up", "address": HANA}
+    common = {"channel": "email", "language": "ja", "expires_at": clock.now()}
+
+    digests = {codes._digest(Flow.make(**common, **each), "123456") for each in (flow, flow | other)}
+
+    assert len(digests) == (2 if other else 1)
 
 
 async def test_a_code_is_read_however_it_is_typed(world: World) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from services.chassis.clock import FixedClock
 from services.chassis.errors import RuumError
-from services.identity.codes.domain import CodeSent, CodeVoid
+from services.identity.codes.domain import CodeSent, CodeVoid, CodeWrong
 from services.identity.entry.domain import CredentialsWrong
 from services.identity.members.models import Member
 from tests.identity.world import World, other_than
@@ -143,6 +144,15 @@ async def test_the_owner_of_an_account_is_told_by_letter_and_gets_no_code(people
         KNOWN,
         sent.sequence,
     )
+
+
+@pytest.mark.rule("ID-06")
+async def test_no_six_digits_fit_where_there_is_an_account(people: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "randbelow", lambda _: 123456)
+    sent = await people.ask_for_code(KNOWN)
+
+    with pytest.raises(CodeWrong):
+        await people.sign_up(sent, "123456")
 
 
 @pytest.mark.rule("ID-06")
