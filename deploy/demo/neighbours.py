@@ -1,0 +1,110 @@
+"""The company's other systems and its operators, as they call the services over gRPC."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from ruum.points.v1 import points_pb2
+from ruum.points.v1.points_pb2_grpc import PointsServiceStub
+from ruum.rooms.v1 import rooms_pb2
+from ruum.rooms.v1.rooms_pb2_grpc import RoomsServiceStub
+from ruum.store.v1 import store_pb2
+from ruum.store.v1.store_pb2_grpc import StoreServiceStub
+from services.chassis import rpc
+from services.chassis.caller import Caller, Signer
+from services.chassis.clock import Clock, clock_from
+
+Environment = Mapping[str, str]
+OPERATOR = "op_demo"
+
+
+class Neighbour:
+    """One caller with a key of its own.
+
+    Args:
+        name: whose key it is: `contract-master`, `campaign-desk` or `desk`.
+        told: the variables that the stack gives it.
+    """
+
+    def __init__(self, name: str, told: Environment) -> None:
+        self._told = told
+        self.clock: Clock = clock_from("local", Path(told["RUUM_CLOCK_FILE"]))
+        self._signer = Signer(Path(told["RUUM_SIGNING_KEY_FILE"]), name, self.clock)
+        self._channels: dict[str, grpc.aio.Channel] = {}
+
+    def channel(self, service: str) -> grpc.aio.Channel:
+        if service not in self._channels:
+            address = self._told[f"RUUM_{service.upper()}_ADDRESS"]
+            self._channels[service] = rpc.channel(address, service, self._signer)
+        return self._channels[service]
+
+    def as_operator(self, service: str, operator: str = OPERATOR) -> list[tuple[str, str]]:
+        """The metadata of a call that an operator makes; only the desk may vouch for one."""
+        token, _ = self._signer.sign(Caller("operator", operator), service)
+        return [("authorization", f"Bearer {token}")]
+
+    async def close(self) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+
+
+SEED = Path(__file__).with_name("seed.json")
+
+
+class Seed:
+    """What a fresh ruum is given: buildings, leases, the two keys and a coupon; the same again changes nothing."""
+
+    def __init__(self, contracts: Neighbour, campaigns: Neighbour, desk: Neighbour) -> None:
+        self._contracts = contracts
+        self._campaigns = campaigns
+        self._desk = desk
+        self._data: dict[str, Any] = json.loads(SEED.read_text("utf-8"))
+
+    async def plant(self) -> None:
+        """Gives the services their first data, each as the system that owns it."""
+        data = self._data
+        await RoomsServiceStub(self._contracts.channel("rooms")).ImportLeases(
+            rooms_pb2.ImportLeasesRequest(
+                request_id="seed/leases",
+                buildings=[_message(rooms_pb2.Building(), building) for building in data["buildings"]],
+                leases=[_message(rooms_pb2.Lease(), lease) for lease in data["leases"]],
+            )
+        )
+        await StoreServiceStub(self._desk.channel("store")).PutProducts(
+            store_pb2.PutProductsRequest(
+                request_id="seed/products",
+                products=[_message(store_pb2.Product(), product) for product in data["products"]],
+            ),
+            metadata=self._desk.as_operator("store"),
+        )
+        await StoreServiceStub(self._campaigns.channel("store")).PutCoupons(
+            store_pb2.PutCouponsRequest(
+                request_id="seed/coupons",
+                coupons=[_message(store_pb2.CouponTerms(), coupon) for coupon in data["coupons"]],
+            )
+        )
+
+    async def code_pair(self, lease_code: str) -> rooms_pb2.CodePair:
+        """A fresh pair of registration codes, as the letter to the contractor carries it (RM-03)."""
+        asked = rooms_pb2.IssueCodesRequest(request_id=f"seed/codes/{lease_code}", lease_code=lease_code)
+        pair: rooms_pb2.CodePair = await RoomsServiceStub(self._contracts.channel("rooms")).IssueCodes(asked)
+        return pair
+
+    async def welcome_points(self, member_id: str, points: int, last_day: str) -> None:
+        """Limited-time points of the opening campaign (PT-06)."""
+        asked = points_pb2.GrantLimitedRequest(
+            request_id=f"seed/points/{member_id}", member_id=member_id, campaign_id="opening", points=points
+        )
+        asked.last_day.iso = last_day
+        await PointsServiceStub(self._campaigns.channel("points")).GrantLimited(asked)
+
+
+def _message(message: Any, values: Mapping[str, Any]) -> Any:
+    from google.protobuf.json_format import ParseDict  # noqa: PLC0415  # a seed is JSON, and only here
+
+    return ParseDict(dict(values), message)
