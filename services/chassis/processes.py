@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
@@ -63,11 +63,14 @@ class Process:
         workflow: the name of its type.
         task_queue: where its worker listens.
         opening: makes its input of a line and of how far this process's clock is moved, in seconds (PR-05).
+        begins: starts it in a way of its own, in place of an opening, such as by an update; what it raises is
+            tried again.
     """
 
     workflow: str
     task_queue: str
-    opening: Callable[[ProcessLine, float], Opening]
+    opening: Callable[[ProcessLine, float], Opening] | None = None
+    begins: Callable[[ProcessLine], Awaitable[None]] | None = None
 
 
 class ProcessStarter:
@@ -103,14 +106,14 @@ class ProcessStarter:
         """Hands lines on, those of one workflow in their order. Returns the positions of those that arrived.
 
         Raises:
-            Unavailable: none arrived.
+            Unavailable: none arrived, since Temporal is away.
         """
         by_workflow = sorted(rows, key=lambda row: (row["aggregate_id"], row["position"]))
         lines = [list(of_one) for _, of_one in groupby(by_workflow, lambda row: row["aggregate_id"])]
         away = asyncio.Event()
         told = await asyncio.gather(*(self._tell(of_one, away) for of_one in lines))
         arrived = [position for positions in told for position in positions]
-        if rows and not arrived:
+        if away.is_set() and not arrived:
             raise Unavailable
         return arrived
 
@@ -141,6 +144,10 @@ class ProcessStarter:
 
     async def _start(self, workflow: str, line: ProcessLine) -> None:
         process = self._processes[line.process]
+        if process.begins is not None:
+            return await process.begins(line)
+        if process.opening is None:
+            raise ValueError(f"nobody said how {line.process} begins")
         ahead = self._clock.offset.total_seconds() if isinstance(self._clock, MovableClock) else 0.0
         opening = process.opening(line, ahead)
         keywords = [(SearchAttributeKey.for_keyword(name), value) for name, value in opening.attributes.items()]

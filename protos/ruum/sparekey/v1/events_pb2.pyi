@@ -95,7 +95,10 @@ class KeyNumberAccepted(_message.Message):
 
     HEADER_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
+    round: _builtins.int
+    """1 when it was right at once, else one more for each question."""
     @_builtins.property
     def header(self) -> _common_pb2.EventHeader: ...
     def __init__(
@@ -103,10 +106,11 @@ class KeyNumberAccepted(_message.Message):
         *,
         header: _common_pb2.EventHeader | None = ...,
         order_id: _builtins.str = ...,
+        round: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "order_id", b"order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "order_id", b"order_id", "round", b"round"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

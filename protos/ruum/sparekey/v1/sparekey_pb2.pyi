@@ -233,12 +233,19 @@ Global___RoomOption: _TypeAlias = RoomOption  # noqa: Y015
 class GetOptionsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    ROOM_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def room_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The asker's rooms, as RoomsService.ListMyRooms gives them; each is checked again, and another's is left out."""
+
     def __init__(
         self,
+        *,
+        room_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["room_ids", b"room_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -649,6 +656,9 @@ class KeyOrder(_message.Message):
     REDELIVERY_FIELD_NUMBER: _builtins.int
     REDELIVERY_CHARGE_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
+    WISH_DATE_FIELD_NUMBER: _builtins.int
+    WISH_DATES_OFFERED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     version: _builtins.int
     state: Global___CaseState.ValueType
@@ -666,6 +676,8 @@ class KeyOrder(_message.Message):
     redelivery: _builtins.int
     """Which redelivery this is; 0 before the first."""
     redelivery_charge: _builtins.int
+    reason: _builtins.str
+    """Why it was stopped, cancelled or closed: a code; empty while all is well."""
     @_builtins.property
     def timeline(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimelineEntry]: ...
     @_builtins.property
@@ -673,7 +685,15 @@ class KeyOrder(_message.Message):
     @_builtins.property
     def actions(self) -> _containers.RepeatedScalarFieldContainer[Global___MemberAction.ValueType]: ...
     @_builtins.property
-    def order(self) -> _store_pb2.Order: ...
+    def order(self) -> _store_pb2.Order:
+        """The store's part; absent in lists, and while the store does not answer."""
+
+    @_builtins.property
+    def wish_date(self) -> _common_pb2.Day: ...
+    @_builtins.property
+    def wish_dates_offered(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Day]:
+        """What may be wished for now; empty unless another wish is asked for (SK-25)."""
+
     def __init__(
         self,
         *,
@@ -695,10 +715,13 @@ class KeyOrder(_message.Message):
         redelivery: _builtins.int = ...,
         redelivery_charge: _builtins.int = ...,
         order: _store_pb2.Order | None = ...,
+        wish_date: _common_pb2.Day | None = ...,
+        wish_dates_offered: _abc.Iterable[_common_pb2.Day] | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "until", b"until", "wish_date", b"wish_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "building_name", b"building_name", "carrier", b"carrier", "key_number_masked", b"key_number_masked", "kind", b"kind", "next", b"next", "order", b"order", "order_id", b"order_id", "quantity", b"quantity", "redelivery", b"redelivery", "redelivery_charge", b"redelivery_charge", "room_id", b"room_id", "room_number", b"room_number", "state", b"state", "timeline", b"timeline", "tracking_number", b"tracking_number", "until", b"until", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "building_name", b"building_name", "carrier", b"carrier", "key_number_masked", b"key_number_masked", "kind", b"kind", "next", b"next", "order", b"order", "order_id", b"order_id", "quantity", b"quantity", "reason", b"reason", "redelivery", b"redelivery", "redelivery_charge", b"redelivery_charge", "room_id", b"room_id", "room_number", b"room_number", "state", b"state", "timeline", b"timeline", "tracking_number", b"tracking_number", "until", b"until", "version", b"version", "wish_date", b"wish_date", "wish_dates_offered", b"wish_dates_offered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1164,9 +1187,12 @@ class AbandonPlacedRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     order_id: _builtins.str
     reason: _builtins.str
+    attempt: _builtins.int
+    """Which try was not placed; 0 means the present one."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -1176,10 +1202,11 @@ class AbandonPlacedRequest(_message.Message):
         as_of: _timestamp_pb2.Timestamp | None = ...,
         order_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        attempt: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "order_id", b"order_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "attempt", b"attempt", "order_id", b"order_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
