@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any, Protocol
 
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorSimpleMaximum, Worker
@@ -15,20 +17,29 @@ from services.chassis.caller import KeyRing, Signer
 from services.chassis.settings import load
 from workflows.kit import TASK_QUEUE
 from workflows.money.activities import MoneyActivities
+from workflows.point_grant.activities import PointGrantActivities
+from workflows.point_grant.workflow import PointGrant
 from workflows.settings import WorkerSettings
 from workflows.sparekey_order.activities import SparekeyActivities
 from workflows.sparekey_order.workflow import SparekeyOrder
 
-WORKFLOWS = [SparekeyOrder]
+WORKFLOWS = [SparekeyOrder, PointGrant]
 
 
-def build(client: Client, activities: list[object]) -> Worker:
-    """The worker of all processes; figures as measured on two cores (docs/sizing)."""
+class Activities(Protocol):
+    """The activities of one process, with the stubs that they call."""
+
+    def all(self) -> list[Callable[..., Any]]:
+        """What the worker registers."""
+
+
+def build(client: Client, groups: Sequence[Activities]) -> Worker:
+    """The worker of all processes; figures as measured on two cores (docs/sizing.md)."""
     return Worker(
         client,
         task_queue=TASK_QUEUE,
         workflows=WORKFLOWS,
-        activities=[defined for group in activities for defined in group.all()],  # type: ignore[attr-defined]
+        activities=[activity for group in groups for activity in group.all()],
         interceptors=[temporal.NamedFailures()],
         max_cached_workflows=2000,
         workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(20),
@@ -52,6 +63,7 @@ async def serve() -> None:
         [
             MoneyActivities(StoreServiceStub(store), PointsServiceStub(points)),
             SparekeyActivities(SparekeyServiceStub(sparekey)),
+            PointGrantActivities(PointsServiceStub(points)),
         ],
     )
     server = rpc.Server("worker", settings.listen, KeyRing(settings.keys_dir, clock), [])
