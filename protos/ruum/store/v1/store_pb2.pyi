@@ -236,6 +236,9 @@ class Product(_message.Message):
     ADMITS_POINTS_FIELD_NUMBER: _builtins.int
     CANCELLABLE_FIELD_NUMBER: _builtins.int
     MEANS_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    PICTURE_FIELD_NUMBER: _builtins.int
+    LEAD_BUSINESS_DAYS_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
     sku: _builtins.str
     price: _builtins.int
@@ -245,6 +248,11 @@ class Product(_message.Message):
     earns_points: _builtins.bool
     admits_points: _builtins.bool
     cancellable: _builtins.bool
+    category: _builtins.str
+    picture: _builtins.str
+    """The picture's name, without folder and ending."""
+    lead_business_days: _builtins.int
+    """Business days from the order to its dispatch (ST-30)."""
     @_builtins.property
     def name(self) -> Global___LocalText: ...
     @_builtins.property
@@ -264,10 +272,13 @@ class Product(_message.Message):
         admits_points: _builtins.bool = ...,
         cancellable: _builtins.bool = ...,
         means: _abc.Iterable[Global___Means.ValueType] | None = ...,
+        category: _builtins.str = ...,
+        picture: _builtins.str = ...,
+        lead_business_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admits_points", b"admits_points", "cancellable", b"cancellable", "description", b"description", "earns_points", b"earns_points", "means", b"means", "name", b"name", "price", b"price", "product_id", b"product_id", "sku", b"sku", "tax_rate", b"tax_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admits_points", b"admits_points", "cancellable", b"cancellable", "category", b"category", "description", b"description", "earns_points", b"earns_points", "lead_business_days", b"lead_business_days", "means", b"means", "name", b"name", "picture", b"picture", "price", b"price", "product_id", b"product_id", "sku", b"sku", "tax_rate", b"tax_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1707,6 +1718,7 @@ class Invoice(_message.Message):
     DUE_ON_FIELD_NUMBER: _builtins.int
     DUE_AT_FIELD_NUMBER: _builtins.int
     LATE_CHARGES_FIELD_NUMBER: _builtins.int
+    NEXT_CHARGE_AT_FIELD_NUMBER: _builtins.int
     invoice_id: _builtins.str
     order_id: _builtins.str
     state: Global___InvoiceState.ValueType
@@ -1718,6 +1730,10 @@ class Invoice(_message.Message):
     def due_on(self) -> _common_pb2.Day: ...
     @_builtins.property
     def due_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def next_charge_at(self) -> _timestamp_pb2.Timestamp:
+        """When a collection charge falls due next, unless it is paid; absent when none will be made any more."""
+
     def __init__(
         self,
         *,
@@ -1729,10 +1745,11 @@ class Invoice(_message.Message):
         due_on: _common_pb2.Day | None = ...,
         due_at: _timestamp_pb2.Timestamp | None = ...,
         late_charges: _builtins.int = ...,
+        next_charge_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "due_on", b"due_on"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "due_on", b"due_on", "next_charge_at", b"next_charge_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "charges", b"charges", "due_at", b"due_at", "due_on", b"due_on", "invoice_id", b"invoice_id", "late_charges", b"late_charges", "order_id", b"order_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "charges", b"charges", "due_at", b"due_at", "due_on", b"due_on", "invoice_id", b"invoice_id", "late_charges", b"late_charges", "next_charge_at", b"next_charge_at", "order_id", b"order_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,91 @@
+"""The books of the store beside those of its partners, for whoever compares them (OP-06)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from services.chassis.db import Database
+from services.store.intents import repository as calls
+from services.store.intents.domain import Intents
+from services.store.models import Page, View, cursor
+from services.store.orders import repository as orders
+from services.store.orders.models import OrderView
+from services.store.payments import repository as payments
+from services.store.payments.models import Payment, Shown
+from services.store.payments.ports import OutcomeUnknown
+from services.store.settings import LateRules
+
+_LOOKED_UP_AT_ONCE = 8
+
+
+class Book(View):
+    """One order's money: ours in sums over all its payments, the partner's word on the one that counts.
+
+    Attributes:
+        authorised: yen; so are `captured` and `refunded`.
+        open_intents: calls to partners without an outcome.
+        partner_state: `unknown` when the partner does not say, or knows of no such payment.
+    """
+
+    order: OrderView
+    authorised: int
+    captured: int
+    refunded: int
+    open_intents: int
+    partner_state: Shown
+
+
+class Listed(View):
+    books: tuple[Book, ...]
+    next_cursor: str
+
+
+class Books:
+    def __init__(self, database: Database, intents: Intents, late: LateRules) -> None:
+        self._database = database
+        self._intents = intents
+        self._late = late
+
+    async def listed(self, page: Page) -> Listed:
+        """Orders that ever asked for a payment, oldest first."""
+        async with self._database.reading() as session:
+            found = await orders.with_money(session, page)
+            shown = found[: page.limit]
+            ids = [order.order_id for order in shown]
+            views = await orders.views(session, shown, self._late)
+            open_intents = await calls.open_intents(session, ids)
+            by_order: dict[str, list[Payment]] = defaultdict(list)
+            for payment in await payments.of_orders(session, ids):
+                by_order[payment.order_id].append(payment)
+        places = asyncio.Semaphore(_LOOKED_UP_AT_ONCE)
+        states = await asyncio.gather(*(self._partner_state(view, places) for view in views))
+        books = [
+            Book(
+                order=view,
+                authorised=sum(payment.authorised for payment in by_order[view.order_id]),
+                captured=sum(payment.captured for payment in by_order[view.order_id]),
+                refunded=sum(payment.refunded for payment in by_order[view.order_id]),
+                open_intents=open_intents.get(view.order_id, 0),
+                partner_state=state,
+            )
+            for view, state in zip(views, states, strict=True)
+        ]
+        more = cursor(shown[-1].order_id) if len(found) > len(shown) else ""
+        return Listed(books=tuple(books), next_cursor=more)
+
+    async def _partner_state(self, view: OrderView, places: asyncio.Semaphore) -> Shown:
+        if view.payment is None or view.payment.means == "none":
+            return "none-needed"
+        async with places, self._database.reading() as session:
+            errand = await calls.look_up_errand(session, view.payment.payment_id)
+        if errand is None:
+            return "unknown"
+        async with places:
+            try:
+                said = await self._intents.look_up(errand)
+            except OutcomeUnknown:
+                return "unknown"
+        if said is None:
+            return "unknown"
+        return "refunded" if said.captured and said.refunded == said.captured else said.state

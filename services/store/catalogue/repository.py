@@ -1,0 +1,41 @@
+"""SQL of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.store.catalogue.models import Product
+from services.store.models import Page
+from services.store.repository import every
+
+_T = Product.table().c
+
+
+async def put(tx: AsyncSession, products: Iterable[Product]) -> int:
+    """Adds products, or changes those of the same sku. Returns how many are not as they were."""
+    rows = [product.model_dump() for product in products]
+    new = insert(Product.table()).values(rows)
+    kept = [column for column in _T if column.name not in {"product_id", "sku"}]
+    changed = sa.tuple_(*kept).is_distinct_from(sa.tuple_(*(new.excluded[column.name] for column in kept)))
+    values = {column.name: new.excluded[column.name] for column in kept}
+    done = new.on_conflict_do_update(index_elements=[_T.sku], set_=values, where=changed).returning(_T.sku)
+    return len((await tx.execute(done)).all())
+
+
+async def listed(session: AsyncSession, category: str, page: Page) -> Sequence[Product]:
+    """One page of products and one more, if there is one; newest first."""
+    found = sa.select(Product).order_by(_T.product_id.desc()).limit(page.limit + 1)
+    if category:
+        found = found.where(_T.category == category)
+    if page.cursor:
+        found = found.where(_T.product_id < page.after)
+    return await every(session, Product, found)
+
+
+async def by_sku(session: AsyncSession, skus: Iterable[str]) -> dict[str, Product]:
+    found = await every(session, Product, sa.select(Product).where(_T.sku.in_(set(skus))))
+    return {product.sku: product for product in found}

@@ -1,0 +1,279 @@
+"""Asking partners: write it down, ask, settle the outcome; what is unknown is looked up, then decided (ST-21)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from pydantic import Field
+
+from services.chassis.caller import Caller
+from services.chassis.idempotency import Command, Commands, Verbs, Work, command
+from services.store.cards import repository as cards
+from services.store.cards.ports import Vault
+from services.store.intents import repository
+from services.store.intents.models import Change, Errand, Word
+from services.store.models import Means, View
+from services.store.payments import repository as payments
+from services.store.payments.models import (
+    CAPTURE_REFUSED,
+    NEVER_ARRIVED,
+    PAYER_LATE,
+    UNDOING,
+    Payment,
+    Standing,
+    Step,
+)
+from services.store.payments.ports import Follower, OutcomeUnknown, Partner
+
+_log = structlog.get_logger()
+
+SELF = Caller("service", "store")
+"""In whose name the store acts when nobody asks."""
+_ANSWERED_WITHIN = 9.0
+"""Seconds that one asker waits for a partner, look-up and all."""
+_UNDER_WAY = timedelta(seconds=15)
+"""So long somebody else may still be waiting for an answer: longer than anybody waits."""
+_SEEN_BY_THEN = timedelta(minutes=10)
+"""What a partner took, its look-up shows by then."""
+_SWEPT_AFTER = timedelta(seconds=30)
+_SWEPT_AT_ONCE = 8
+_SWEPT = 200
+
+
+class Settle(Command):
+    """A partner's word about a payment, when nobody waits for it."""
+
+    payment_id: str
+    word: Word = Field(exclude=True)
+
+
+class Settled(View):
+    """Whether the payment is over, and whether something has to come back."""
+
+    undoing: bool
+
+
+class Swept(View):
+    settled: int
+    still_unknown: int
+
+
+class Intents(Verbs):
+    """Asks partners and settles what they say, each call once, whatever breaks in between."""
+
+    def __init__(
+        self, commands: Commands, partners: Mapping[Means, Partner], vault: Vault, payer_patience: timedelta
+    ) -> None:
+        self.commands = commands
+        self._partners = partners
+        self._vault = vault
+        self._payer_patience = payer_patience
+        self._followers: tuple[Follower, ...] = ()
+
+    def followed_by(self, *followers: Follower) -> None:
+        """Who follows in the transaction of each settlement."""
+        self._followers = followers
+
+    async def hear(self, payment_id: str, *, look: bool = False) -> Word:
+        """Asks what the payment still has to ask of its partner; with `look`, how it stands when there is nothing."""
+        async with self.commands.database.reading() as session:
+            errands = await repository.open_errands(session, payment_id)
+            idle = await repository.look_up_errand(session, payment_id) if look and not errands else None
+        if errands:
+            return await self._ask(errands[0])
+        if idle is None or idle.means == "none":
+            return Word()
+        try:
+            return Word(said=await self.look_up(idle))
+        except OutcomeUnknown:
+            return Word(silent=True)
+
+    async def look_up(self, errand: Errand) -> Standing | None:
+        """How a payment stands at its partner.
+
+        Raises:
+            OutcomeUnknown: the partner does not say.
+        """
+        try:
+            async with asyncio.timeout(_ANSWERED_WITHIN):
+                return await self._partners[errand.means].look_up(errand)
+        except TimeoutError as late:
+            raise OutcomeUnknown(answered=False) from late
+
+    async def pursue(self, payment_id: str) -> bool:
+        """Asks and settles until nothing is open. Returns false when an outcome stays unknown: the sweep goes on."""
+        while True:
+            word = await self.hear(payment_id)
+            if word.said is None:
+                return not word.silent
+            await self.settle(SELF, Settle(request_id=word.intent_id, payment_id=payment_id, word=word))
+
+    async def bring_back(self, order_id: str) -> None:
+        """Asks for whatever has to come back of an order; what stays unknown is left to the sweep."""
+        async with self.commands.database.reading() as session:
+            left = [payment for payment in await payments.of_orders(session, [order_id]) if not payment.ended]
+        for payment in left:
+            await self.pursue(payment.payment_id)
+
+    @command
+    async def settle(self, work: Work, asked: Settle) -> Settled:
+        payment = await self.settled(work, asked.payment_id, asked.word)
+        return Settled(undoing=payment.undoing() is not None)
+
+    async def settled(self, work: Work, payment_id: str, word: Word) -> Payment:
+        """Brings a payment to where the partner says it is, within the transaction of whoever asked."""
+        found = await payments.locked(work.tx, payment_id)
+        was, was_declined = found.state, bool(found.decline_code)
+        changes = self._changes(found, word, work.now)
+        payment = await payments.change(work.tx, payment_id, changes) if changes else found
+        await repository.close_intents(work.tx, payment_id, word.intent_id, _done(payment), work.now)
+        if payment.credit_held and (payment.ended or payment.paid_at):
+            await payments.free_credit(work.tx, payment)
+        if (
+            payment.state in {"authorised", "on-hold"}
+            and was not in {"authorised", "on-hold"}
+            and not payment.unwanted_at
+        ):
+            await self.unwant(work, payment.order_id, but=payment_id)
+        await self._undo(work, payment)
+        for follow in self._followers:
+            await follow(work, Change(payment, was, was_declined, word))
+        return payment
+
+    async def unwant(self, work: Work, order_id: str, *, but: str = "") -> Sequence[Payment]:
+        """Whatever the payments of an order took has to come back, but for one; gives those that are not over."""
+        live = await payments.unwant(work.tx, order_id, work.now, but=but)
+        for payment in live:
+            await self._undo(work, payment)
+        return live
+
+    async def _undo(self, work: Work, payment: Payment) -> None:
+        if step := payment.undoing():
+            await repository.open_intent(work.tx, payment, step, work.now)
+
+    def _changes(self, payment: Payment, word: Word, now: datetime) -> dict[str, Any]:
+        """What a partner's word, or the passing of time, does to a payment."""
+        changes = payment.after(word.said, now) if word.said else {}
+        state = changes.get("state", payment.state)
+        if state == "requires-action" != payment.state:
+            changes |= {"action_until": now + self._payer_patience}
+        elif state == "requires-action" and payment.unwanted_at is None and payment.too_late(now):
+            changes |= {"unwanted_at": now, "decline_code": PAYER_LATE}
+        elif word.step == "capture" and word.said and state == "authorised":
+            changes |= {"unwanted_at": now, "decline_code": CAPTURE_REFUSED}
+        elif word.step in UNDOING and word.said and state == payment.state and payment.undoing() == word.step:
+            changes |= {"problem": f"{word.step}-refused"}
+        return changes
+
+    async def sweep(self, as_of: datetime | None) -> Swept:
+        """Asks again what has no outcome, ends what a payer left lying, forgets cards (ST-21)."""
+        now = as_of or self.commands.clock.now()
+        async with self.commands.database.reading() as session:
+            stale = await repository.stale_errands(session, now - _SWEPT_AFTER, _SWEPT)
+            left = await payments.expired(session, now, _SWEPT)
+        places = asyncio.Semaphore(_SWEPT_AT_ONCE)
+        swept = [self._sweep(errand, as_of, places) for errand in stale]
+        ended = [self._end(payment, as_of, places) for payment in left]
+        outcomes = await asyncio.gather(*swept, *ended)
+        return Swept(settled=sum(outcomes), still_unknown=len(outcomes) - sum(outcomes))
+
+    async def _sweep(self, errand: Errand, as_of: datetime | None, places: asyncio.Semaphore) -> bool:
+        async with places:
+            if errand.step == "detach":
+                return await self._detach(errand)
+            word = await self._ask(errand)
+            if word.said is None:
+                return False
+            told = Settle(request_id=errand.intent_id, as_of=as_of, payment_id=errand.payment_id, word=word)
+            await self.settle(SELF, told)
+            return await self.pursue(errand.payment_id)
+
+    async def _end(self, payment: Payment, as_of: datetime | None, places: asyncio.Semaphore) -> bool:
+        async with places:
+            word = await self.hear(payment.payment_id, look=True)
+            told = Settle(
+                request_id=f"{payment.payment_id}/left", as_of=as_of, payment_id=payment.payment_id, word=word
+            )
+            await self.settle(SELF, told)
+            return await self.pursue(payment.payment_id)
+
+    async def _ask(self, errand: Errand) -> Word:
+        now = self.commands.clock.now()
+        claimed = await self.commands.database.transact(lambda tx: repository.claim(tx, errand, now, _UNDER_WAY))
+        if claimed is None:
+            return Word()
+        try:
+            async with asyncio.timeout(_ANSWERED_WITHIN):
+                said = await self._outcome(claimed, now)
+        except (OutcomeUnknown, TimeoutError):
+            _log.warning("partner silent", means=errand.means, step=errand.step, payment=errand.payment_id)
+            return Word(silent=True, intent_id=errand.intent_id, step=errand.step)
+        return Word(said=said, intent_id=errand.intent_id, step=errand.step)
+
+    async def _outcome(self, errand: Errand, now: datetime) -> Standing:
+        """What became of a call, or becomes of it now.
+
+        Raises:
+            OutcomeUnknown: it may have been done and cannot be seen.
+        """
+        if errand.tries or errand.only_looks:
+            said = await self._seen(errand)
+            if said is not None:
+                return said
+        if not errand.may_call:
+            long_ago = errand.asked_at is None or now - errand.asked_at >= _SEEN_BY_THEN
+            if errand.only_looks and long_ago:
+                return NEVER_ARRIVED
+            raise OutcomeUnknown(answered=False)
+        try:
+            return await self._call(errand)
+        except OutcomeUnknown as silent:
+            said = await self._seen(errand)
+            if said is not None:
+                return said
+            if not silent.answered:
+                raise
+        # The partner failed inside and shows nothing: the same call under the same key cannot act twice.
+        return await self._call(errand)
+
+    async def _call(self, errand: Errand) -> Standing:
+        partner = self._partners[errand.means]
+        calls = {
+            "authorise": partner.authorise,
+            "renew": partner.renew,
+            "capture": partner.capture,
+            "void": partner.void,
+            "refund": partner.refund,
+        }
+        return await calls[errand.step](errand)
+
+    async def _seen(self, errand: Errand) -> Standing | None:
+        """How the payment stands, when that shows that the call has been carried out or is moot."""
+        said = await self._partners[errand.means].look_up(errand)
+        return said if said is not None and said.fulfils(errand.step, errand.amount) else None
+
+    async def _detach(self, errand: Errand) -> bool:
+        now = self.commands.clock.now()
+        try:
+            await self._vault.detach(errand.card_ref)
+        except OutcomeUnknown:
+            return False
+
+        async def forget(tx: Any) -> None:
+            await cards.forgotten(tx, errand.card_ref, now)
+            await repository.close(tx, errand.intent_id, now)
+
+        await self.commands.database.transact(forget)
+        return True
+
+
+def _done(payment: Payment) -> tuple[Step, ...]:
+    """The steps that there is nothing left to ask about."""
+    if payment.ended:
+        return ("authorise", "renew", "capture", "void", "refund")
+    taken: tuple[Step, ...] = () if payment.state == "asked" else ("authorise", "renew")
+    return (*taken, "capture") if payment.captured else taken

@@ -1,0 +1,232 @@
+"""Invoices of deferred payments: issued after the goods came, charged when late, over when paid (ST-24, SK-38)."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import ClassVar
+
+from pydantic import Field
+
+from services.chassis.caller import Caller
+from services.chassis.errors import Kind, NotFound, RuumError
+from services.chassis.events import Event, ProcessLine
+from services.chassis.idempotency import Command, Commands, Verbs, Work, command
+from services.chassis.ids import new_id
+from services.store.intents import repository as calls
+from services.store.intents.domain import Intents
+from services.store.intents.models import Change, Word
+from services.store.invoices import repository
+from services.store.invoices.models import Invoice, InvoiceView
+from services.store.models import View
+from services.store.orders import repository as orders
+from services.store.payments.domain import PartnerSilent, PaymentMissing, PaymentOnHold
+from services.store.payments.models import InvoiceFacts
+from services.store.settings import LateRules
+
+PROCESS = "invoice"
+INVOICE_CHANGED = "invoice_changed"
+
+
+class InvoiceIssued(Event):
+    subject: ClassVar[str] = "invoice_issued"
+    order_id: str
+    invoice_id: str
+    due_on: date
+
+
+class InvoiceLate(Event):
+    subject: ClassVar[str] = "invoice_late"
+    order_id: str
+    invoice_id: str
+    ordinal: int
+    charge: int
+
+
+class InvoicePaid(Event):
+    subject: ClassVar[str] = "invoice_paid"
+    order_id: str
+    invoice_id: str
+
+
+class NotPaidLater(RuumError):
+    """The order is not paid by invoice, or its payment does not stand."""
+
+    kind = Kind.REFUSED
+    code = "not-paid-later"
+
+
+class InvoiceNotLate(RuumError):
+    """There is time left to pay it, or an earlier charge has not been made."""
+
+    kind = Kind.REFUSED
+    code = "invoice-not-late"
+
+
+class IssueInvoice(Command):
+    order_id: str
+
+
+class ConcludeIssuing(Command):
+    payment_id: str
+    word: Word = Field(exclude=True)
+
+
+class ChargeLateInvoice(Command):
+    invoice_id: str
+    ordinal: int
+    word: Word = Field(default=Word(), exclude=True)
+
+
+class Wanted(View):
+    payment_id: str
+
+
+class Invoices(Verbs):
+    def __init__(self, commands: Commands, intents: Intents, late: LateRules) -> None:
+        self.commands = commands
+        self._intents = intents
+        self._late = late
+
+    async def issue(self, caller: Caller, asked: IssueInvoice) -> InvoiceView:
+        """Has the provider issue the invoice: the goods came, or went back to the maker (SK-38).
+
+        Raises:
+            PaymentMissing: the order has no payment.
+            NotPaidLater: it is not paid by invoice.
+            PaymentOnHold: the provider has not agreed yet.
+            PartnerSilent: try again later.
+        """
+        wanted = await self._want(caller, asked)
+        word = await self._intents.hear(wanted.payment_id)
+        if word.silent:
+            raise PartnerSilent(retry_after=timedelta(seconds=5))
+        concluded = ConcludeIssuing(
+            request_id=asked.request_id, as_of=asked.as_of, payment_id=wanted.payment_id, word=word
+        )
+        return await self._conclude_issuing(caller, concluded)
+
+    @command
+    async def _want(self, work: Work, asked: IssueInvoice) -> Wanted:
+        payment = await orders.payment_of(work.tx, asked.order_id, locked=True)
+        if payment is None:
+            raise PaymentMissing
+        if payment.state == "on-hold":
+            raise PaymentOnHold
+        good = payment.state in {"authorised", "captured"} and payment.unwanted_at is None
+        if payment.means != "deferred" or not good:
+            raise NotPaidLater
+        invoice = Invoice.make(
+            invoice_id=new_id("inv"),
+            state="requested",
+            requested_at=work.now,
+            **payment.model_dump(include={"order_id", "payment_id", "member_id", "amount"}),
+        )
+        await repository.request(work.tx, invoice)
+        if payment.state == "authorised":
+            await calls.open_intent(work.tx, payment, "capture", work.now)
+        return Wanted(payment_id=payment.payment_id)
+
+    @command
+    async def _conclude_issuing(self, work: Work, asked: ConcludeIssuing) -> InvoiceView:
+        await self._intents.settled(work, asked.payment_id, asked.word)
+        invoice = await repository.of_payment(work.tx, asked.payment_id)
+        if invoice is None or invoice.state == "requested":
+            raise PartnerSilent
+        return invoice.view(self._late)
+
+    async def review(self, invoice_id: str) -> InvoiceView:
+        """An invoice as it stands, and when it is to be looked at next.
+
+        Raises:
+            NotFound: no such invoice.
+        """
+        return (await self._found(invoice_id)).view(self._late)
+
+    async def charge_late(self, caller: Caller, asked: ChargeLateInvoice) -> InvoiceView:
+        """A due date passed: late unless it was paid, as the provider says now; each charge once (ST-24).
+
+        Raises:
+            NotFound: no such invoice.
+            InvoiceNotLate: there is time left, or an earlier charge has not been made.
+            PartnerSilent: try again later.
+        """
+        invoice = await self._found(asked.invoice_id)
+        word = await self._intents.hear(invoice.payment_id, look=True)
+        if word.silent:
+            raise PartnerSilent(retry_after=timedelta(seconds=5))
+        return await self._charge_late(caller, asked.model_copy(update={"word": word}))
+
+    @command
+    async def _charge_late(self, work: Work, asked: ChargeLateInvoice) -> InvoiceView:
+        invoice = await repository.get(work.tx, asked.invoice_id)
+        if invoice is None:
+            raise NotFound
+        await self._intents.settled(work, invoice.payment_id, asked.word)
+        if invoice.due_on is None or work.now < invoice.due(asked.ordinal, self._late):
+            raise InvoiceNotLate
+        await self._charge(work, invoice.invoice_id, asked.ordinal)
+        stands = await repository.get(work.tx, asked.invoice_id)
+        if stands is None or (stands.state in {"issued", "late"} and stands.late_charges < asked.ordinal):
+            raise InvoiceNotLate
+        return stands.view(self._late)
+
+    async def _charge(self, work: Work, invoice_id: str, ordinal: int) -> bool:
+        charged = await repository.charge(work.tx, invoice_id, ordinal, self._late.charge)
+        if charged is not None:
+            work.tell(
+                InvoiceLate(
+                    aggregate_id=invoice_id,
+                    member_id=charged.member_id,
+                    order_id=charged.order_id,
+                    invoice_id=invoice_id,
+                    ordinal=ordinal,
+                    charge=self._late.charge,
+                )
+            )
+        return charged is not None
+
+    async def follow(self, work: Work, change: Change) -> None:
+        """What the provider's word does to an invoice, in the same transaction."""
+        payment, said = change.payment, change.word.said
+        if payment.means != "deferred" or said is None:
+            return
+        moved = False
+        if said.invoice is not None:
+            moved = await self._follow_provider(work, payment.payment_id, said.invoice)
+        if payment.paid_at is not None:
+            moved |= await self._paid(work, payment.payment_id)
+        elif payment.ended:
+            moved |= await repository.settle(work.tx, payment.payment_id, "cancelled") is not None
+        invoice = await repository.of_payment(work.tx, payment.payment_id) if moved else None
+        if invoice is not None and work.caller.name != "worker":
+            work.run(ProcessLine(process=PROCESS, key=invoice.invoice_id, action=INVOICE_CHANGED))
+
+    async def _follow_provider(self, work: Work, payment_id: str, facts: InvoiceFacts) -> bool:
+        """Issued, with the provider's number and due date; and charged as often as the provider did."""
+        values = {"number": facts.number, "due_on": facts.due_on}
+        issued = await repository.issued(work.tx, payment_id, values, work.now)
+        if issued is not None:
+            about = issued.model_dump(include={"member_id", "order_id", "invoice_id"})
+            work.tell(InvoiceIssued(aggregate_id=issued.invoice_id, due_on=facts.due_on, **about))
+            work.run(ProcessLine(process=PROCESS, key=issued.invoice_id, arguments=about))
+        invoice = await repository.of_payment(work.tx, payment_id)
+        charged = False
+        if invoice is not None and self._late.charge:
+            times = min(facts.charges // self._late.charge, self._late.most)
+            for ordinal in range(invoice.late_charges + 1, times + 1):
+                charged |= await self._charge(work, invoice.invoice_id, ordinal)
+        return charged
+
+    async def _paid(self, work: Work, payment_id: str) -> bool:
+        paid = await repository.settle(work.tx, payment_id, "paid", paid_at=work.now)
+        if paid is not None:
+            about = paid.model_dump(include={"member_id", "order_id", "invoice_id"})
+            work.tell(InvoicePaid(aggregate_id=paid.invoice_id, **about))
+        return paid is not None
+
+    async def _found(self, invoice_id: str) -> Invoice:
+        async with self.commands.database.reading() as session:
+            invoice = await repository.get(session, invoice_id)
+        if invoice is None:
+            raise NotFound
+        return invoice

@@ -1,0 +1,307 @@
+"""Orders: on their way to the customer, or cancelled with everything back (ST-34, ST-35, SK-28)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import ClassVar
+
+from services.chassis.caller import Caller
+from services.chassis.errors import Kind, NotFound, RuumError
+from services.chassis.events import Event, ProcessLine
+from services.chassis.idempotency import Command, Commands, Verbs, Work, command
+from services.chassis.jst import BusinessCalendar
+from services.store.cards import repository as cards
+from services.store.coupons import repository as coupons
+from services.store.intents import repository as calls
+from services.store.intents.domain import Intents
+from services.store.intents.models import Change
+from services.store.models import Page, View, cursor
+from services.store.orders import repository
+from services.store.orders.models import (
+    CANCELLABLE,
+    ON_ITS_WAY,
+    PLACING,
+    UNDISPATCHED,
+    UNPLACED,
+    Order,
+    OrderState,
+    OrderView,
+)
+from services.store.payments.domain import PartnerSilent
+from services.store.placing.domain import promise
+from services.store.settings import LateRules
+
+PAYMENT_CHANGED = "payment_changed"
+_PROCESSES = {"spare-key": "sparekey-order"}
+
+
+class OrderCancelled(Event):
+    subject: ClassVar[str] = "order_cancelled"
+    order_id: str
+    reason: str
+
+
+class OrderDispatched(Event):
+    subject: ClassVar[str] = "order_dispatched"
+    order_id: str
+    dispatched_at: datetime
+
+
+class OrderDelivered(Event):
+    subject: ClassVar[str] = "order_delivered"
+    order_id: str
+    delivered_at: datetime
+
+
+class OrderClosed(Event):
+    subject: ClassVar[str] = "order_closed"
+    order_id: str
+    unclaimed: bool
+
+
+class DispatchPromised(Event):
+    subject: ClassVar[str] = "dispatch_promised"
+    order_id: str
+    promised_on: date
+
+
+class MeansWanted(Event):
+    subject: ClassVar[str] = "means_wanted"
+    order_id: str
+    decline_code: str
+
+
+class OrderNotPlaced(RuumError):
+    kind = Kind.REFUSED
+    code = "order-not-placed"
+
+
+class OrderOver(RuumError):
+    """It is cancelled, or is being, or has come so far that this is not possible any more."""
+
+    kind = Kind.REFUSED
+    code = "order-over"
+
+
+class MoneyNotReturned(RuumError):
+    """The partner refuses to give the money back: it goes by bank transfer (ST-27)."""
+
+    kind = Kind.REFUSED
+    code = "money-not-returned"
+
+
+class OrderStep(Command):
+    order_id: str
+
+
+class CancelOrder(OrderStep):
+    reason: str
+
+
+class ConcludeCancelling(OrderStep):
+    pass
+
+
+class MarkOrder(OrderStep):
+    state: OrderState
+    happened_at: datetime | None = None
+    unclaimed: bool = False
+
+
+class PromiseDispatch(OrderStep):
+    business_days: int
+
+
+class Listed(View):
+    orders: tuple[OrderView, ...]
+    next_cursor: str
+
+
+class Orders(Verbs):
+    def __init__(self, commands: Commands, intents: Intents, calendar: BusinessCalendar, late: LateRules) -> None:
+        self.commands = commands
+        self._intents = intents
+        self._calendar = calendar
+        self._late = late
+
+    async def get(self, caller: Caller, order_id: str) -> OrderView:
+        """An order as it stands; a member's own only (PR-15).
+
+        Raises:
+            NotFound: no such order, or another member's.
+        """
+        async with self.commands.database.reading() as session:
+            order = await repository.get(session, order_id)
+            if order is None or (caller.role == "member" and order.member_id != caller.name):
+                raise NotFound
+            (view,) = await repository.views(session, [order], self._late)
+        return view
+
+    async def listed(self, caller: Caller, page: Page) -> Listed:
+        """The orders that the member placed, newest first (ST-35)."""
+        async with self.commands.database.reading() as session:
+            found = await repository.placed_by(session, caller.name, page)
+            views = await repository.views(session, found[: page.limit], self._late)
+        last = found[len(views) - 1] if len(found) > len(views) else None
+        return Listed(
+            orders=tuple(views),
+            next_cursor=cursor(f"{last.placed_at.isoformat()} {last.order_id}") if last and last.placed_at else "",
+        )
+
+    @command
+    async def mark(self, work: Work, asked: MarkOrder) -> OrderView:
+        """The order moved; what repeats or comes late changes nothing.
+
+        Raises:
+            NotFound: no such order.
+            OrderNotPlaced: it is not placed.
+            OrderOver: it is cancelled, or is being.
+        """
+        earlier = ON_ITS_WAY[: ON_ITS_WAY.index(asked.state)]
+        at = asked.happened_at or work.now
+        instants = {} if asked.state == "arranged" else {f"{asked.state}_at": at}
+        closing = {"unclaimed": asked.unclaimed} if asked.state == "closed" else {}
+        moved = await repository.move(work.tx, asked.order_id, earlier, state=asked.state, **instants, **closing)
+        if moved is None:
+            return await self._as_it_stands(work, asked.order_id, ON_ITS_WAY)
+        who = {"aggregate_id": moved.order_id, "member_id": moved.member_id, "order_id": moved.order_id}
+        match asked.state:
+            case "dispatched":
+                work.tell(OrderDispatched(**who, dispatched_at=at))
+            case "delivered":
+                work.tell(OrderDelivered(**who, delivered_at=at))
+            case "closed":
+                work.tell(OrderClosed(**who, unclaimed=asked.unclaimed))
+        return await self._view(work, moved)
+
+    @command
+    async def promise_dispatch(self, work: Work, asked: PromiseDispatch) -> OrderView:
+        """Another day of dispatch is promised, so many business days from now; it is told when it moved (SK-28).
+
+        Raises:
+            NotFound: no such order.
+            OrderNotPlaced: it is not placed.
+            OrderOver: it was dispatched, or is cancelled.
+        """
+        promised = promise(self._calendar, work, asked.business_days)
+        moved = await repository.promise_anew(work.tx, asked.order_id, promised.promised_on, promised.calendar_version)
+        if moved is None:
+            return await self._as_it_stands(work, asked.order_id, UNDISPATCHED)
+        work.tell(
+            DispatchPromised(
+                aggregate_id=moved.order_id,
+                member_id=moved.member_id,
+                order_id=moved.order_id,
+                promised_on=promised.promised_on,
+            )
+        )
+        return await self._view(work, moved)
+
+    async def cancel(self, caller: Caller, asked: CancelOrder) -> OrderView:
+        """Everything back: money, coupon, credit; answered once all of it is confirmed (SK-13, ST-34).
+
+        Until then the order is being cancelled, and the same request goes on where it was.
+
+        Raises:
+            NotFound: no such order.
+            OrderNotPlaced: it is not placed: nothing is to be cancelled.
+            OrderOver: it has been delivered or closed.
+            PartnerSilent: a partner has not confirmed yet.
+            MoneyNotReturned: a partner refuses: a person has to pay it back.
+        """
+        await self._begin_cancelling(caller, asked)
+        await self._intents.bring_back(asked.order_id)
+        concluded = ConcludeCancelling(request_id=asked.request_id, as_of=asked.as_of, order_id=asked.order_id)
+        return await self._conclude_cancelling(caller, concluded)
+
+    @command
+    async def _begin_cancelling(self, work: Work, asked: CancelOrder) -> None:
+        moved = await repository.move(
+            work.tx, asked.order_id, CANCELLABLE, state="cancelling", cancel_reason=asked.reason
+        )
+        if moved is None:
+            await self._as_it_stands(work, asked.order_id, ("cancelling", "cancelled"))
+        await self._intents.unwant(work, asked.order_id)
+        await self._finish_cancelling(work, asked.order_id)
+
+    @command
+    async def _conclude_cancelling(self, work: Work, asked: ConcludeCancelling) -> OrderView:
+        order = await repository.get(work.tx, asked.order_id)
+        if order is None:
+            raise NotFound
+        if order.state != "cancelled":
+            raise MoneyNotReturned if await repository.is_stuck(work.tx, asked.order_id) else PartnerSilent
+        return await self._view(work, order)
+
+    async def _finish_cancelling(self, work: Work, order_id: str) -> None:
+        cancelled = await repository.finish_cancelling(work.tx, order_id, work.now)
+        if cancelled is None:
+            return
+        await coupons.undo(work.tx, order_id, work.now)
+        await calls.forget_cards(work.tx, order_id, work.now)
+        work.tell(
+            OrderCancelled(
+                aggregate_id=order_id,
+                member_id=cancelled.member_id,
+                order_id=order_id,
+                reason=cancelled.cancel_reason,
+            )
+        )
+
+    async def follow(self, work: Work, change: Change) -> None:
+        """What a change of its payment does to an order, in the same transaction."""
+        payment = change.payment
+        order_id = payment.order_id
+        if payment.state == "requires-action" != change.was:
+            ours = repository.is_paid_by(payment.payment_id)
+            await repository.move(work.tx, order_id, ("placing",), ours, state="awaiting-payer")
+        if payment.ended:
+            await self._finish_cancelling(work, order_id)
+        order = await repository.get(work.tx, order_id) if change.is_news else None
+        if order is None or order.payment_id != payment.payment_id:
+            return
+        await self._follow_card(work, order, change)
+        if order.state in UNDISPATCHED and change.newly_declined and _had_been_good(change):
+            work.tell(
+                MeansWanted(
+                    aggregate_id=order_id,
+                    member_id=order.member_id,
+                    order_id=order_id,
+                    decline_code=payment.decline_code,
+                )
+            )
+        if work.caller.name != "worker" and order.state in {*PLACING, *ON_ITS_WAY}:
+            work.run(ProcessLine(process=_PROCESSES[order.flow], key=order_id, action=PAYMENT_CHANGED))
+
+    async def _follow_card(self, work: Work, order: Order, change: Change) -> None:
+        """A card is kept, when it is to be, with the order's payment; else it is forgotten once that is done."""
+        payment = change.payment
+        if order.state in UNPLACED or payment.card_id is None:
+            return
+        if payment.state == "authorised" and order.keep_card:
+            await cards.keep(work.tx, payment.card_id, work.now)
+        if payment.state in {"captured", "refunded"}:
+            await calls.forget_cards(work.tx, order.order_id, work.now)
+
+    async def _as_it_stands(self, work: Work, order_id: str, states: tuple[OrderState, ...]) -> OrderView:
+        """The order where it is in one of these states; else why it cannot be moved."""
+        order = await repository.get(work.tx, order_id)
+        if order is None:
+            raise NotFound
+        if order.state in UNPLACED:
+            raise OrderNotPlaced
+        if order.state not in states:
+            raise OrderOver
+        return await self._view(work, order)
+
+    async def _view(self, work: Work, order: Order) -> OrderView:
+        (view,) = await repository.views(work.tx, [order], self._late)
+        return view
+
+
+def _had_been_good(change: Change) -> bool:
+    """A promise that was there and is not: not renewed, not captured, or refused after a review (SK-38, ST-26).
+
+    A promise that merely lapsed is asked for anew first.
+    """
+    return change.word.step in {"renew", "capture"} or change.was == "on-hold"

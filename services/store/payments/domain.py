@@ -1,0 +1,330 @@
+"""Payments: authorised with the order, renewed, captured when it leaves, changed for another means (ST-21)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from services.chassis.caller import Caller
+from services.chassis.errors import Kind, NotFound, RuumError
+from services.chassis.idempotency import Command, Commands, Verbs, Work, command
+from services.chassis.ids import new_id
+from services.store.cards.domain import Cards, Given, save
+from services.store.checkout.models import CARD_AT_LEAST
+from services.store.intents import repository as calls
+from services.store.intents.domain import Intents
+from services.store.intents.models import Word
+from services.store.models import Means, View
+from services.store.orders import repository as orders
+from services.store.orders.models import UNDISPATCHED, Order
+from services.store.payments import repository
+from services.store.payments.models import LAPSED, Payment, PaymentView, Step
+from services.store.settings import StoreRules
+
+
+class AttemptOver(RuumError):
+    """This try of placing the order is not under way: it ended, or never began."""
+
+    kind = Kind.REFUSED
+    code = "attempt-over"
+
+
+class PaymentMissing(RuumError):
+    """The order was not placed: nothing has been asked of a partner."""
+
+    kind = Kind.REFUSED
+    code = "payment-missing"
+
+
+class PaymentOnHold(RuumError):
+    """The provider still looks at the payment: it never ships like that (ST-24)."""
+
+    kind = Kind.REFUSED
+    code = "payment-on-hold"
+
+
+class PartnerSilent(RuumError):
+    """The partner has not answered: what it did is not known yet, and will be."""
+
+    kind = Kind.UNAVAILABLE
+    code = "partner-silent"
+
+
+class MeansNotWanted(RuumError):
+    """The order has a payment that stands; there is nothing to change (SK-38)."""
+
+    kind = Kind.REFUSED
+    code = "means-not-wanted"
+
+
+class MeansNotOffered(RuumError):
+    """The order cannot be paid by this means."""
+
+    kind = Kind.REFUSED
+    code = "means-not-offered"
+
+
+class DeferredLimitReached(RuumError):
+    """With this the member would owe more than the limit (ST-24)."""
+
+    kind = Kind.REFUSED
+    code = "deferred-limit-reached"
+
+
+class OrderStep(Command):
+    order_id: str
+
+
+class Authorise(OrderStep):
+    attempt: int
+
+
+class EnsureAuthorised(OrderStep):
+    word: Word = Field(default=Word(), exclude=True)
+
+
+class CapturePayment(OrderStep):
+    pass
+
+
+class BeginCapture(Command):
+    payment_id: str
+
+
+class PayerReturned(OrderStep):
+    pass
+
+
+class ChangeMeans(OrderStep):
+    means: Means
+    card_id: str = ""
+    given: Given | None = Field(default=None, exclude=True)
+
+
+class Conclude(Command):
+    payment_id: str
+    word: Word = Field(exclude=True)
+
+
+class Asked(View):
+    payment_id: str
+
+
+class Concluded(View):
+    view: PaymentView
+    undoing: bool
+
+
+class Payments(Verbs):
+    def __init__(self, commands: Commands, intents: Intents, cards: Cards, rules: StoreRules) -> None:
+        self.commands = commands
+        self._intents = intents
+        self._cards = cards
+        self._rules = rules
+
+    async def authorise(self, caller: Caller, asked: Authorise) -> PaymentView:
+        """Asks the partner for the payment of an order that is being placed; asked again, looks how it stands.
+
+        Raises:
+            AttemptOver: this try is not under way.
+        """
+        begun = await self._begin(caller, asked)
+        word = await self._intents.hear(begun.payment_id, look=await self._waits(begun.payment_id))
+        return await self._answer(caller, asked, begun.payment_id, word, kept=not word.silent)
+
+    @command
+    async def _begin(self, work: Work, asked: Authorise) -> Asked:
+        known = await repository.of_attempt(work.tx, asked.order_id, asked.attempt)
+        if known is not None:
+            return Asked(payment_id=known.payment_id)
+        payment_id = new_id("pay")
+        order = await orders.start_payment(work.tx, asked.order_id, asked.attempt, payment_id)
+        if order is None:
+            raise AttemptOver
+        await self._ask_for(work, order, self._payment(work, order, payment_id, attempt=asked.attempt), "authorise")
+        return Asked(payment_id=payment_id)
+
+    async def ensure_authorised(self, caller: Caller, asked: EnsureAuthorised) -> PaymentView:
+        """How the payment stands at its partner; one that lapses soon, or has lapsed, is asked for anew (SK-38).
+
+        Raises:
+            PaymentMissing: the order was not placed.
+            PartnerSilent: try again later.
+        """
+        payment = await self._current(asked.order_id)
+        word = await self._heard(payment.payment_id)
+        begun = await self._renew(caller, asked.model_copy(update={"word": word}))
+        if begun.payment_id != payment.payment_id:
+            word = await self._heard(begun.payment_id, look=False)
+        return await self._answer(caller, asked, begun.payment_id, word, kept=True)
+
+    @command
+    async def _renew(self, work: Work, asked: EnsureAuthorised) -> Asked:
+        order = await orders.get(work.tx, asked.order_id)
+        if order is None or order.payment_id is None:
+            raise PaymentMissing
+        payment = await self._intents.settled(work, order.payment_id, asked.word)
+        if order.state not in UNDISPATCHED or not self._lapses(payment, work):
+            return Asked(payment_id=payment.payment_id)
+        renewed = self._payment(work, order, new_id("pay"))
+        if not await orders.replace_payment(work.tx, order, renewed.payment_id):
+            raise PartnerSilent
+        await self._ask_for(work, order, renewed, "renew")
+        return Asked(payment_id=renewed.payment_id)
+
+    def _lapses(self, payment: Payment, work: Work) -> bool:
+        """Whether the payer's promise is gone, or goes before it can be of use."""
+        if payment.state == "voided":
+            return payment.decline_code == LAPSED
+        until = payment.authorised_until
+        return payment.state == "authorised" and until is not None and until - work.now <= self._rules.renew_before
+
+    async def capture(self, caller: Caller, asked: CapturePayment) -> PaymentView:
+        """Claims the money when the order leaves; what is paid by invoice stays as it is until then (ST-26, SK-38).
+
+        An answer that brings no money is not kept: asked again under the same id, it is tried again.
+
+        Raises:
+            PaymentMissing: the order was not placed.
+            PaymentOnHold: the provider has not agreed yet.
+            PartnerSilent: try again later.
+        """
+        payment = await self._current(asked.order_id)
+        if payment.state == "on-hold":
+            raise PaymentOnHold
+        if payment.means in {"card", "epos"}:
+            key = f"{asked.request_id}/{payment.payment_id}"
+            await self._begin_capture(caller, BeginCapture(request_id=key, payment_id=payment.payment_id))
+        word = await self._heard(payment.payment_id, look=False)
+        taken = word.said.captured > 0 if word.said else not payment.decline_code
+        view = await self._answer(caller, asked, payment.payment_id, word, kept=taken)
+        if view.state == "authorised" and view.means != "deferred":
+            raise PartnerSilent  # what was heard first was another call's outcome
+        return view
+
+    @command
+    async def _begin_capture(self, work: Work, asked: BeginCapture) -> Asked:
+        payment = await repository.locked(work.tx, asked.payment_id)
+        if payment.state == "authorised" and payment.unwanted_at is None:
+            await calls.open_intent(work.tx, payment, "capture", work.now)
+        return Asked(payment_id=payment.payment_id)
+
+    async def payer_returned(self, caller: Caller, asked: PayerReturned) -> PaymentView:
+        """The payer is back from the partner's page: the partner is asked what was decided (ST-21).
+
+        Raises:
+            NotFound: no order of this member's with a payment.
+        """
+        payment = await self._own(caller, asked.order_id)
+        word = await self._intents.hear(payment.payment_id, look=True)
+        return await self._answer(caller, asked, payment.payment_id, word, kept=not word.silent)
+
+    async def change_means(self, caller: Caller, asked: ChangeMeans) -> PaymentView:
+        """Another means for an order whose payment could not be kept (SK-38, ST-26).
+
+        Raises:
+            NotFound: no such order of this member's.
+            MeansNotWanted: its payment stands, or it is over.
+            MeansNotOffered: not by this means.
+            CardUnknown: no such card.
+            DeferredLimitReached: the member would owe too much.
+        """
+        await self._own(caller, asked.order_id)
+        given = await self._cards.given(caller.name, asked.card_id) if asked.means == "card" else None
+        begun = await self._begin_change(caller, asked.model_copy(update={"given": given}))
+        word = await self._intents.hear(begun.payment_id)
+        return await self._answer(caller, asked, begun.payment_id, word, kept=not word.silent)
+
+    @command
+    async def _begin_change(self, work: Work, asked: ChangeMeans) -> Asked:
+        order = await orders.get(work.tx, asked.order_id)
+        payment = await repository.get(work.tx, order.payment_id) if order else None
+        if order is None or payment is None:
+            raise NotFound
+        if order.state not in UNDISPATCHED or not payment.decline_code:
+            raise MeansNotWanted
+        admitted = await orders.means_admitted(work.tx, order.order_id)
+        if asked.means not in admitted or (asked.means == "card" and order.due < CARD_AT_LEAST):
+            raise MeansNotOffered(field="means")
+        card = await save(work.tx, asked.given) if asked.given else None
+        new = self._payment(work, order, new_id("pay"))
+        new.means, new.card_id = asked.means, card.card_id if card else None
+        if not await orders.replace_payment(work.tx, order, new.payment_id, means=new.means, card_id=new.card_id):
+            raise MeansNotWanted
+        await self._intents.unwant(work, order.order_id)
+        await self._ask_for(work, order, new, "authorise")
+        if new.decline_code:
+            raise DeferredLimitReached(field="means")
+        return Asked(payment_id=new.payment_id)
+
+    def _payment(self, work: Work, order: Order, payment_id: str, attempt: int = 0) -> Payment:
+        return Payment.make(
+            payment_id=payment_id,
+            order_id=order.order_id,
+            member_id=order.member_id,
+            ordinal=1,
+            attempt=attempt,
+            merchant_ref=payment_id,
+            means=order.means if order.due else "none",
+            state="asked" if order.due else "none-needed",
+            amount=order.due,
+            card_id=order.card_id if order.means == "card" else None,
+            asked_at=work.now,
+        )
+
+    async def _ask_for(self, work: Work, order: Order, payment: Payment, step: Step) -> None:
+        """Writes the payment down with the call that it needs; beyond the member's credit it is declined at once."""
+        payment.ordinal = await repository.next_ordinal(work.tx, order.order_id)
+        payment.merchant_ref = f"{order.order_id}-{payment.ordinal}"
+        if payment.means == "deferred":
+            limit = self._rules.deferred_limit
+            payment.credit_held = await repository.reserve_credit(work.tx, order.member_id, payment.amount, limit)
+            if not payment.credit_held:
+                payment.state, payment.decline_code = "declined", DeferredLimitReached.code
+        await repository.add(work.tx, payment)
+        if payment.state == "asked":
+            await calls.open_intent(work.tx, payment, step, work.now)
+
+    async def _answer(
+        self, caller: Caller, asked: OrderStep, payment_id: str, word: Word, *, kept: bool
+    ) -> PaymentView:
+        """Settles what was heard and answers; an answer that decides nothing is not kept under the request's id."""
+        request_id = f"{type(asked).__name__}/{asked.request_id}" if kept else new_id("req")
+        concluded = await self._conclude(
+            caller, Conclude(request_id=request_id, as_of=asked.as_of, payment_id=payment_id, word=word)
+        )
+        if concluded.undoing:
+            await self._intents.pursue(payment_id)
+        return concluded.view
+
+    @command
+    async def _conclude(self, work: Work, asked: Conclude) -> Concluded:
+        payment = await self._intents.settled(work, asked.payment_id, asked.word)
+        return Concluded(view=payment.view(), undoing=payment.undoing() is not None)
+
+    async def _heard(self, payment_id: str, *, look: bool = True) -> Word:
+        word = await self._intents.hear(payment_id, look=look)
+        if word.silent:
+            raise PartnerSilent(retry_after=timedelta(seconds=5))
+        return word
+
+    async def _waits(self, payment_id: str) -> bool:
+        """Whether somebody else decides: then it is worth a look."""
+        async with self.commands.database.reading() as session:
+            payment = await repository.get(session, payment_id)
+        return payment is not None and payment.state in {"requires-action", "on-hold"}
+
+    async def _current(self, order_id: str) -> Payment:
+        async with self.commands.database.reading() as session:
+            payment = await orders.payment_of(session, order_id)
+        if payment is None:
+            raise PaymentMissing
+        return payment
+
+    async def _own(self, caller: Caller, order_id: str) -> Payment:
+        async with self.commands.database.reading() as session:
+            payment = await orders.payment_of(session, order_id)
+        if payment is None or payment.member_id != caller.name:
+            raise NotFound
+        return payment

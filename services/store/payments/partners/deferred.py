@@ -1,0 +1,102 @@
+"""The deferred-payment provider: agrees at the order, invoices after the goods (ST-24, SK-38)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from services.store.intents.models import Errand
+from services.store.payments.models import LAPSED, InvoiceFacts, PaymentState, Standing
+from services.store.payments.partners.http import JsonPartner, Refused
+from services.store.payments.ports import OutcomeUnknown
+
+_STATES: dict[str, PaymentState] = {
+    "accepted": "authorised",
+    "reviewing": "on-hold",
+    "refused": "declined",
+    "cancelled": "voided",
+    "invoiced": "captured",
+    "overdue": "captured",
+    "paid": "captured",
+}
+_DECLINES = {"limit": "deferred-limit-reached"}
+_REFUSED = "deferred-refused"
+
+
+class DeferredPartner:
+    """Its transaction is our payment; its invoice is our capture, and taking that back is our void."""
+
+    def __init__(self, partner: JsonPartner) -> None:
+        self._partner = partner
+
+    async def authorise(self, errand: Errand) -> Standing:
+        wanted = {
+            "merchant_ref": errand.merchant_ref,
+            "amount": errand.amount,
+            "buyer": errand.buyer,
+            "delivery": errand.delivery,
+            "invoice_to": "delivery" if errand.invoice_to == "delivery" else "buyer",
+        }
+        try:
+            return _standing(await self._partner.post("/transactions", wanted, errand.key))
+        except Refused:
+            return Standing(state="declined", decline_code=_REFUSED)
+
+    async def renew(self, errand: Errand) -> Standing:  # noqa: ARG002  # the port's signature
+        """What the provider agreed to does not lapse; what it withdrew it does not agree to unasked."""
+        return Standing(state="declined", decline_code=LAPSED)
+
+    async def capture(self, errand: Errand) -> Standing:
+        return await self._act(errand, "shipment")
+
+    async def void(self, errand: Errand) -> Standing:
+        return await self._act(errand, "cancel")
+
+    async def refund(self, errand: Errand) -> Standing:
+        """What was paid at the counter goes back by bank transfer (ST-27): the provider cannot do it."""
+        return await self._sure(errand)
+
+    async def look_up(self, errand: Errand) -> Standing | None:
+        try:
+            if errand.partner_ref:
+                return _standing(await self._partner.get(f"/transactions/{errand.partner_ref}"))
+            found = await self._partner.get("/transactions", merchant_ref=errand.merchant_ref)
+        except Refused:
+            return None
+        return next(map(_standing, found["transactions"]), None)
+
+    async def _act(self, errand: Errand, what: str) -> Standing:
+        try:
+            return _standing(await self._partner.post(f"/transactions/{errand.partner_ref}/{what}", {}, errand.key))
+        except Refused:
+            return await self._sure(errand)
+
+    async def _sure(self, errand: Errand) -> Standing:
+        """How the transaction stands after the provider refused something."""
+        found = await self.look_up(errand)
+        if found is None:
+            raise OutcomeUnknown(answered=False)
+        return found
+
+
+def _standing(said: dict[str, Any]) -> Standing:
+    state = _STATES[said["state"]]
+    amount, invoice = said["amount"], said["invoice"]
+    return Standing(
+        ref=said["id"],
+        state=state,
+        authorised=amount if state in {"authorised", "captured"} else 0,
+        captured=amount if state == "captured" else 0,
+        decline_code=_DECLINES.get(said["reason"] or "", _REFUSED) if state == "declined" else "",
+        invoice=_invoice(invoice) if invoice else None,
+        paid=said["state"] == "paid",
+    )
+
+
+def _invoice(said: dict[str, Any]) -> InvoiceFacts:
+    return InvoiceFacts(
+        number=said["number"],
+        issued_on=date.fromisoformat(said["issued_on"]),
+        due_on=date.fromisoformat(said["due_on"]),
+        charges=said["charges"],
+    )

@@ -1,0 +1,81 @@
+"""EPOS: the payer signs in at its page and agrees there (SK-23)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.store.intents.models import Errand
+from services.store.payments.models import LAPSED, PAYER_LATE, PaymentState, Standing
+from services.store.payments.partners.http import JsonPartner, Refused
+from services.store.payments.ports import OutcomeUnknown
+
+_STATES: dict[str, PaymentState] = {
+    "open": "requires-action",
+    "approved": "authorised",
+    "declined": "declined",
+    "expired": "declined",
+    "captured": "captured",
+    "voided": "voided",
+}
+_DECLINES = {"declined": "epos-declined", "expired": PAYER_LATE}
+
+
+class EposPartner:
+    def __init__(self, partner: JsonPartner, public_url: str) -> None:
+        self._partner = partner
+        self._public_url = public_url
+
+    async def authorise(self, errand: Errand) -> Standing:
+        wanted = {
+            "merchant_ref": errand.merchant_ref,
+            "amount": errand.amount,
+            "return_url": errand.return_url(self._public_url),
+        }
+        try:
+            return _standing(await self._partner.post("/payments", wanted, errand.key))
+        except Refused:
+            return Standing(state="declined", decline_code=_DECLINES["declined"])
+
+    async def renew(self, errand: Errand) -> Standing:  # noqa: ARG002  # the port's signature
+        """What was approved does not lapse; anything else needs the payer at EPOS's page."""
+        return Standing(state="declined", decline_code=LAPSED)
+
+    async def capture(self, errand: Errand) -> Standing:
+        return await self._act(errand, "capture", {"amount": errand.amount})
+
+    async def void(self, errand: Errand) -> Standing:
+        return await self._act(errand, "void", {})
+
+    async def refund(self, errand: Errand) -> Standing:
+        return await self._act(errand, "refund", {"amount": errand.amount})
+
+    async def look_up(self, errand: Errand) -> Standing | None:
+        try:
+            if errand.partner_ref:
+                return _standing(await self._partner.get(f"/payments/{errand.partner_ref}"))
+            found = await self._partner.get("/payments", merchant_ref=errand.merchant_ref)
+        except Refused:
+            return None
+        return next(map(_standing, found["payments"]), None)
+
+    async def _act(self, errand: Errand, what: str, content: dict[str, int]) -> Standing:
+        try:
+            return _standing(await self._partner.post(f"/payments/{errand.partner_ref}/{what}", content, errand.key))
+        except Refused:
+            found = await self.look_up(errand)
+            if found is None:
+                raise OutcomeUnknown(answered=False) from None
+            return found
+
+
+def _standing(said: dict[str, Any]) -> Standing:
+    state = _STATES[said["state"]]
+    return Standing(
+        ref=said["id"],
+        state=state,
+        authorised=said["amount"] if state in {"authorised", "captured"} else 0,
+        captured=said["captured"],
+        refunded=said["refunded"],
+        decline_code=_DECLINES.get(said["state"], ""),
+        redirect_url=said["redirect_url"] if state == "requires-action" else "",
+    )

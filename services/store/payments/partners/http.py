@@ -1,0 +1,81 @@
+"""What partners that speak JSON have in common: secret, keys, time limits, and what an answer says of the outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from services.store.payments.ports import OutcomeUnknown
+
+ANSWERED_WITHIN = 5.0
+"""Seconds that one call may take."""
+_IN_USE = "idempotency_key_in_use"
+_SERVER_ERROR = 500
+
+
+class Refused(Exception):
+    """The partner answered no, and did nothing.
+
+    Args:
+        status: of HTTP.
+        code: the partner's word.
+    """
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+
+
+class JsonPartner:
+    """Calls one partner; the connection is kept."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=url, headers={"authorization": f"Bearer {secret}"}, timeout=ANSWERED_WITHIN
+        )
+
+    async def post(self, path: str, content: dict[str, Any], key: str) -> dict[str, Any]:
+        """Has something done, once under this key.
+
+        Raises:
+            Refused: it was not done.
+            OutcomeUnknown: it may have been.
+        """
+        return await self._call("POST", path, json=content, headers={"idempotency-key": key})
+
+    async def get(self, path: str, **params: str) -> dict[str, Any]:
+        """Looks something up.
+
+        Raises:
+            Refused: there is no such thing.
+            OutcomeUnknown: the partner does not say.
+        """
+        return await self._call("GET", path, params=params)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        try:
+            answer = await self._http.request(method, path, **content)
+        except httpx.HTTPError as lost:
+            raise OutcomeUnknown(answered=False) from lost
+        if answer.is_success:
+            found: dict[str, Any] = answer.json()
+            return found
+        if answer.status_code >= _SERVER_ERROR:
+            raise OutcomeUnknown(answered=True)
+        code = _code(answer)
+        # Somebody else's call under this key is under way; a partner that does not know us has said nothing either.
+        if code == _IN_USE or answer.status_code in {401, 403, 429}:
+            raise OutcomeUnknown(answered=False)
+        raise Refused(answer.status_code, code)
+
+
+def _code(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"]["code"])
+    except (ValueError, KeyError, TypeError):
+        return ""
