@@ -1,0 +1,366 @@
+"""What members see of their orders, and what they ask of them (SK-14, SK-25, SK-30, SK-34, SK-37, SK-40)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+import structlog
+from pydantic import TypeAdapter
+
+from services.chassis.caller import Caller
+from services.chassis.errors import InvalidField, Kind, NotFound, RuumError, Unavailable, Violation
+from services.chassis.idempotency import Command, Commands, Work
+from services.sparekey.actions.models import Action, Outlook, Situation, admit, outlook
+from services.sparekey.cases import repository
+from services.sparekey.cases.changes import Change, change, poke
+from services.sparekey.cases.events import MailRedirectAlarm, RedeliveryAccepted
+from services.sparekey.cases.models import Case, Entry
+from services.sparekey.cases.transitions import Cause, State
+from services.sparekey.cases.waiting import Waiting
+from services.sparekey.making.domain import Making, give, stop
+from services.sparekey.making.models import Verb
+from services.sparekey.numbers.domain import Vault
+from services.sparekey.numbers.models import ERASED, KeyNumber
+from services.sparekey.ports import Order, Rooms, Store
+from services.sparekey.words.travel import NOT_MINE, REDIRECT
+
+_log = structlog.get_logger()
+_NOTHING = TypeAdapter(None)
+
+_BEFORE_DISPATCH = frozenset(
+    {State.CHECKING, State.NUMBER_ASKED, State.ACCEPTED, State.MAKING, State.READY, State.RETURNED, State.STOPPED}
+)
+_STOPPABLE = frozenset(
+    {
+        State.READY,
+        State.CLEARED,
+        State.RELEASED,
+        State.RETURNED,
+        State.REDELIVERY_REQUESTED,
+        State.REDELIVERING,
+    }
+)
+
+
+class CancellationNotPossible(RuumError):
+    """A key order is not cancelled for the customer's reasons, before or after delivery (SK-30)."""
+
+    kind = Kind.REFUSED
+    code = "key-cancellation-not-possible"
+
+
+class OfOrder(Command):
+    order_id: str
+
+
+class ReplyKeyNumber(OfOrder):
+    key_number: str
+
+
+class RequestRedelivery(OfOrder):
+    charge_accepted: bool
+
+
+class ReportNotMine(OfOrder):
+    household_asked: bool
+
+
+class ReportMailRedirect(OfOrder):
+    pass
+
+
+class ChooseWishDate(OfOrder):
+    wish_date: str
+
+
+@dataclass(frozen=True)
+class KeyOrder:
+    """An order as its member sees it.
+
+    Attributes:
+        order: the store's part; nothing in lists, and while the store is silent.
+        wishes: days that may be chosen now.
+    """
+
+    case: Case
+    masked: str
+    story: Sequence[Entry]
+    outlook: Outlook
+    order: Order | None
+    wishes: Sequence[date]
+
+
+class Orders:
+    """A member's own orders, from our database; what neighbours add is left out while they are silent (RM-05)."""
+
+    def __init__(self, commands: Commands, vault: Vault, rooms: Rooms, store: Store, waiting: Waiting) -> None:
+        self._database = commands.database
+        self._clock = commands.clock
+        self._vault = vault
+        self._rooms = rooms
+        self._store = store
+        self._waiting = waiting
+
+    async def get(self, caller: Caller, order_id: str) -> KeyOrder:
+        """One order.
+
+        Raises:
+            NotFound: there is none, or it is another's (PR-15).
+        """
+        async with self._database.reading() as session:
+            case = own(await repository.get(session, order_id), caller)
+            story = await repository.story(session, [order_id])
+            masked = await self._vault.masked(session, [case.number_id])
+        resident, order = await asyncio.gather(self._rooms.resides(case.member_id, case.room_id), self._order(order_id))
+        return self._seen(case, masked, story[order_id], resident=resident, order=order)
+
+    async def page(self, caller: Caller, before: str, size: int) -> list[KeyOrder]:
+        """Orders, newest first (PR-16)."""
+        async with self._database.reading() as session:
+            cases = await repository.of_member(session, caller.name, before, size)
+            story = await repository.story(session, [case.order_id for case in cases])
+            masked = await self._vault.masked(session, [case.number_id for case in cases])
+        rooms = sorted({case.room_id for case in cases})
+        answers = await asyncio.gather(*(self._rooms.resides(caller.name, room_id) for room_id in rooms))
+        resides = dict(zip(rooms, answers, strict=True))
+        return [
+            self._seen(case, masked, story[case.order_id], resident=resides[case.room_id], order=None) for case in cases
+        ]
+
+    def _seen(
+        self, case: Case, masked: dict[str, str], story: Sequence[Entry], *, resident: bool, order: Order | None
+    ) -> KeyOrder:
+        now = self._clock.now()
+        given = Situation(
+            now=now,
+            resident=resident,
+            means_wanted=order is not None and order.means_wanted,
+            payer_awaited_until=order.payer_awaited_until if order else None,
+            promised_on=order.promised_on if order else None,
+        )
+        seen = outlook(case, given)
+        wishes = self._waiting.wishes(now) if Action.CHOOSE_WISH_DATE in seen.actions else []
+        return KeyOrder(case, masked.get(case.number_id or "", ERASED), story, seen, order, wishes)
+
+    async def _order(self, order_id: str) -> Order | None:
+        try:
+            return await self._store.order(order_id)
+        except Unavailable:
+            return None
+
+
+class Requests:
+    """What members ask. Who may act for the room is asked of rooms each time; reports need only the order (RM-05)."""
+
+    def __init__(self, commands: Commands, vault: Vault, making: Making, rooms: Rooms, waiting: Waiting) -> None:
+        self._commands = commands
+        self._vault = vault
+        self._making = making
+        self._rooms = rooms
+        self._waiting = waiting
+
+    async def reply(self, caller: Caller, asked: ReplyKeyNumber) -> None:
+        """The correct number, in answer to the question for it; against the deadline one side wins (SK-14).
+
+        Raises:
+            KeyNumberMalformed: it is no key number.
+            NumberNotAsked: too late, or nothing is asked.
+            RoomRefuses: the member may no longer act for the room.
+        """
+        number = KeyNumber.read(asked.key_number)
+        case = await self._own(caller, asked.order_id)
+        (await self._rooms.may_order_keys(case.member_id, case.room_id)).needed()
+
+        async def once(work: Work) -> None:
+            number_id = await self._vault.keep(work, asked.order_id, number, "member")
+
+            def decide(case: Case) -> Change:
+                admit(Action.REPLY_KEY_NUMBER, case, Situation(work.now, resident=True))
+                return give(number_id, work.now, self._waiting, case)
+
+            await change(work, asked.order_id, decide)
+            poke(work, asked.order_id)
+
+        await self._commands.run(caller, asked, _NOTHING, once)
+
+    async def redeliver(self, caller: Caller, asked: RequestRedelivery) -> None:
+        """Once more to the address of the lease, 935 yen on delivery (SK-34, SK-36).
+
+        Raises:
+            InvalidField: the charge is not agreed to.
+            RedeliveryNotPossible: the parcel is not there, or the month is over.
+            RoomRefuses: the lease has ended, or the member was removed.
+        """
+        if not asked.charge_accepted:
+            raise _wrong("charge_accepted", "redelivery-charge-not-accepted", charge=self._charge)
+        case = await self._own(caller, asked.order_id)
+        (await self._rooms.may_order_keys(case.member_id, case.room_id)).needed()
+
+        def decide(now: datetime, case: Case) -> Change:
+            admit(Action.REQUEST_REDELIVERY, case, Situation(now, resident=True))
+            return redelivery_asked(case, self._charge)
+
+        await self._change(caller, asked, decide)
+
+    async def not_mine(self, caller: Caller, asked: ReportNotMine) -> None:
+        """Nobody of theirs ordered it: frozen at once, and everything back while no key is cut (SK-30).
+
+        Raises:
+            InvalidField: the household was not asked (ST-37).
+            AlreadyReported: it was, or the order is over.
+        """
+        if not asked.household_asked:
+            raise _wrong("household_asked", "household-not-asked")
+        await self._own(caller, asked.order_id)
+        await self._change(caller, asked, _reported_not_mine)
+        await self._stop_at_maker(asked.order_id)
+
+    async def mail_redirect(self, caller: Caller, asked: ReportMailRedirect) -> None:
+        """Mail goes elsewhere, or somebody else is to receive: frozen before the post has it, an alarm after (SK-37).
+
+        Raises:
+            AlreadyReported: it was, or the order is over.
+        """
+        await self._own(caller, asked.order_id)
+        await self._change(caller, asked, _reported_redirect)
+        await self._stop_at_maker(asked.order_id)
+
+    async def choose_wish(self, caller: Caller, asked: ChooseWishDate) -> None:
+        """Another day, or none, when the first has passed before dispatch (SK-25).
+
+        Raises:
+            InvalidField: it is no day that is offered.
+            WishNotAsked: none is asked for.
+            RoomRefuses: the member may no longer act for the room.
+        """
+        wish = _day(asked.wish_date)
+        case = await self._own(caller, asked.order_id)
+        (await self._rooms.may_order_keys(case.member_id, case.room_id)).needed()
+
+        def decide(now: datetime, case: Case) -> Change:
+            admit(Action.CHOOSE_WISH_DATE, case, Situation(now, resident=True))
+            if wish is not None and wish not in self._waiting.wishes(now):
+                raise _wrong("wish_date", "wish-date-not-offered")
+            chosen = {"wish_date": wish, "wish_asked": False, "deadline": None}
+            told = "wish-date-chosen" if wish else "goes-without-wish"
+            params = {"wish_date": wish.isoformat()} if wish else {}
+            return Change(Cause.NOTED, State.READY, set=chosen, told=told, params=params)
+
+        await self._change(caller, asked, decide)
+
+    async def cancel(self, caller: Caller, order_id: str) -> None:
+        """Always refused (SK-30).
+
+        Raises:
+            CancellationNotPossible: with the reason.
+            NotFound: not the caller's.
+        """
+        await self._own(caller, order_id)
+        raise CancellationNotPossible
+
+    @property
+    def _charge(self) -> int:
+        return self._waiting.rules.redelivery_charge
+
+    async def _own(self, caller: Caller, order_id: str) -> Case:
+        async with self._commands.database.reading() as session:
+            return own(await repository.get(session, order_id), caller)
+
+    async def _change(self, caller: Caller, asked: OfOrder, decide: Callable[[datetime, Case], Change]) -> None:
+        async def once(work: Work) -> None:
+            await change(work, asked.order_id, lambda case: decide(work.now, case))
+            poke(work, asked.order_id)
+
+        await self._commands.run(caller, asked, _NOTHING, once)
+
+    async def _stop_at_maker(self, order_id: str) -> None:
+        """At once if the maker can be reached; what is left open is carried later."""
+        await _if_possible(self._making.carry_out(order_id), order_id)
+
+
+async def _if_possible(work: Awaitable[Any], order_id: str) -> None:
+    try:
+        await work
+    except RuumError as failure:
+        _log.warning("the maker hears of it later", order_id=order_id, code=failure.code)
+
+
+def own(case: Case | None, caller: Caller) -> Case:
+    """A member's own order, once it is more than a draft.
+
+    Raises:
+        NotFound: else (PR-15).
+    """
+    if case is None or case.state == State.DRAFT:
+        raise NotFound
+    return case.own(caller.name)
+
+
+def redelivery_asked(case: Case, charge: int) -> Change:
+    """One more redelivery, each with its own charge (SK-35)."""
+    ordinal = case.redelivery + 1
+    return Change(
+        Cause.REDELIVERY_REQUESTED,
+        State.REDELIVERY_REQUESTED,
+        set={"redelivery": ordinal},
+        told="redelivery-requested",
+        params={"charge": str(charge)},
+        fact=RedeliveryAccepted,
+        says={"redelivery": ordinal, "charge": charge},
+    )
+
+
+def _reported_not_mine(now: datetime, case: Case) -> Change:
+    admit(Action.REPORT_NOT_MINE, case, Situation(now, resident=False))
+    noted = {"frozen": True, "not_mine_at": now, "reason": NOT_MINE}
+    if case.state in {State.CHECKING, State.NUMBER_ASKED, State.ACCEPTED, State.MAKING}:
+        return Change(Cause.REPORTED, State.CANCELLING, set=noted, told=NOT_MINE)
+    return _held(case, NOT_MINE, noted) or Change(
+        Cause.NOTED, case.state, set={**noted, "needs_operator": NOT_MINE}, told=NOT_MINE
+    )
+
+
+def _reported_redirect(now: datetime, case: Case) -> Change:
+    admit(Action.REPORT_MAIL_REDIRECT, case, Situation(now, resident=False))
+    noted = {"redirect_at": now, "reason": REDIRECT}
+    if case.state in _BEFORE_DISPATCH:
+        return Change(Cause.NOTED, case.state, set={**noted, "frozen": True}, told=REDIRECT)
+    return _held(case, REDIRECT, {**noted, "frozen": True}) or Change(
+        Cause.NOTED,
+        case.state,
+        set={**noted, "needs_operator": REDIRECT},
+        told=REDIRECT,
+        fact=MailRedirectAlarm,
+    )
+
+
+def _held(case: Case, reason: str, noted: dict[str, Any]) -> Change | None:
+    """Stopped, where no carrier has the parcel yet; also at the maker, if it was told to let it go."""
+    if case.state not in _STOPPABLE or (case.state == State.REDELIVERING and case.on_its_way):
+        return None
+    told_to_go = case.state in {State.RELEASED, State.REDELIVERING}
+    if case.state == State.REDELIVERING:
+        noted = {**noted, "stopped_from": State.REDELIVERY_REQUESTED}
+    held = stop(case, reason, Cause.REPORTED)
+    return replace(
+        held,
+        set={**held.set, **noted},
+        told=reason,
+        asks=Verb.STOP if told_to_go else None,
+        withdraws=(Verb.RELEASE, Verb.REDELIVER) if told_to_go else (),
+    )
+
+
+def _day(written: str) -> date | None:
+    try:
+        return date.fromisoformat(written) if written else None
+    except ValueError:
+        raise _wrong("wish_date", "wish-date-not-offered") from None
+
+
+def _wrong(field: str, code: str, **params: str | int) -> InvalidField:
+    return InvalidField(field=field, violations=[Violation(field, code, params)])

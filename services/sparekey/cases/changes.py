@@ -1,0 +1,123 @@
+"""How a case changes: somebody decides from what they read, and a conditional UPDATE decides who was first (PR-06)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from services.chassis.errors import NotFound
+from services.chassis.events import ProcessLine
+from services.chassis.idempotency import Work
+from services.sparekey.cases import repository
+from services.sparekey.cases.events import OfOrder
+from services.sparekey.cases.models import Case, Entry
+from services.sparekey.cases.transitions import Cause, State, TransitionImpossible, leads
+from services.sparekey.cases.waiting import NOTHING
+from services.sparekey.making import repository as making
+from services.sparekey.making.models import Call, Verb
+
+PROCESS = "sparekey-order"
+POKE = "case_changed"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to become of a case.
+
+    Attributes:
+        to: the state it enters; where it stays, what it waits for stays too, but for what `set` says.
+        set: columns.
+        told: line of the timeline, with its parameters: days, instants and ids only.
+        at: when it happened, where that is not now.
+        fact: an event's class, and what it says beyond order and member.
+        asks: what the maker is to be asked because of it; one question for each version of a case.
+        withdraws: what it is not to be asked any more.
+    """
+
+    cause: Cause
+    to: State
+    set: Mapping[str, Any] = field(default_factory=dict)
+    told: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    at: datetime | None = None
+    fact: type[OfOrder] | None = None
+    says: Mapping[str, Any] = field(default_factory=dict)
+    asks: Verb | None = None
+    withdraws: tuple[Verb, ...] = ()
+
+
+Decide = Callable[[Case], Change | None]
+
+
+async def read(work: Work, order_id: str) -> Case:
+    """The case as it is.
+
+    Raises:
+        NotFound: there is none.
+    """
+    case = await repository.get(work.tx, order_id)
+    if case is None:
+        raise NotFound
+    return case
+
+
+async def change(work: Work, order_id: str, decide: Decide) -> Case:
+    """Changes a case as `decide` says of it; whoever comes second decides anew from what the first has left.
+
+    What `decide` raises, this raises; where it answers nothing, nothing is changed.
+
+    Raises:
+        NotFound: there is no such case.
+        TransitionImpossible: the table of transitions does not have it.
+    """
+    while True:
+        case = await read(work, order_id)
+        change = decide(case)
+        if change is None:
+            return case
+        moved = await _moved(work, case, change)
+        if moved is not None:
+            return moved
+
+
+async def _moved(work: Work, case: Case, change: Change) -> Case | None:
+    if not leads(case.state, change.cause, change.to):
+        raise TransitionImpossible(state=case.state)
+    entering = {} if change.to == case.state else {**NOTHING, "state": change.to, "entered_at": work.now}
+    moved = await repository.move(work.tx, case, {**entering, **change.set, "touched_at": work.now})
+    if moved is not None:
+        await _tell(work, moved, change)
+        await _ask(work, moved, change)
+    return moved
+
+
+async def _tell(work: Work, case: Case, change: Change) -> None:
+    if change.told:
+        entry = Entry.make(
+            order_id=case.order_id, code=change.told, at=change.at or work.now, params=dict(change.params)
+        )
+        await repository.tell(work.tx, [entry])
+    if change.fact is not None:
+        said = {"aggregate_id": case.order_id, "order_id": case.order_id, "member_id": case.member_id}
+        work.tell(change.fact.model_validate(said | dict(change.says)))
+
+
+async def _ask(work: Work, case: Case, change: Change) -> None:
+    if change.withdraws:
+        await making.withdraw(work.tx, case.order_id, change.withdraws, work.now)
+    if change.asks is not None:
+        call = Call.make(
+            key=f"{case.order_id}/{change.asks}/{case.version}",
+            order_id=case.order_id,
+            verb=change.asks,
+            ordinal=case.version,
+            opened_at=work.now,
+        )
+        await making.open_call(work.tx, call)
+
+
+def poke(work: Work, order_id: str) -> None:
+    """Has the order's process look at the case again, after a change that it did not ask for."""
+    work.run(ProcessLine(process=PROCESS, key=order_id, action=POKE))

@@ -1,0 +1,340 @@
+"""The steps of the order's process, each by the state in which the case stands (SK-…, PR-06)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from pydantic import TypeAdapter
+
+from services.chassis.caller import Caller
+from services.chassis.errors import NotFound
+from services.chassis.idempotency import Command, Commands, Work
+from services.chassis.jst import jst_date
+from services.sparekey.cases import repository
+from services.sparekey.cases.changes import Change, change
+from services.sparekey.cases.events import KeyDestroyed, KeyOrderCancelled, OfOrder, ReminderDue, WishDatePassed
+from services.sparekey.cases.models import Case
+from services.sparekey.cases.transitions import Cause, State, TransitionImpossible
+from services.sparekey.cases.waiting import Waiting
+from services.sparekey.making import repository as calls
+from services.sparekey.making.domain import NOT_CONFIRMED, Making, stop
+from services.sparekey.making.models import Call, Verb
+from services.sparekey.ports import Permission, Rooms
+
+STORAGE_ENDED = "storage-ended"
+_NOTHING = TypeAdapter(None)
+
+
+class Step(Command):
+    """One step on one case; every step answers with the case as it is afterwards."""
+
+    order_id: str
+
+
+class RequestCheck(Step):
+    check_round: int
+
+
+class ExpireIfWaiting(Step):
+    pass
+
+
+class OrderKeys(Step):
+    pass
+
+
+class CheckDispatch(Step):
+    pass
+
+
+class ReleaseDispatch(Step):
+    pass
+
+
+class DispatchRedelivery(Step):
+    redelivery: int
+
+
+class StopAtMaker(Step):
+    pass
+
+
+class RemindMember(Step):
+    reminder: str
+    days: int
+    redelivery: int
+
+
+class CloseCase(Step):
+    state: State
+    reason: str
+
+
+class CallOperator(Step):
+    problem: str
+
+
+class Steps:
+    """What the process asks for. A step that comes late or again changes nothing."""
+
+    def __init__(self, commands: Commands, making: Making, rooms: Rooms, waiting: Waiting) -> None:
+        self._commands = commands
+        self._making = making
+        self._rooms = rooms
+        self._waiting = waiting
+        self._rules = waiting.rules
+
+    async def case(self, order_id: str) -> Case:
+        """The case as it is.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._commands.database.reading() as session:
+            case = await repository.get(session, order_id)
+        if case is None:
+            raise NotFound
+        return case
+
+    async def _change(self, caller: Caller, step: Step, decide: Callable[[datetime, Case], Change | None]) -> Case:
+        async def once(work: Work) -> None:
+            await change(work, step.order_id, partial(decide, work.now))
+
+        await self._commands.run(caller, step, _NOTHING, once)
+        return await self.case(step.order_id)
+
+    async def request_check(self, caller: Caller, step: RequestCheck) -> Case:
+        """Has the maker look the number of this round up; its answer comes by webhook (SK-13).
+
+        Raises:
+            MakerAway: to be asked again (SK-15).
+        """
+
+        async def once(work: Work) -> None:
+            case = await repository.get(work.tx, step.order_id)
+            if case and case.state == State.CHECKING and case.check_round == step.check_round:
+                call = Call.make(
+                    key=f"{step.order_id}/{Verb.CHECK}/{step.check_round}",
+                    order_id=step.order_id,
+                    verb=Verb.CHECK,
+                    ordinal=step.check_round,
+                    number_id=case.number_id,
+                    opened_at=work.now,
+                )
+                await calls.open_call(work.tx, call)
+
+        await self._commands.run(caller, step, _NOTHING, once)
+        await self._making.carry_out(step.order_id)
+        return await self.case(step.order_id)
+
+    async def expire(self, caller: Caller, step: ExpireIfWaiting) -> Case:
+        """The timer asks whether the time is up; whoever acted before it has won (PR-06)."""
+        return await self._change(caller, step, self._expired)
+
+    def _expired(self, now: datetime, case: Case) -> Change | None:
+        if case.deadline is None or now < case.deadline:
+            return None
+        if case.state == State.NUMBER_ASKED:
+            over = {"reason": NOT_CONFIRMED}
+            return Change(Cause.TIME_UP, State.CANCELLING, set=over, told="key-number-not-confirmed")
+        if case.state == State.RETURNED:
+            return Change(Cause.TIME_UP, State.DESTROYED, set={"reason": STORAGE_ENDED}, told="storage-ended")
+        if case.state == State.READY and case.wish_asked:
+            without = {"deadline": None, "wish_date": None, "wish_asked": False}
+            return Change(Cause.TIME_UP, State.READY, set=without, told="goes-without-wish")
+        if case.state in {State.READY, State.ABSENT}:
+            told = "post-hold-ended" if case.state == State.ABSENT else ""
+            return Change(Cause.TIME_UP, case.state, set={"deadline": None}, told=told)
+        return None
+
+    async def order_keys(self, caller: Caller, step: OrderKeys) -> Case:
+        """Has the maker make the keys, or make them again (SK-35, SK-41).
+
+        Raises:
+            MakerAway: to be asked again.
+            MakerRefused: the case waits for an operator.
+        """
+
+        def decide(now: datetime, case: Case) -> Change | None:
+            if case.state != State.ACCEPTED:
+                return None
+            return Change(
+                Cause.KEYS_ORDERED,
+                State.MAKING,
+                set={"making": case.making + 1, **self._waiting.for_making(case.promised_on, now)},
+                told="keys-remade" if case.making else "keys-ordered",
+                asks=Verb.REMAKE if case.making else Verb.ORDER,
+            )
+
+        await self._change(caller, step, decide)
+        await self._making.carry_out(step.order_id)
+        return await self.case(step.order_id)
+
+    async def check_dispatch(self, caller: Caller, step: CheckDispatch) -> Case:
+        """A fresh look at lease and membership, and at the wished day, before the key may leave (SK-05, SK-25).
+
+        Raises:
+            Unavailable: rooms cannot answer; nothing leaves meanwhile.
+        """
+        case = await self.case(step.order_id)
+        permission = await self._rooms.may_order_keys(case.member_id, case.room_id)
+        return await self._change(caller, step, partial(self._looked_at, permission))
+
+    def _looked_at(self, permission: Permission, now: datetime, case: Case) -> Change | None:
+        if case.state != State.READY:
+            return None
+        if case.frozen:
+            return stop(case, case.reason)
+        if not permission.allowed:
+            return stop(case, permission.refusal)
+        if case.wish_date is not None:
+            leaves_at = self._waiting.leaves_at(case.wish_date)
+            if case.wish_asked or jst_date(now) > jst_date(leaves_at):
+                return None if case.wish_asked else self._asks_for_wish(now)
+            if now < leaves_at:
+                waits = Change(Cause.NOTED, State.READY, set={"deadline": leaves_at})
+                return None if case.deadline == leaves_at else waits
+        patience = self._waiting.silence(now, self._rules.payment_business_days)
+        return Change(Cause.CLEARED, State.CLEARED, set=patience)
+
+    def _asks_for_wish(self, now: datetime) -> Change:
+        asked = {"wish_asked": True, **self._waiting.for_wish(now)}
+        return Change(Cause.NOTED, State.READY, set=asked, told="wish-date-passed", fact=WishDatePassed)
+
+    async def release(self, caller: Caller, step: ReleaseDispatch) -> Case:
+        """Lets the key go to the lease's address; lease and membership are looked at right before (SK-05, SK-38).
+
+        Raises:
+            MakerAway: our release stands and is carried to the maker again.
+            MakerRefused: the case waits for an operator.
+        """
+
+        def decide(now: datetime, case: Case) -> Change | None:
+            if case.state != State.CLEARED:
+                return None
+            if case.frozen:
+                return stop(case, case.reason)
+            gone = {"tracking_number": "", "carrier": ""}
+            patience = self._waiting.silence(now, self._rules.release_business_days)
+            return Change(
+                Cause.RELEASED,
+                State.RELEASED,
+                set={**gone, **patience},
+                told="dispatch-released",
+                asks=Verb.RELEASE,
+            )
+
+        await self._change(caller, step, decide)
+        await self._making.carry_out(step.order_id)
+        return await self.case(step.order_id)
+
+    async def redeliver(self, caller: Caller, step: DispatchRedelivery) -> Case:
+        """Lets the key go once more, or has it made again when the maker has destroyed it meanwhile (SK-34…SK-36).
+
+        Raises:
+            MakerAway, MakerRefused: as `release`.
+        """
+
+        def decide(now: datetime, case: Case) -> Change | None:
+            if case.state != State.REDELIVERY_REQUESTED or case.redelivery != step.redelivery:
+                return None
+            if case.frozen:
+                return stop(case, case.reason)
+            if case.destroyed_on is not None:
+                return remade_free()
+            gone = {"tracking_number": "", "carrier": "", "absent_since": None}
+            return Change(
+                Cause.REDELIVERY_BEGUN,
+                State.REDELIVERING,
+                set={**gone, **self._waiting.for_scan(now)},
+                told="redelivery-arranged",
+                asks=Verb.REDELIVER,
+            )
+
+        await self._change(caller, step, decide)
+        await self._making.carry_out(step.order_id)
+        return await self.case(step.order_id)
+
+    async def stop(self, caller: Caller, step: StopAtMaker) -> Case:
+        """Tells the maker that the order is off, where it has ever heard of it (SK-13, SK-30).
+
+        Raises:
+            MakerAway: to be asked again.
+        """
+        async with self._commands.database.reading() as session:
+            heard = await calls.ever(session, step.order_id, Verb.CHECK)
+
+        def decide(_now: datetime, case: Case) -> Change | None:
+            off = case.state == State.CANCELLING and heard
+            return Change(Cause.NOTED, State.CANCELLING, asks=Verb.STOP) if off else None
+
+        await self._change(caller, step, decide)
+        await self._making.carry_out(step.order_id)
+        return await self.case(step.order_id)
+
+    async def remind(self, caller: Caller, step: RemindMember) -> Case:
+        """Tells the member once what is due, and notes what is due next (SK-32, SK-34)."""
+        given = (step.reminder, step.days, step.redelivery)
+
+        def decide(now: datetime, case: Case) -> Change | None:
+            due = (case.reminder, case.reminder_days, case.redelivery)
+            if due != given or case.remind_at is None or now < case.remind_at:
+                return None
+            return Change(
+                Cause.NOTED,
+                case.state,
+                set=self._waiting.after_reminder(case, now),
+                told=f"reminded-{step.reminder}",
+                params={"days": str(step.days)},
+                fact=ReminderDue,
+                says={"reminder": step.reminder, "days": step.days, "deadline": case.deadline},
+            )
+
+        return await self._change(caller, step, decide)
+
+    async def close(self, caller: Caller, step: CloseCase) -> Case:
+        """The case ends; its key numbers are erased later (SK-12).
+
+        Raises:
+            TransitionImpossible: the case does not stand where it could end like this.
+        """
+
+        def decide(now: datetime, case: Case) -> Change | None:
+            if case.ended:
+                return None
+            ended = {State.CANCELLED: State.CANCELLING}.get(step.state, step.state)
+            if case.state != ended:
+                raise TransitionImpossible(state=case.state)
+            reason = case.reason or step.reason
+            facts: dict[State, type[OfOrder]] = {
+                State.CANCELLED: KeyOrderCancelled,
+                State.DESTROYED: KeyDestroyed,
+            }
+            return Change(
+                Cause.CLOSED,
+                step.state,
+                set={"ended_at": now, "reason": reason},
+                told="" if step.state == State.HANDED_OVER else f"order-{step.state}",
+                fact=facts.get(step.state),
+                says={"reason": reason},
+            )
+
+        return await self._change(caller, step, decide)
+
+    async def call_operator(self, caller: Caller, step: CallOperator) -> Case:
+        """A person must look, unless word has come meanwhile (OP-04, OP-06)."""
+
+        def decide(now: datetime, case: Case) -> Change | None:
+            if case.needs_operator or case.ended or (case.patience_until and now < case.patience_until):
+                return None
+            return Change(Cause.NOTED, case.state, set={"needs_operator": step.problem, "patience_until": None})
+
+        return await self._change(caller, step, decide)
+
+
+def remade_free() -> Change:
+    """The maker destroyed what somebody still had a right to: it is made again, free of charge (SK-35)."""
+    again = {"remade_free": True, "destroyed_on": None, "tracking_number": "", "carrier": ""}
+    return Change(Cause.REMADE, State.ACCEPTED, set=again, told="key-made-again")

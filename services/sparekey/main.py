@@ -1,0 +1,106 @@
+"""Wires the spare-key service by hand, then serves it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ruum.sparekey.v1 import events_pb2, sparekey_pb2
+from ruum.sparekey.v1.sparekey_pb2_grpc import add_SparekeyServiceServicer_to_server
+from services.chassis import processes
+from services.chassis.clock import Clock
+from services.chassis.events import ProcessLine, Relay
+from services.chassis.foundation import Foundation
+from services.chassis.idempotency import Commands
+from services.chassis.processes import Process, ProcessStarter
+from services.chassis.sealing import MasterKeys
+from services.chassis.settings import load
+from services.sparekey.actions.domain import Orders, Requests
+from services.sparekey.cases.changes import PROCESS
+from services.sparekey.cases.domain import Steps
+from services.sparekey.cases.waiting import Waiting
+from services.sparekey.clients.rooms import GrpcRooms
+from services.sparekey.clients.store import GrpcStore
+from services.sparekey.desk.domain import Desk
+from services.sparekey.drafts.domain import Drafts
+from services.sparekey.making.domain import Making
+from services.sparekey.models import inbox, outbox, requests
+from services.sparekey.numbers.domain import Vault
+from services.sparekey.partners.maker import HttpMaker
+from services.sparekey.partners.webhooks import SignedMail
+from services.sparekey.placing.domain import Placings
+from services.sparekey.ports import Maker, Processes, Rooms, Store
+from services.sparekey.processes import KeyProcesses
+from services.sparekey.servicer import Domain, SparekeyServicer
+from services.sparekey.settings import Settings
+from services.sparekey.words.domain import Words
+from services.sparekey.words.ports import Mail
+from workflows.sparekey_order.contract import TASK_QUEUE, WORKFLOW
+
+
+def wired(
+    commands: Commands,
+    master_keys: MasterKeys,
+    waiting: Waiting,
+    rooms: Rooms,
+    store: Store,
+    maker: Maker,
+    order_processes: Processes,
+    mail: Mail,
+) -> tuple[Domain, Making]:
+    """The domain, and what carries its open calls to the maker."""
+    vault = Vault(commands, master_keys, waiting.rules.number_kept_days)
+    making = Making(commands, vault, maker, rooms, store, waiting)
+    domain = Domain(
+        rules=waiting.rules,
+        vault=vault,
+        drafts=Drafts(commands, vault, rooms, store, waiting.rules),
+        placings=Placings(commands, vault, rooms, store, order_processes, waiting),
+        orders=Orders(commands, vault, rooms, store, waiting),
+        requests=Requests(commands, vault, making, rooms, waiting),
+        steps=Steps(commands, making, rooms, waiting),
+        words=Words(commands, mail, vault, making.verdicts, waiting),
+        desk=Desk(commands, vault, making, rooms, waiting),
+    )
+    return domain, making
+
+
+async def serve() -> None:
+    """Serves until SIGTERM or Ctrl-C."""
+    settings = load(Settings)
+    foundation = Foundation("sparekey", settings, events_pb2, (requests, outbox, inbox))
+    clock, commands = foundation.clock, foundation.commands
+    temporal = await processes.client(settings.temporal_address, settings.temporal_namespace)
+    maker = HttpMaker(settings.maker_url, settings.maker_secret.get_secret_value())
+    domain, making = wired(
+        commands,
+        MasterKeys(settings.master_keys_file),
+        Waiting(settings, settings.calendar()),
+        GrpcRooms(foundation.channel(settings.rooms_address, "rooms"), clock),
+        GrpcStore(foundation.channel(settings.store_address, "store")),
+        maker,
+        KeyProcesses(temporal, clock),
+        _mail(settings, clock),
+    )
+
+    async def begins(line: ProcessLine) -> None:
+        await domain.placings.press_on(line.key, int(line.arguments["attempt"]))
+
+    order = {PROCESS: Process(WORKFLOW, TASK_QUEUE, begins=begins)}
+    starter = ProcessStarter(temporal, order, foundation.database, foundation.outbox, clock)
+    server = foundation.server([sparekey_pb2.DESCRIPTOR.services_by_name["SparekeyService"]])
+    add_SparekeyServiceServicer_to_server(SparekeyServicer(domain), server.grpc)
+    server.beside(Relay(foundation.database, foundation.outbox, "process", starter).run)
+    server.beside(partial(making.sweep, settings.sweep_every, settings.sweep_after))
+    await foundation.publish(server)
+    await server.serve()
+    await maker.close()
+    await foundation.close()
+
+
+def _mail(settings: Settings, clock: Clock) -> SignedMail:
+    secrets = {
+        "maker": settings.maker_webhook_secret,
+        "post": settings.post_webhook_secret,
+        "carrier": settings.carrier_webhook_secret,
+    }
+    return SignedMail({partner: secret.get_secret_value() for partner, secret in secrets.items()}, clock)

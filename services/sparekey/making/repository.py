@@ -1,0 +1,100 @@
+"""Statements on calls to the maker and its look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.sparekey.cases.models import Case
+from services.sparekey.making.models import Call, MakerCheck, Outcome, Verb
+
+calls, checks, cases = Call.table(), MakerCheck.table(), Case.table()
+
+_DOUBLED_AT_MOST = 10
+
+
+async def open_call(tx: AsyncSession, call: Call) -> None:
+    """Notes what is to be asked; a repeat changes nothing."""
+    await tx.execute(insert(calls).values(call.model_dump()).on_conflict_do_nothing())
+
+
+async def open_calls(session: AsyncSession, order_id: str) -> Sequence[Call]:
+    """What the maker has still to be asked for an order, oldest first."""
+    found = sa.select(Call).where(col(Call.order_id) == order_id, col(Call.settled_at).is_(None))
+    return (await session.scalars(found.order_by(col(Call.opened_at), col(Call.ordinal)))).all()
+
+
+async def left_open(session: AsyncSession, now: datetime, after: timedelta, limit: int) -> Sequence[str]:
+    """Orders with calls that are open for so long, and twice as long for each try, the oldest first."""
+    longer = sa.func.power(2, sa.func.least(calls.c.tries, _DOUBLED_AT_MOST))
+    due = calls.c.opened_at + sa.literal(after) * longer <= now
+    found = (
+        sa.select(calls.c.order_id)
+        .where(calls.c.settled_at.is_(None), due)
+        .group_by(calls.c.order_id)
+        .order_by(sa.func.min(calls.c.opened_at))
+        .limit(limit)
+    )
+    return (await session.scalars(found)).all()
+
+
+async def settle(tx: AsyncSession, key: str, outcome: Outcome, now: datetime, problem: str = "") -> bool:
+    """Returns false when it was settled before."""
+    waiting = sa.and_(calls.c.key == key, calls.c.settled_at.is_(None))
+    settled = {"settled_at": now, "outcome": outcome, "problem": problem, "asking_until": None}
+    done = sa.update(calls).where(waiting).values(settled).returning(calls.c.key)
+    return (await tx.execute(done)).first() is not None
+
+
+async def claim(tx: AsyncSession, call: Call, seconds: int) -> bool:
+    """Whether this call may be asked now: it is open, and no other of the order is being asked."""
+    turn = sa.select(cases.c.order_id).where(cases.c.order_id == call.order_id).with_for_update()
+    await tx.execute(turn)
+    other = calls.alias()
+    asked = sa.exists().where(other.c.order_id == call.order_id, other.c.asking_until > sa.func.now())
+    free = (calls.c.key == call.key, calls.c.settled_at.is_(None), ~asked)
+    until = sa.func.now() + sa.text(f"interval '{seconds} seconds'")
+    claimed = sa.update(calls).where(*free).values(asking_until=until).returning(calls.c.key)
+    return (await tx.execute(claimed)).first() is not None
+
+
+async def tried(tx: AsyncSession, key: str, problem: str) -> None:
+    again = {"tries": calls.c.tries + 1, "problem": problem, "asking_until": None}
+    await tx.execute(sa.update(calls).where(calls.c.key == key).values(again))
+
+
+async def withdraw(tx: AsyncSession, order_id: str, verbs: Sequence[Verb], now: datetime) -> None:
+    """These are not to be asked any more."""
+    waiting = (calls.c.order_id == order_id, calls.c.verb.in_(verbs), calls.c.settled_at.is_(None))
+    await tx.execute(sa.update(calls).where(*waiting).values(settled_at=now, outcome=Outcome.WITHDRAWN))
+
+
+async def ever(session: AsyncSession, order_id: str, verb: Verb) -> bool:
+    """Whether the maker was, or may have been, asked this for the order."""
+    return bool(await session.scalar(sa.select(sa.exists().where(calls.c.order_id == order_id, calls.c.verb == verb))))
+
+
+async def learn(tx: AsyncSession, check_id: str, order_id: str, **known: Any) -> None:
+    """Adds to what is known of a look-up; what was known before stays."""
+    new = insert(checks).values(check_id=check_id, order_id=order_id, **{"result": ""} | known)
+    kept: dict[str, Any] = {
+        name: sa.func.coalesce(sa.func.nullif(checks.c[name], "") if name == "result" else checks.c[name], value)
+        for name, value in known.items()
+    }
+    # An update that changes nothing, so that two who learn of one check at once take turns.
+    turn = kept or {"order_id": checks.c.order_id}
+    await tx.execute(new.on_conflict_do_update(index_elements=["check_id"], set_=turn))
+
+
+async def check_of_round(tx: AsyncSession, order_id: str, check_round: int) -> MakerCheck | None:
+    found = sa.select(MakerCheck).where(
+        col(MakerCheck.order_id) == order_id, col(MakerCheck.check_round) == check_round
+    )
+    fresh = {"populate_existing": True}
+    return (await tx.scalars(found.limit(1), execution_options=fresh)).one_or_none()

@@ -1,0 +1,100 @@
+"""The key maker over HTTP (SK-51)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import httpx
+import structlog
+
+from services.sparekey.cases.models import Kind
+from services.sparekey.numbers.models import KeyNumber
+from services.sparekey.ports import Destination, MakerAway, MakerRefused, Ordered
+
+_log = structlog.get_logger()
+
+_PATIENCE = httpx.Timeout(10.0, connect=3.0)
+_LEFT_OPEN = frozenset({"idempotency_key_in_use"})
+_DONE = frozenset({"idempotency_key_reused"})
+
+
+class HttpMaker:
+    """The maker's API. What it may or may not have done is asked again under the same key."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        headers = {"authorization": f"Bearer {secret}"}
+        self._http = httpx.AsyncClient(base_url=url.rstrip("/"), headers=headers, timeout=_PATIENCE)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def check(self, key: str, order_id: str, number: KeyNumber, kind: Kind) -> str:
+        asked = {"order_ref": order_id, "key_number": number.plain, "kind": str(kind)}
+        return str((await self._post("/checks", key, asked))["check_id"])
+
+    async def order(self, key: str, order_id: str, number: KeyNumber, keys: Ordered, to: Destination) -> None:
+        asked = {
+            "order_ref": order_id,
+            "key_number": number.plain,
+            "kind": str(keys.kind),
+            "quantity": keys.quantity,
+            **({"building_code": keys.building_code} if keys.kind == Kind.IC else {}),
+            **_destination(to),
+        }
+        # Each order of ours is made once: one that exists is the one that we asked for.
+        await self._post("/orders", key, asked, fine={"order_exists"} | _DONE)
+
+    async def remake(self, key: str, order_id: str) -> None:
+        await self._post(f"/orders/{order_id}/remake", key, {})
+
+    async def release(self, key: str, order_id: str, to: Destination) -> None:
+        await self._post(f"/orders/{order_id}/release", key, _destination(to), fine=_DONE)
+
+    async def redeliver(self, key: str, order_id: str, to: Destination, charge: int) -> None:
+        asked = {**_destination(to), "charge_yen": charge}
+        await self._post(f"/orders/{order_id}/redelivery", key, asked, fine=_DONE)
+
+    async def stop(self, key: str, order_id: str) -> None:
+        fine = {"not_found", "already_dispatched", "wrong_state"}
+        await self._post(f"/orders/{order_id}/stop", key, {}, fine=fine)
+
+    async def _post(self, path: str, key: str, asked: Mapping[str, Any], fine: Collection[str] = ()) -> Any:
+        """What the maker answers, or nothing where it refuses with a code that is as good as done."""
+        try:
+            answer = await self._http.post(path, json=asked, headers={"idempotency-key": key})
+        except httpx.HTTPError as failure:
+            raise MakerAway from failure
+        if answer.is_success:
+            return answer.json()
+        code = _code(answer)
+        if code in fine:
+            return None
+        _log.warning("the maker did not do it", status=answer.status_code, code=code.replace("_", "-"))
+        if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR and code not in _LEFT_OPEN and _judged(answer):
+            raise MakerRefused(why=code.replace("_", "-"))
+        raise MakerAway
+
+
+def _judged(answer: httpx.Response) -> bool:
+    """Whether the answer is about what was asked, and not about us or the load."""
+    return answer.status_code in {
+        httpx.codes.BAD_REQUEST,
+        httpx.codes.NOT_FOUND,
+        httpx.codes.CONFLICT,
+        httpx.codes.UNPROCESSABLE_ENTITY,
+    }
+
+
+def _code(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"]["code"])
+    except (ValueError, KeyError, TypeError):
+        return "no-code"
+
+
+def _destination(to: Destination) -> dict[str, dict[str, str]]:
+    return {
+        "recipient": {name: value for name, value in to.recipient.items() if value},
+        "address": {name: value for name, value in to.address.items() if value},
+    }

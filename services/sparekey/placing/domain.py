@@ -1,0 +1,364 @@
+"""The confirmation page, placing the order, and what came of it (SK-26, SK-27, PO-13)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import BaseModel, TypeAdapter
+
+from services.chassis.caller import Caller
+from services.chassis.errors import Kind, NotFound, RemoteError, RuumError, Unavailable
+from services.chassis.events import ProcessLine
+from services.chassis.idempotency import Command, Commands, Work
+from services.sparekey.cases import repository
+from services.sparekey.cases.changes import PROCESS, Change, change, read
+from services.sparekey.cases.domain import Step
+from services.sparekey.cases.events import KeyOrdered
+from services.sparekey.cases.models import Case
+from services.sparekey.cases.transitions import Cause, State, TransitionImpossible
+from services.sparekey.cases.waiting import Waiting
+from services.sparekey.drafts import repository as drafts
+from services.sparekey.drafts.domain import Draft, DraftChanged, derived, own_draft, place_of
+from services.sparekey.numbers.domain import Vault
+from services.sparekey.numbers.models import KeyNumber
+from services.sparekey.placing import repository as placements
+from services.sparekey.placing.models import Placement
+from services.sparekey.ports import Answer, Placing, Processes, Rooms, Store
+
+_NOTHING = TypeAdapter(None)
+_GRACE_SECONDS = 10
+_PRESSED_FOR = timedelta(seconds=5)
+
+
+class KeyNumberMissing(RuumError):
+    """No key number was entered (SK-10)."""
+
+    kind = Kind.REFUSED
+    code = "key-number-missing"
+
+
+class TermsNotAgreed(RuumError):
+    """Terms and cancellation rules were not ticked as read (SK-26)."""
+
+    kind = Kind.REFUSED
+    code = "key-terms-not-agreed"
+
+
+class TermsOutdated(RuumError):
+    """Other terms hold now than those that were read (SK-26)."""
+
+    kind = Kind.REFUSED
+    code = "key-terms-outdated"
+
+
+class ReviewOutdated(RuumError):
+    """What was confirmed is not what would be ordered: number, order or lease have changed (SK-26)."""
+
+    kind = Kind.REFUSED
+    code = "key-review-outdated"
+
+
+class ReviewOrder(Command):
+    order_id: str
+    language: str
+
+
+class PlaceOrder(Command):
+    order_id: str
+    snapshot_hash: str
+    terms_version: str
+    cancellation_version: str
+    agreed: bool
+
+
+class ConfirmPlaced(Step):
+    pass
+
+
+class AbandonPlaced(Step):
+    """`attempt`: which try is undone; 0 is the present one."""
+
+    reason: str
+    attempt: int = 0
+
+
+class Began(BaseModel):
+    """Which try a request began."""
+
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Review:
+    """The confirmation page; `number` is shown whole to its owner, here and nowhere else (SK-11, SK-12)."""
+
+    draft: Draft
+    snapshot_hash: str
+    number: KeyNumber
+
+
+class Placings:
+    """Freezes, places, and settles."""
+
+    def __init__(
+        self,
+        commands: Commands,
+        vault: Vault,
+        rooms: Rooms,
+        store: Store,
+        processes: Processes,
+        waiting: Waiting,
+    ) -> None:
+        self._commands = commands
+        self._vault = vault
+        self._rooms = rooms
+        self._store = store
+        self._processes = processes
+        self._waiting = waiting
+        self._rules = waiting.rules
+
+    async def review(self, caller: Caller, asked: ReviewOrder) -> Review:
+        """The page to be read back, stored by the store as a hashed snapshot without the number itself (SK-26).
+
+        Raises:
+            NotFound, OrderBeingPlaced: no draft of the caller's.
+            KeyNumberMissing: first the number.
+            RoomRefuses: no keys for this member and room any more.
+            DraftChanged: it was changed while it was frozen.
+        """
+        case = own_draft(await self._find(asked.order_id), caller)
+        permission = (await self._rooms.may_order_keys(caller.name, case.room_id)).needed()
+        async with self._commands.database.reading() as session:
+            number = await self._vault.open(session, case.number_id)
+            if number is None or case.number_id is None:
+                raise KeyNumberMissing(field="key_number")
+            facts = _facts(case, await self._vault.digest(session, case.number_id))
+        snapshot = await self._store.snapshot(
+            derived(asked.request_id, caller, f"review/{case.version}"),
+            case.order_id,
+            caller.name,
+            facts,
+            asked.language,
+            permission.address,
+        )
+
+        async def once(work: Work) -> None:
+            frozen = {
+                "snapshot_hash": snapshot.hash,
+                "wish_date": snapshot.checkout.wish_date,
+                "touched_at": work.now,
+                **place_of(permission),
+            }
+            if not await drafts.edit_draft(work.tx, case, frozen):
+                raise DraftChanged
+
+        await self._commands.run(caller, asked, _NOTHING, once)
+        return Review(Draft(case, number, snapshot.checkout), snapshot.hash, number)
+
+    async def place(self, caller: Caller, asked: PlaceOrder) -> Answer:
+        """Places the order and says what came of it; of two tabs one places (PO-13).
+
+        Raises:
+            TermsNotAgreed, TermsOutdated, ReviewOutdated, KeyNumberMissing: before anything is taken.
+            RoomRefuses, NotFound, OrderBeingPlaced: as `review`.
+            RemoteError: a neighbour refused, by its own name; everything is free again.
+        """
+        self._ticked(asked)
+        case = await self._find(asked.order_id)
+        if case is None:
+            raise NotFound
+        case.own(caller.name)
+        permission, contractor_id = await asyncio.gather(
+            self._rooms.may_order_keys(caller.name, case.room_id), self._rooms.contractor(case.room_id)
+        )
+        lease_version = permission.needed().lease_version
+
+        async def once(work: Work) -> Began:
+            return await self._begin(work, asked, lease_version, contractor_id)
+
+        began = await self._commands.run(caller, asked, TypeAdapter(Began), once)
+        return await self._answer(asked.order_id, began.attempt)
+
+    def _ticked(self, asked: PlaceOrder) -> None:
+        if not asked.agreed:
+            raise TermsNotAgreed(field="agreed")
+        valid = (self._rules.terms_version, self._rules.cancellation_version)
+        if (asked.terms_version, asked.cancellation_version) != valid:
+            raise TermsOutdated(field="terms_version")
+
+    async def _begin(self, work: Work, asked: PlaceOrder, lease_version: int, contractor_id: str) -> Began:
+        other = contractor_id if contractor_id != work.caller.name else ""
+
+        def decide(case: Case) -> Change:
+            draft = own_draft(case, work.caller)
+            if draft.number_id is None:
+                raise KeyNumberMissing(field="key_number")
+            if draft.snapshot_hash != asked.snapshot_hash or draft.lease_version != lease_version:
+                raise ReviewOutdated(field="snapshot_hash")
+            tried = {"attempt": draft.attempt + 1, "contractor_id": other}
+            return Change(Cause.PLACED, State.PLACING, set=tried)
+
+        case = await change(work, asked.order_id, decide)
+        confirmed = asked.model_dump(include={"snapshot_hash", "terms_version", "cancellation_version"})
+        tried = Placement.make(order_id=case.order_id, attempt=case.attempt, agreed_at=work.now, **confirmed)
+        await placements.begin(work.tx, tried)
+        ids = {"order_id": case.order_id, "member_id": case.member_id, "room_id": case.room_id}
+        start = ProcessLine(
+            process=PROCESS,
+            key=case.order_id,
+            arguments={**ids, "attempt": case.attempt, **confirmed},
+            grace_seconds=_GRACE_SECONDS,
+        )
+        work.run(start)
+        return Began(attempt=case.attempt)
+
+    async def _answer(self, order_id: str, attempt: int) -> Answer:
+        """What came of a try, from our own book where it is settled, else from its process."""
+        async with self._commands.database.reading() as session:
+            placement = await placements.placement(session, order_id, attempt)
+            case = await repository.get(session, order_id)
+        if placement is None or case is None:
+            raise NotFound
+        if placement.outcome:
+            return _told(placement)
+        return await self._ask(case, placement, self._rules.place_patience)
+
+    async def _ask(self, case: Case, placement: Placement, patience: timedelta) -> Answer:
+        tried = Placing(
+            order_id=case.order_id,
+            member_id=case.member_id,
+            room_id=case.room_id,
+            attempt=placement.attempt,
+            snapshot_hash=placement.snapshot_hash,
+            terms_version=placement.terms_version,
+            cancellation_version=placement.cancellation_version,
+        )
+        try:
+            return await self._processes.place(tried, patience)
+        except RemoteError as refusal:
+            await self._note_refusal(case.order_id, placement.attempt, refusal.code)
+            raise
+
+    async def press_on(self, order_id: str, attempt: int) -> None:
+        """Makes sure that a try reaches its process, when the one who made it could not (OP-06).
+
+        Raises:
+            Unavailable: it is not known yet; to be asked again.
+        """
+        async with self._commands.database.reading() as session:
+            placement = await placements.placement(session, order_id, attempt)
+            case = await repository.get(session, order_id)
+        if placement is None or case is None or placement.outcome or case.state != State.PLACING:
+            return
+        try:
+            answer = await self._ask(case, placement, _PRESSED_FOR)
+        except RemoteError:
+            return
+        if answer.outcome == "pending":
+            raise Unavailable
+
+    async def _note_refusal(self, order_id: str, attempt: int, code: str) -> None:
+        now = self._commands.clock.now()
+        await self._commands.database.transact(
+            lambda tx: placements.settle(tx, order_id, attempt, "refused", now, code=code)
+        )
+
+    async def confirm(self, caller: Caller, step: ConfirmPlaced) -> Case:
+        """The order is placed: from here the key's case runs (SK-27, SK-28).
+
+        Raises:
+            TransitionImpossible: it is a draft again.
+        """
+        order = await self._store.order(step.order_id)
+
+        async def once(work: Work) -> None:
+            promised_on = order.promised_on or self._waiting.promise(work.now)
+
+            def decide(case: Case) -> Change | None:
+                if case.placed_at is not None:
+                    return None
+                begun = {"placed_at": work.now, "check_round": 1, "wish_date": order.wish_date}
+                return Change(
+                    Cause.CONFIRMED,
+                    State.CHECKING,
+                    set={**begun, "promised_on": promised_on, **self._waiting.for_check(work.now)},
+                    told="key-ordered",
+                    params={"promised_on": promised_on.isoformat()},
+                    fact=KeyOrdered,
+                    says={
+                        "room_id": case.room_id,
+                        "promised_dispatch_on": promised_on,
+                        "contractor_member_id": case.contractor_id,
+                    },
+                )
+
+            case = await change(work, step.order_id, decide)
+            await placements.settle(work.tx, case.order_id, case.attempt, "placed", work.now, number=order.order_number)
+
+        await self._commands.run(caller, step, _NOTHING, once)
+        return await self._case(step.order_id)
+
+    async def abandon(self, caller: Caller, step: AbandonPlaced) -> Case:
+        """The order was not placed: the draft is open again, for another means or another day (ST-23).
+
+        Done by where the case stands, since the process of another try may name its step alike.
+
+        Raises:
+            TransitionImpossible: the order was placed.
+        """
+
+        async def once(work: Work) -> None:
+            attempt = step.attempt or (await read(work, step.order_id)).attempt
+
+            def decide(case: Case) -> Change | None:
+                if case.state == State.DRAFT or case.attempt != attempt:
+                    return None
+                if case.state != State.PLACING:
+                    raise TransitionImpossible(state=case.state)
+                return Change(Cause.ABANDONED, State.DRAFT)
+
+            await change(work, step.order_id, decide)
+            await placements.settle(work.tx, step.order_id, attempt, "declined", work.now, code=step.reason)
+
+        case = await self._case(step.order_id)
+        of_try = {"request_id": f"{step.request_id}/{case.attempt}"} if not step.attempt else {}
+        if case.state != State.DRAFT:
+            await self._commands.run(caller, step.model_copy(update=of_try), _NOTHING, once)
+        return await self._case(step.order_id)
+
+    async def _find(self, order_id: str) -> Case | None:
+        async with self._commands.database.reading() as session:
+            return await repository.get(session, order_id)
+
+    async def _case(self, order_id: str) -> Case:
+        case = await self._find(order_id)
+        if case is None:
+            raise NotFound
+        return case
+
+
+def _told(placement: Placement) -> Answer:
+    if placement.outcome == "refused":
+        raise RemoteError(Kind.REFUSED, placement.code)
+    if placement.outcome == "placed":
+        return Answer("placed", order_number=placement.order_number)
+    return Answer("declined", decline_code=placement.code)
+
+
+def _facts(case: Case, digest: str) -> Mapping[str, str]:
+    """What the flow adds to the confirmation page: ids, versions and instants (SK-04, SK-08, SK-26)."""
+    facts = {
+        "key_kind": str(case.kind),
+        "key_number_reference": case.number_id or "",
+        "key_number_digest": digest,
+        "building_code": case.building_code,
+        "notices_version": case.notices_version,
+        "notices_language": case.notices_language,
+        "notices_agreed_at": case.notices_agreed_at.isoformat(),
+    }
+    if case.no_e_touch_agreed_at is not None:
+        facts["no_e_touch_acknowledged_at"] = case.no_e_touch_agreed_at.isoformat()
+    return facts

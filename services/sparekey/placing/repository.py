@@ -1,0 +1,32 @@
+"""Statements on tries of placing an order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.sparekey.placing.models import Placement
+
+placements = Placement.table()
+
+
+async def begin(tx: AsyncSession, placement: Placement) -> None:
+    await tx.execute(sa.insert(placements).values(placement.model_dump()))
+
+
+async def placement(session: AsyncSession, order_id: str, attempt: int) -> Placement | None:
+    found = sa.select(Placement).where(col(Placement.order_id) == order_id, col(Placement.attempt) == attempt)
+    return (await session.scalars(found)).one_or_none()
+
+
+async def settle(
+    tx: AsyncSession, order_id: str, attempt: int, outcome: str, now: datetime, *, code: str = "", number: str = ""
+) -> None:
+    """Notes what came of a try; a refusal says more than the decline that undid it."""
+    open_try = (placements.c.order_id == order_id, placements.c.attempt == attempt)
+    free = sa.or_(placements.c.outcome == "", sa.literal(outcome) == "refused")
+    settled = {"outcome": outcome, "code": code, "order_number": number, "settled_at": now}
+    await tx.execute(sa.update(placements).where(*open_try, free).values(settled))

@@ -1,0 +1,76 @@
+"""What the spare-key service is told, and the numbers of its rules."""
+
+from datetime import timedelta
+
+from pydantic import Field, SecretStr
+
+from services.chassis import settings
+from services.chassis.foundation import ContextSettings
+from services.chassis.settings import CalendarSettings, SealingSettings, TemporalSettings
+
+
+class Rules(settings.Settings):
+    """The numbers that the sources leave open."""
+
+    notices_version: str = Field(default="2026-04-01", max_length=32)
+    """Of the notices that must be read to their end (SK-08)."""
+    terms_version: str = Field(default="2026-04-01", min_length=1, max_length=32)
+    cancellation_version: str = Field(default="2026-04-01", min_length=1, max_length=32)
+    """With the terms' version, what must be ticked before an order is placed (SK-26)."""
+    key_quantity_max: int = Field(default=10, ge=1, le=10)
+    """Keys in one order (SK-06)."""
+    number_weeks: int = Field(default=1, ge=1)
+    """For a correct key number, from the day of the maker's mail (SK-13)."""
+    check_business_days: int = Field(default=3, ge=1)
+    """Of silence about a key number before an operator is called (SK-15)."""
+    dispatch_business_days: int = Field(default=7, ge=1)
+    """From the order, or from the confirmed number, to dispatch (SK-28)."""
+    payment_business_days: int = Field(default=3, ge=1)
+    """For another means of payment before an operator is called (SK-38)."""
+    release_business_days: int = Field(default=3, ge=1)
+    """From our release to the maker's dispatch before an operator is called (OP-06)."""
+    transit_days: int = Field(default=2, ge=0)
+    """From dispatch to delivery, for a wished date (SK-25)."""
+    wish_days_offered: int = Field(default=14, ge=1)
+    wish_business_days: int = Field(default=3, ge=1)
+    """For another wish when the first has passed; then the key goes without one (SK-25)."""
+    hold_days: int = Field(default=7, ge=1)
+    """At the post after an absence (SK-32)."""
+    hold_reminders: tuple[int, ...] = (1, 4, 6)
+    """Days after the absence."""
+    hold_overdue_days: int = Field(default=14, ge=1)
+    """After the hold without a word, until an operator is called (OP-06)."""
+    scan_days: int = Field(default=14, ge=1)
+    """Without a scan, until a tracer is asked for (SK-41)."""
+    storage_months: int = Field(default=1, ge=1)
+    """At the maker, the day of return counted (SK-34)."""
+    storage_notice_days: int = Field(default=14, ge=1)
+    """From our notice to the end of storage at the least (SK-34)."""
+    storage_reminders: tuple[int, ...] = (14, 7, 1)
+    """Days before the end of storage."""
+    reminder_hour: int = Field(default=10, ge=0, le=23)
+    """In Japan."""
+    redelivery_charge: int = Field(default=935, ge=0)
+    """Yen, tax included, cash on delivery (SK-34)."""
+    desk_reference_life: timedelta = timedelta(hours=24)
+    """Of a key number entered at the desk until it is used (SK-14)."""
+    approval_life: timedelta = timedelta(hours=24)
+    """Of the first of two operators' approvals (SK-50)."""
+    number_kept_days: int = Field(default=90, ge=1)
+    """After the end of an order, or the last touch of a draft (SK-12)."""
+    place_patience: timedelta = timedelta(seconds=20)
+    """How long the one who places an order waits for the answer."""
+    sweep_every: timedelta = timedelta(seconds=30)
+    """Between looks at calls to the maker that were never answered."""
+    sweep_after: timedelta = timedelta(seconds=20)
+    """How old such a call is then; twice as old after each try."""
+
+
+class Settings(ContextSettings, TemporalSettings, SealingSettings, CalendarSettings, Rules):
+    store_address: str
+    rooms_address: str
+    maker_url: str
+    maker_secret: SecretStr
+    maker_webhook_secret: SecretStr
+    post_webhook_secret: SecretStr
+    carrier_webhook_secret: SecretStr

@@ -1,0 +1,186 @@
+"""Taking partners' words: each once, in whatever order they come, with the same end (SK-51, QA-06)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from pydantic import TypeAdapter
+
+from services.chassis.caller import Caller
+from services.chassis.idempotency import Command, Commands, Work
+from services.sparekey.cases import repository as cases
+from services.sparekey.cases.changes import Change, change, poke
+from services.sparekey.cases.domain import remade_free
+from services.sparekey.cases.models import CARRIER, POST, Case
+from services.sparekey.cases.transitions import Cause, State
+from services.sparekey.cases.waiting import Waiting
+from services.sparekey.making import repository as making
+from services.sparekey.making.domain import Verdicts, give
+from services.sparekey.making.models import Verb
+from services.sparekey.numbers.domain import Vault
+from services.sparekey.numbers.models import KeyNumber, KeyNumberMalformed
+from services.sparekey.words import ports, repository
+from services.sparekey.words.models import Scan, Word
+from services.sparekey.words.ports import Mail, Message
+from services.sparekey.words.travel import Travel
+
+_log = structlog.get_logger()
+
+_NOTHING = TypeAdapter(None)
+_CARRIERS = {"post": POST, "parcel": CARRIER}
+UNREADABLE_REPLY, DESTROYED_EARLY = "reply-unreadable", "destroyed-early"
+
+Take = Callable[[Work, Any], Awaitable[None]]
+
+
+class ReceiveWebhook(Command):
+    """A partner's message; its request id is the partner's id of it."""
+
+
+class Words:
+    """Understands what partners say of an order."""
+
+    def __init__(self, commands: Commands, mail: Mail, vault: Vault, verdicts: Verdicts, waiting: Waiting) -> None:
+        self._commands = commands
+        self._mail = mail
+        self._vault = vault
+        self._verdicts = verdicts
+        self._waiting = waiting
+        self._travel = Travel(waiting)
+        self._takes: Mapping[type[ports.Said], Take] = {
+            ports.Checked: self._checked,
+            ports.NumberAsked: self._number_asked,
+            ports.NumberReplied: self._number_replied,
+            ports.Ready: self._ready,
+            ports.Dispatched: self._dispatched,
+            ports.Returned: self._returned,
+            ports.Destroyed: self._destroyed,
+        }
+
+    async def receive(self, caller: Caller, partner: str, headers: Mapping[str, str], body: bytes) -> bool:
+        """Takes a message. Returns whether this very message had been taken before.
+
+        Raises:
+            WebhookForged, WebhookStale, WebhookMalformed, WebhookUnreadable: nothing is changed.
+        """
+        message = self._mail.read(partner, headers, body)
+        seen_before = True
+
+        async def once(work: Work) -> None:
+            nonlocal seen_before
+            seen_before = False
+            await self._take(work, message)
+
+        command = ReceiveWebhook(request_id=f"{partner}/{message.message_id}")
+        await self._commands.run(caller, command, _NOTHING, once)
+        return seen_before
+
+    async def _take(self, work: Work, message: Message) -> None:
+        said = message.said
+        order_id = said.order_ref if isinstance(said, ports.OfOrder) else ""
+        before = await cases.get(work.tx, order_id) if order_id else None
+        version = before.version if before else 0
+        if isinstance(said, ports.Tracking):
+            order_id, version = await self._scanned(work, said)
+        elif said is not None and before is not None:
+            await self._takes[type(said)](work, said)
+        else:
+            _log.warning("partner's word is of no order of ours", kind=message.type.replace("_", "-"))
+        after = await cases.get(work.tx, order_id) if order_id else None
+        moved = after is not None and after.version != version
+        if moved:
+            poke(work, order_id)
+        word = Word.make(
+            partner=message.partner,
+            message_id=message.message_id,
+            type=message.type,
+            order_id=order_id if after else "",
+            moved=moved,
+            taken_at=work.now,
+        )
+        await repository.take(work.tx, word)
+
+    async def _checked(self, work: Work, said: ports.Checked) -> None:
+        await making.learn(work.tx, said.check_id, said.order_ref, result=said.result)
+        await self._verdicts.judge(work, said.order_ref)
+
+    async def _number_asked(self, work: Work, said: ports.NumberAsked) -> None:
+        await making.learn(work.tx, said.check_id, said.order_ref, mailed_at=said.mailed_at)
+        await self._verdicts.judge(work, said.order_ref)
+
+    async def _number_replied(self, work: Work, said: ports.NumberReplied) -> None:
+        """The customer answered the maker's mail (SK-14); it may come before the maker's own word of asking."""
+        try:
+            number = KeyNumber.read(said.key_number)
+        except KeyNumberMalformed:
+            await change(work, said.order_ref, _cannot_read)
+            return
+        number_id = await self._vault.keep(work, said.order_ref, number, "maker")
+
+        def decide(case: Case) -> Change | None:
+            if case.state == State.CHECKING:
+                return Change(Cause.NOTED, case.state, set={"early_number_id": number_id})
+            if case.state == State.NUMBER_ASKED and case.in_time(work.now):
+                return give(number_id, work.now, self._waiting, case)
+            if case.state in {State.NUMBER_ASKED, State.CANCELLING, State.CANCELLED}:
+                off = case.state != State.NUMBER_ASKED
+                return Change(Cause.NOTED, case.state, told="late-reply", asks=Verb.STOP if off else None)
+            return None
+
+        case = await change(work, said.order_ref, decide)
+        if number_id not in {case.number_id, case.early_number_id}:
+            await self._vault.drop(work.tx, number_id)
+
+    async def _ready(self, work: Work, said: ports.Ready) -> None:
+        def decide(case: Case) -> Change | None:
+            if case.state != State.MAKING or said.making < case.making:
+                return None
+            return Change(Cause.CUT, State.READY, set={"making": said.making}, told="key-ready")
+
+        await change(work, said.order_ref, decide)
+
+    async def _dispatched(self, work: Work, said: ports.Dispatched) -> None:
+        carrier = _CARRIERS[said.carrier]
+        at = said.occurred_at
+        await self._travel.dispatched(work, said.order_ref, said.tracking_number, carrier, said.making, at)
+
+    async def _returned(self, work: Work, said: ports.Returned) -> None:
+        await self._travel.returned(work, said.order_ref, said.tracking_number, said.returned_on)
+
+    async def _destroyed(self, work: Work, said: ports.Destroyed) -> None:
+        """In time for somebody who has a right to it, it is made again; else it is as it had to be (SK-35)."""
+
+        def decide(case: Case) -> Change | None:
+            awaited = case.state == State.REDELIVERY_REQUESTED or (
+                case.state == State.REDELIVERING and not case.on_its_way
+            )
+            if awaited and not case.frozen:
+                return remade_free()
+            if case.destroyed_on is not None or case.state in {State.DRAFT, State.PLACING}:
+                return None
+            early = {} if case.state in {State.DESTROYED, State.CANCELLED} else {"needs_operator": DESTROYED_EARLY}
+            return Change(
+                Cause.NOTED,
+                case.state,
+                set={"destroyed_on": said.destroyed_on, **early},
+                told="maker-destroyed",
+                params={"destroyed_on": said.destroyed_on.isoformat()},
+            )
+
+        await change(work, said.order_ref, decide)
+
+    async def _scanned(self, work: Work, said: ports.Tracking) -> tuple[str, int]:
+        """Whose parcel it is, and the case's version before."""
+        parcel = await repository.parcel(work.tx, said.tracking_number)
+        case = await cases.get(work.tx, parcel.order_id) if parcel else None
+        version = case.version if case else 0
+        scan = Scan.make(**said.model_dump(), taken_at=work.now)
+        return await self._travel.scanned(work, scan), version
+
+
+def _cannot_read(case: Case) -> Change | None:
+    if case.state not in {State.CHECKING, State.NUMBER_ASKED}:
+        return None
+    return Change(Cause.NOTED, case.state, set={"needs_operator": UNREADABLE_REPLY})

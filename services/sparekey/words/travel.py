@@ -1,0 +1,209 @@
+"""A parcel on its way: what scans and the maker's word of its return mean for the case (SK-31…SK-35, SK-41)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from functools import partial
+from typing import Any
+
+from services.chassis.idempotency import Work
+from services.chassis.jst import deadline, jst_date, period_end
+from services.sparekey.cases import repository as cases
+from services.sparekey.cases.changes import Change, change, read
+from services.sparekey.cases.events import (
+    KeyDispatched,
+    KeyHandedOver,
+    KeyLost,
+    KeyReturned,
+    MailRedirectAlarm,
+    OfOrder,
+    RecipientAbsent,
+)
+from services.sparekey.cases.models import CARRIER, POST, Case, Entry
+from services.sparekey.cases.transitions import Cause, State, admits
+from services.sparekey.cases.waiting import Waiting
+from services.sparekey.words import repository
+from services.sparekey.words.models import Journey, Parcel, Scan, Scanned
+
+NOT_MINE, REDIRECT, LOST, UNRELEASED = "reported-not-mine", "mail-redirect", "parcel-lost", "dispatched-unreleased"
+_TRAVELS = frozenset({State.DISPATCHED, State.REDELIVERING})
+_REACHES: dict[State, tuple[Cause, type[OfOrder]]] = {
+    State.HANDED_OVER: (Cause.HANDED_OVER, KeyHandedOver),
+    State.LOST: (Cause.LOST, KeyLost),
+    State.ABSENT: (Cause.ABSENT, RecipientAbsent),
+}
+
+
+class Travel:
+    """Follows parcels. All its verbs may be told in any order and again: the facts are kept and read anew."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
+
+    async def dispatched(
+        self, work: Work, order_id: str, tracking_number: str, carrier: str, making: int, at: datetime
+    ) -> None:
+        """The maker handed a parcel to a carrier; what was told of it before counts from now."""
+        await repository.turn(work.tx, tracking_number)
+        if await repository.note_parcel(work.tx, tracking_number, order_id) is None:
+            return
+        sent = partial(self._sent, tracking_number, carrier, making, at)
+        before = (await read(work, order_id)).tracking_number
+        case = await change(work, order_id, sent)
+        if case.tracking_number == tracking_number and before != tracking_number:
+            await self._tell(work, order_id, await repository.scans_of(work.tx, tracking_number))
+            if case.redirect_at:
+                await alarm(work, order_id)
+        await self.follow(work, order_id, tracking_number)
+
+    def _sent(self, tracking_number: str, carrier: str, making: int, at: datetime, case: Case) -> Change | None:
+        if case.tracking_number == tracking_number:
+            return None
+        if carrier == CARRIER:
+            leaves = case.state == State.REDELIVERING and not case.on_its_way
+        else:
+            stopped_too_late = case.state == State.STOPPED and case.stopped_from == State.RELEASED
+            # A number that the desk mistyped is never scanned: the maker's own replaces it.
+            mistyped = case.state == State.DISPATCHED and case.carrier == POST and case.last_scan_at is None
+            leaves = (case.state == State.RELEASED or stopped_too_late or mistyped) and making >= case.making
+            if case.state in {State.MAKING, State.READY, State.CLEARED} and making >= case.making:
+                return Change(Cause.NOTED, case.state, set={"needs_operator": UNRELEASED})
+        if not leaves:
+            return None
+        to = State.REDELIVERING if carrier == CARRIER else State.DISPATCHED
+        sent = {"tracking_number": tracking_number, "carrier": carrier, "dispatched_at": at, "last_scan_at": None}
+        concern = {"needs_operator": case.needs_operator if case.state == State.STOPPED else ""}
+        return Change(
+            Cause.DISPATCHED,
+            to,
+            set={**sent, "absent_since": None, "collected_at": None, **self._waiting.for_scan(at), **concern},
+            told="key-dispatched",
+            params={"tracking_number": tracking_number},
+            at=at,
+            fact=KeyDispatched,
+            says={"tracking_number": tracking_number, "carrier": carrier, "redelivery": case.redelivery},
+        )
+
+    async def scanned(self, work: Work, scan: Scan) -> str:
+        """A carrier said something of a parcel. Returns whose it is; empty while the maker has not told."""
+        await repository.turn(work.tx, scan.tracking_number)
+        fresh = await repository.note_scan(work.tx, scan)
+        parcel = await repository.parcel(work.tx, scan.tracking_number)
+        if parcel is None:
+            return ""
+        case = await read(work, parcel.order_id)
+        if fresh and case.tracking_number == scan.tracking_number:
+            await self._tell(work, parcel.order_id, [scan])
+            await self.follow(work, parcel.order_id, scan.tracking_number)
+        return parcel.order_id
+
+    async def _tell(self, work: Work, order_id: str, scans: Sequence[Scan]) -> None:
+        await cases.tell(work.tx, [_entry(order_id, scan) for scan in scans])
+        if any(scan.kind == Scanned.REDIRECTED for scan in scans):
+            await alarm(work, order_id)
+
+    async def returned(self, work: Work, order_id: str, tracking_number: str, on: date) -> None:
+        """The maker has the parcel back: its day counts, whatever the carrier says (SK-34)."""
+        await repository.turn(work.tx, tracking_number)
+        await repository.note_parcel(work.tx, tracking_number, order_id, on)
+        await self.follow(work, order_id, tracking_number)
+
+    async def follow(self, work: Work, order_id: str, tracking_number: str) -> None:
+        """Has the case stand where the parcel is by all that is known of it now."""
+        parcel = await repository.parcel(work.tx, tracking_number)
+        journey = Journey.of(await repository.scans_of(work.tx, tracking_number))
+        if parcel is not None:
+            await change(work, order_id, partial(self._followed, work.now, parcel, journey))
+
+    def _followed(self, now: datetime, parcel: Parcel, journey: Journey, case: Case) -> Change | None:
+        if case.tracking_number != parcel.tracking_number:
+            return None
+        if parcel.returned_on is not None and admits(case.state, Cause.RETURNED):
+            return self._is_back(now, parcel.returned_on, case)
+        known: dict[str, Any] = {
+            "last_scan_at": journey.last_scan_at,
+            "collected_at": journey.collected_at or case.collected_at,
+        }
+        reached = journey.reached
+        if reached is not None and case.state != reached and admits(case.state, _REACHES[reached][0]):
+            return self._reached(now, journey, case, known)
+        if case.state in _TRAVELS:
+            scanned = [at for at in (case.dispatched_at, journey.last_scan_at) if at]
+            known |= {
+                **self._waiting.for_scan(max(scanned, default=now)),
+                "needs_operator": _concern(case, journey),
+            }
+        elif case.state == State.ABSENT and journey.since != case.absent_since:
+            known |= {"absent_since": journey.since, **self._waiting.held(journey.since or now, now)}
+        elif case.state not in {State.ABSENT, State.LOST, State.HANDED_OVER}:
+            return None
+        if all(getattr(case, name) == value for name, value in known.items()):
+            return None
+        return Change(Cause.NOTED, case.state, set=known)
+
+    def _reached(self, now: datetime, journey: Journey, case: Case, known: dict[str, Any]) -> Change:
+        state, since = journey.reached, journey.since or now
+        if state is None:
+            raise AssertionError("asked only for what was reached")
+        cause, fact = _REACHES[state]
+        if state == State.HANDED_OVER:
+            return Change(cause, state, set=known, fact=fact)
+        if state == State.LOST:
+            return Change(cause, state, set={**known, "needs_operator": LOST}, fact=fact)
+        held = self._waiting.held(since, now)
+        until = deadline(period_end(since, days=self._waiting.rules.hold_days))
+        concern = {"needs_operator": _concern(case, journey)}
+        return Change(
+            cause,
+            state,
+            set={**known, "absent_since": since, **held, **concern},
+            fact=fact,
+            says={"held_until": until, "redelivery": case.redelivery},
+        )
+
+    def _is_back(self, now: datetime, on: date, case: Case) -> Change:
+        stored = self._waiting.stored(on, jst_date(now), now)
+        return Change(
+            Cause.RETURNED,
+            State.RETURNED,
+            set={"returned_on": on, **stored},
+            told="key-returned",
+            params={"returned_on": on.isoformat()},
+            fact=KeyReturned,
+            says={
+                "deadline": stored["deadline"],
+                "charge": self._waiting.rules.redelivery_charge,
+                "redelivery": case.redelivery,
+            },
+        )
+
+
+async def alarm(work: Work, order_id: str) -> None:
+    """Keys are not to be sent on: a person must look, and the member hears of it (SK-37)."""
+
+    def decide(case: Case) -> Change | None:
+        if not case.on_its_way or case.state not in _TRAVELS | {State.ABSENT}:
+            return None
+        return Change(Cause.NOTED, case.state, set={"needs_operator": REDIRECT}, fact=MailRedirectAlarm)
+
+    await change(work, order_id, decide)
+
+
+def _concern(case: Case, journey: Journey) -> str:
+    """Why a person must look while the parcel travels."""
+    if case.not_mine_at:
+        return NOT_MINE
+    return REDIRECT if case.redirect_at or journey.redirected else ""
+
+
+def _entry(order_id: str, scan: Scan) -> Entry:
+    return Entry.make(order_id=order_id, code=_code(scan.kind), at=scan.occurred_at)
+
+
+def _code(kind: str) -> str:
+    return f"parcel-{kind.replace('_', '-')}"
+
+
+SCAN_CODES: Iterable[str] = tuple(_code(kind) for kind in Scanned)
+"""Lines of the timeline that carriers cause."""

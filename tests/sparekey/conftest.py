@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.postgres import Postgres
+from services.chassis.db import Database
+from tests.sparekey.house import House, master_keys
+from tests.support.callers import keys
+from tests.support.contexts import migrated
+
+__all__ = ["keys"]
+
+
+@pytest.fixture(scope="session")
+async def database(postgres: Postgres) -> AsyncIterator[Database]:
+    async with migrated(postgres, "sparekey") as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return master_keys(tmp_path_factory.mktemp("master-keys"))
+
+
+@pytest.fixture
+def house(database: Database, keys_file: Path) -> House:
+    """A member with a room, on the first of April 2026 at noon."""
+    return House(database, keys_file)
