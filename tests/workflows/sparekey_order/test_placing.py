@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.sparekey_order.fakes import Services, refused, running
+from tests.workflows.sparekey_order.fakes import Services, eventually, refused, running
 from workflows.kit import CUSTOMER_WAITS
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
@@ -198,11 +198,3 @@ async def test_undoing_goes_on_where_a_crash_cut_it_off(dev: Client) -> None:
     assert answer.outcome == "declined"
     assert len(services.of(money.RELEASE)) == 1
     assert services.names()[-1] == steps.ABANDON.name
-
-
-async def eventually(true: object, within: float = 20.0) -> None:
-    """Waits until a condition of the test holds."""
-    assert callable(true)
-    async with asyncio.timeout(within):
-        while not true():  # noqa: ASYNC110  # the condition is in another process's hands
-            await asyncio.sleep(0.05)

@@ -8,8 +8,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.sparekey_order.fakes import Services, refused, running
-from tests.workflows.sparekey_order.test_placing import eventually
+from tests.workflows.sparekey_order.fakes import Services, eventually, refused, running
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
 
@@ -196,7 +195,7 @@ async def test_the_invoice_of_a_returned_key_is_issued_once_however_often_it_ret
         for redelivery in (1, 2):
             services.to("redelivery-requested", redelivery=redelivery)
             await order.case_changed()
-            await eventually(lambda n=redelivery: len(services.of(steps.REDELIVER)) == n)
+            await eventually(lambda: len(services.of(steps.REDELIVER)) == redelivery)  # noqa: B023  # awaited at once
             services.to("returned", redelivery=redelivery)
             await order.case_changed()
         services.to("destroyed", reason="storage-ended")
