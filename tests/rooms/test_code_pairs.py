@@ -24,7 +24,7 @@ from services.rooms.codes.domain import (
 )
 from services.rooms.codes.models import ALPHABET, CodePair, WrongCodes
 from services.rooms.models import Table
-from tests.rooms.town import MASTER, Town, new_member, request_id, typed_from
+from tests.rooms.town import MASTER, Town, insisting, new_member, request_id, typed_from
 
 PAIR = CodePair("ACEF2345", "HJKM789W")
 
@@ -36,7 +36,7 @@ def wrong(pair: IssuedPair, **more: str) -> Typed:
 
 async def answer(town: Town, who: Caller, typed: Typed) -> type[RuumError] | None:
     try:
-        await town.registration.preview(who, typed)
+        await insisting(lambda: town.registration.preview(who, typed))
     except RuumError as refused:
         return type(refused)
     return None

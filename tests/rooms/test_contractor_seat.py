@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 
@@ -13,7 +14,7 @@ from services.rooms.conflicts.domain import ConflictSettled
 from services.rooms.leases.domain import StatedLease
 from services.rooms.members.models import Place
 from services.rooms.registration.domain import SeatTaken
-from tests.rooms.town import DESK, Town, new_member, request_id
+from tests.rooms.town import Town, insisting, new_member, request_id
 
 
 class Clash:
@@ -190,9 +191,10 @@ async def test_of_two_hundred_who_register_at_once_one_becomes_the_contractor(to
     pair, start = await town.issue(await town.let()), asyncio.Event()
 
     async def attempt(who: Caller) -> str:
+        request = request_id()
         await start.wait()
         try:
-            return (await town.register(who, pair)).room_id
+            return (await insisting(lambda: town.register(who, pair, request))).room_id
         except RuumError as refused:
             return refused.code
 
@@ -213,9 +215,9 @@ async def test_release_and_decision_at_once_leave_one_contractor_and_no_claim(to
         clash = await Clash.in_(town)
 
         results = await asyncio.gather(
-            town.remove(clash.holder, clash.place, clash.holder),
-            town.settle(clash.conflict_id, grant=True, by=DESK),
-            town.register(clash.claimant, clash.pair),
+            insisting(partial(town.remove, clash.holder, clash.place, clash.holder)),
+            insisting(partial(town.settle, clash.conflict_id, grant=True)),
+            insisting(partial(town.register, clash.claimant, clash.pair)),
             return_exceptions=True,
         )
 

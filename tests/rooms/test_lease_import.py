@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from datetime import date
+import asyncio
+import random
+from datetime import date, timedelta
+from functools import partial
 
 import pytest
 
 from services.chassis.errors import RequestReused
 from services.rooms.leases.domain import BuildingUnknown, Imported
 from tests.rooms.statements import statements
-from tests.rooms.town import Town, request_id
+from tests.rooms.town import Town, insisting, request_id
 
 
 @pytest.mark.rule("RM-01")
@@ -92,6 +95,22 @@ async def test_a_lease_in_an_unknown_building_is_named_and_nothing_is_imported(t
 
     assert [violation.field for violation in refused.value.violations] == ["leases[1].building_code"]
     assert (await town.state(building)).buildings_changed == 1
+
+
+@pytest.mark.rule("RM-22")
+async def test_of_fifty_versions_that_come_at_once_the_newest_stays(town: Town) -> None:
+    lease = await town.let()
+    versions = [
+        lease.model_copy(update={"version": number, "ends_on": date(2026, 5, 1) + timedelta(days=number)})
+        for number in range(2, 52)
+    ]
+    random.Random(22).shuffle(versions)
+
+    imported = await asyncio.gather(*(insisting(partial(town.state, version)) for version in versions))
+
+    _, place = await town.move_in(lease)
+    assert (place.lease_version, place.ends_on) == (51, date(2026, 5, 1) + timedelta(days=51))
+    assert all(each.leases_changed + each.leases_stale == 1 for each in imported)
 
 
 async def test_a_thousand_leases_are_imported_by_a_handful_of_statements(town: Town) -> None:

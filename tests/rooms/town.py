@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
@@ -16,6 +17,7 @@ from ruum.rooms.v1 import events_pb2
 from services.chassis.caller import Caller
 from services.chassis.clock import FixedClock
 from services.chassis.db import Database
+from services.chassis.errors import RuumError
 from services.chassis.events import Outbox
 from services.chassis.idempotency import Commands
 from services.chassis.ids import new_id
@@ -34,6 +36,7 @@ MASTER = service("contract-master")
 DESK = operator("opr_desk")
 NOON = datetime(2026, 4, 10, 3, tzinfo=UTC)
 
+T = TypeVar("T")
 _numbers = count(1)
 
 
@@ -183,6 +186,16 @@ class Town:
 
     async def told_of(self, room_id: str) -> Counter[str]:
         return Counter(type(event).__name__ for event in await self.told(room_id))
+
+
+async def insisting(ask: Callable[[], Awaitable[T]]) -> T:
+    """What a caller gets who asks the same again for as long as the answer is that this may help."""
+    while True:
+        try:
+            return await ask()
+        except RuumError as refused:
+            if not refused.row.retryable:
+                raise
 
 
 def typed_from(pair: IssuedPair, client: str = "") -> Typed:

@@ -14,9 +14,8 @@ from services.chassis.jst import jst_date
 from services.rooms.codes.domain import LeaseOver
 from services.rooms.conflicts import repository
 from services.rooms.conflicts.models import Conflict, Outcome
-from services.rooms.conflicts.repository import conflicts
 from services.rooms.members.domain import seat, unseat
-from services.rooms.members.repository import members
+from services.rooms.members.repository import seat_of
 
 
 class ConflictSettled(RuumError):
@@ -82,7 +81,7 @@ class Conflicts(Verbs):
 
     async def release(self, work: Work, room_id: str, lease_ids: Collection[str]) -> None:
         """Ends all claims on seats that have become free: who claimed one may register now."""
-        await self._end(work, room_id, conflicts.c.lease_id.in_(lease_ids), Outcome.RELEASED)
+        await self._end(work, room_id, repository.all_on(lease_ids), Outcome.RELEASED)
 
     @command
     async def settle(self, work: Work, command: SettleConflict) -> Settled:
@@ -96,9 +95,9 @@ class Conflicts(Verbs):
         conflict = await repository.lock(work.tx, command.conflict_id, jst_date(work.now))
         if conflict is None:
             raise NotFound(field="conflict_id")
-        room_id, this = conflict["room_id"], conflicts.c.id == command.conflict_id
+        this = repository.one(command.conflict_id)
         outcome = Outcome.GRANTED if command.grant_to_claimant else Outcome.REFUSED
-        if not await self._end(work, room_id, this, outcome, command.reason):
+        if not await self._end(work, conflict["room_id"], this, outcome, command.reason):
             raise ConflictSettled
         if command.grant_to_claimant:
             await self._give_seat(work, conflict)
@@ -109,19 +108,18 @@ class Conflicts(Verbs):
             raise LeaseOver
         lease_id, room_id, claimant_id = conflict["lease_id"], conflict["room_id"], conflict["claimant_id"]
         # The claimant may have been invited meanwhile: then the family's place ends with the holder's.
-        leaves = sa.or_(members.c.contractor, members.c.member_id == claimant_id)
-        await unseat(work, room_id, sa.and_(members.c.lease_id == lease_id, leaves))
+        await unseat(work, room_id, seat_of(lease_id, claimant_id))
         if not await seat(work, lease_id, room_id, claimant_id):
             raise Changed
-        await self._end(work, room_id, conflicts.c.lease_id == lease_id, Outcome.REFUSED)
+        await self._end(work, room_id, repository.all_on([lease_id]), Outcome.REFUSED)
 
     async def _end(
         self,
         work: Work,
         room_id: str,
-        which: sa.ColumnElement[bool],
+        which: repository.Which,
         outcome: Outcome,
-        reason: str | None = None,
+        reason: str = "",
     ) -> bool:
         settled = await repository.settle(work.tx, which, outcome, work.now, work.caller.principal, reason)
         work.tell(

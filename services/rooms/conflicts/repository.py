@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -13,6 +14,8 @@ from services.rooms.leases.repository import leases, over
 
 conflicts = Conflict.table()
 _open = conflicts.c.outcome.is_(None)
+Which = sa.ColumnElement[bool]
+"""Which claims a statement is about."""
 
 
 async def open_claim(tx: AsyncSession, conflict: Conflict) -> tuple[str, bool]:
@@ -36,8 +39,16 @@ async def lock(tx: AsyncSession, conflict_id: str, day: date) -> sa.RowMapping |
     return (await tx.execute(found.with_for_update(of=leases, key_share=True))).mappings().one_or_none()
 
 
+def one(conflict_id: str) -> Which:
+    return conflicts.c.id == conflict_id
+
+
+def all_on(lease_ids: Collection[str]) -> Which:
+    return conflicts.c.lease_id.in_(lease_ids)
+
+
 async def settle(
-    tx: AsyncSession, which: sa.ColumnElement[bool], outcome: Outcome, now: datetime, by: str, reason: str | None
+    tx: AsyncSession, which: Which, outcome: Outcome, now: datetime, by: str, reason: str
 ) -> list[tuple[str, str]]:
     """Ends the open claims that `which` finds. Returns their ids and claimants."""
     settled = sa.update(conflicts).where(_open, which)

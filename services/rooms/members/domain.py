@@ -103,7 +103,7 @@ async def seat(work: Work, lease_id: str, room_id: str, member_id: str) -> bool:
     return taken
 
 
-async def unseat(work: Work, room_id: str, which: sa.ColumnElement[bool]) -> Sequence[sa.RowMapping]:
+async def unseat(work: Work, room_id: str, which: repository.Which) -> Sequence[sa.RowMapping]:
     """Ends registrations of a room, and says whose family's access rests with that (RM-21). Returns them."""
     ended = await repository.end(work.tx, which, work.now, work.caller.principal)
     left = {row["lease_id"] for row in ended if row["contractor"]}

@@ -16,6 +16,8 @@ from services.rooms.members.models import Membership, Place
 
 members = Membership.table()
 Rows = sa.Select[*tuple[Any, ...]]
+Which = sa.ColumnElement[bool]
+"""Which registrations a statement is about."""
 _alive = members.c.removed_at.is_(None)
 
 
@@ -132,11 +134,23 @@ async def add(tx: AsyncSession, membership: Membership) -> bool:
     return (await tx.execute(added.returning(members.c.id))).first() is not None
 
 
-def in_room(room_id: str) -> sa.ColumnElement[bool]:
-    return members.c.lease_id.in_(sa.select(leases.c.id).where(leases.c.room_id == room_id))
+def named(room_id: str, member_ids: Collection[str]) -> Which:
+    """The registrations of these members in a room."""
+    in_room = members.c.lease_id.in_(sa.select(leases.c.id).where(leases.c.room_id == room_id))
+    return sa.and_(in_room, members.c.member_id.in_(member_ids))
 
 
-async def end(tx: AsyncSession, which: sa.ColumnElement[bool], now: datetime, ended_by: str) -> Sequence[sa.RowMapping]:
+def within_reach(which: Which, member_id: str, ruled: Collection[str]) -> Which:
+    """Of those, a member's own and those under the leases whose contractor the member is."""
+    return sa.and_(which, sa.or_(members.c.member_id == member_id, members.c.lease_id.in_(ruled)))
+
+
+def seat_of(lease_id: str, member_id: str) -> Which:
+    """A lease's contractor, and whatever place the member has there."""
+    return sa.and_(members.c.lease_id == lease_id, sa.or_(members.c.contractor, members.c.member_id == member_id))
+
+
+async def end(tx: AsyncSession, which: Which, now: datetime, ended_by: str) -> Sequence[sa.RowMapping]:
     """Ends the living registrations that `which` finds. Returns them."""
     ended = sa.update(members).where(_alive, which).values(removed_at=now, removed_by=ended_by)
     return (await tx.execute(ended.returning(*members.c["lease_id", "member_id", "contractor"]))).mappings().all()

@@ -15,7 +15,6 @@ from services.rooms.leases.models import initials
 from services.rooms.members import repository
 from services.rooms.members.domain import seat, unseat
 from services.rooms.members.models import MemberKind, Place
-from services.rooms.members.repository import members
 
 
 class PreviewOutdated(RuumError):
@@ -165,19 +164,20 @@ class Registration(Verbs):
             OnlyContractorRemoves: the caller is not its contractor and names others.
         """
         await repository.lock_room(work.tx, command.room_id)
-        named = sa.and_(repository.in_room(command.room_id), members.c.member_id.in_(command.member_ids))
-        reach = sa.true() if work.caller.role == "operator" else await self._reach(work, command)
-        ended = await unseat(work, command.room_id, sa.and_(named, reach))
+        which = repository.named(command.room_id, command.member_ids)
+        if work.caller.role != "operator":
+            which = repository.within_reach(which, work.caller.name, await self._ruled(work, command))
+        ended = await unseat(work, command.room_id, which)
         if {row["member_id"] for row in ended} != set(command.member_ids):
             raise NotFound(field="member_ids")
         await self._conflicts.release(work, command.room_id, {row["lease_id"] for row in ended if row["contractor"]})
         return sorted(set(command.member_ids))
 
-    async def _reach(self, work: Work, command: RemoveMembers) -> sa.ColumnElement[bool]:
-        """Whose registrations the calling member may end."""
+    async def _ruled(self, work: Work, command: RemoveMembers) -> list[str]:
+        """The leases under which the calling member may end anybody's registration."""
         me, day = work.caller.name, jst_date(work.now)
         ruled = await repository.ruled_leases(work.tx, me, command.room_id, day)
         if not ruled and set(command.member_ids) != {me}:
             place = await repository.place(work.tx, me, command.room_id, day)
             raise OnlyContractorRemoves if place and place.open else NotFound
-        return sa.or_(members.c.member_id == me, members.c.lease_id.in_(ruled))
+        return ruled
