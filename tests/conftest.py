@@ -12,7 +12,6 @@ from temporalio.testing import WorkflowEnvironment
 
 from deploy.local import nats
 from deploy.local.child import installed, running
-from deploy.local.contexts import CONTEXTS
 from deploy.local.ports import free_port, free_ports
 from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
 from deploy.local.temporal import Temporal, prepare
@@ -40,7 +39,7 @@ async def postgres(server_folder: Path) -> AsyncIterator[Postgres]:
 @pytest.fixture(scope="session")
 async def nats_server(server_folder: Path) -> AsyncIterator[nats.Nats]:
     """NATS with JetStream and a user for every context; not durable."""
-    passwords = _passwords(nats.ADMIN, *CONTEXTS)
+    passwords = _passwords(*nats.USERS)
     server = nats.Nats(server_folder / "nats", free_port(), passwords, log=server_folder / "nats.log", durable=False)
     async with running(server.program()):
         yield server

@@ -66,7 +66,11 @@ class Environment:
         return self._prefixed(values)
 
     def gateway(self) -> dict[str, str]:
-        return self._prefixed(self._process("gateway"))
+        values = self._process("gateway")
+        values["NATS_URL"] = self._nats.url("gateway")
+        # Here everybody comes from one address, and programs ask again faster than people do.
+        values["REQUESTS_PER_MINUTE"] = values["REQUESTS_PER_MINUTE_OF_ADDRESS"] = "100000"
+        return self._prefixed(values)
 
     def worker(self) -> dict[str, str]:
         return self._prefixed(self._process("worker"))

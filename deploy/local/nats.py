@@ -13,9 +13,13 @@ import nats.errors
 import nats.js.errors
 
 from deploy.local.child import Program, installed
+from deploy.local.contexts import CONTEXTS
 from deploy.local.ports import LOOPBACK
 
 ADMIN = "admin"
+READER = "gateway"
+"""Hears what all contexts tell, for members who watch (PO-03), and tells nothing."""
+USERS = (ADMIN, READER, *CONTEXTS)
 
 # What publishing and consuming ask of JetStream. A context cannot change, empty or delete the stream, nor
 # read another's subjects past its consumers; making the stream where it is missing does no harm.
@@ -30,6 +34,8 @@ _JETSTREAM = (
     "$JS.API.CONSUMER.MSG.NEXT.>",
     "$JS.ACK.>",
 )
+# A consumer without a name belongs to whoever made it: the reader can neither take from a context's nor change it.
+_READING = ("$JS.API.STREAM.INFO.ruum", "$JS.API.CONSUMER.CREATE.ruum")
 _INBOX = "_INBOX.>"
 
 
@@ -39,7 +45,7 @@ class Nats:
     def __init__(
         self, folder: Path, port: int, passwords: Mapping[str, str], *, log: Path, durable: bool = True
     ) -> None:
-        """`passwords` (URL-safe: the client takes them as they stand) has one for `ADMIN` and one for each context."""
+        """`passwords` (URL-safe: the client takes them as they stand) has one for each of `USERS`."""
         self.port = port
         self._folder = folder
         self._passwords = passwords
@@ -107,7 +113,7 @@ class Nats:
 def _user(name: str, password: str) -> dict[str, object]:
     user: dict[str, object] = {"user": name, "password": password}
     if name != ADMIN:
-        publish = [f"ruum.{name}.>", *_JETSTREAM]
+        publish = _READING if name == READER else (f"ruum.{name}.>", *_JETSTREAM)
         user["permissions"] = {"publish": {"allow": publish}, "subscribe": {"allow": [_INBOX]}}
     return user
 

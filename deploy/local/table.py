@@ -36,7 +36,7 @@ class Table:
         credentials = Credentials(home.secrets)
         make_signing_keys(credentials)
         self._database_passwords = {role: credentials.secret(f"database/{role}") for role in (ADMIN, *ROLES)}
-        users = {user: credentials.secret(f"nats/{user}") for user in (nats.ADMIN, *CONTEXTS)}
+        users = {user: credentials.secret(f"nats/{user}") for user in nats.USERS}
         self.postgres = Postgres(home.postgres, ports["postgres"], self._database_passwords, log=home.log("postgres"))
         self.nats = Nats(home.nats, ports["nats"], users, log=home.log("nats"))
         self.temporal = Temporal(

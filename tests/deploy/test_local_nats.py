@@ -1,6 +1,7 @@
 """NATS as tests and the local stack run it: who may publish, hear and change what."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,12 +9,12 @@ import nats
 import nats.errors
 import pytest
 from nats.aio.client import Client as NatsClient
-from nats.js.api import ConsumerConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError
 
 from deploy.local.child import running
 from deploy.local.contexts import CONTEXTS
-from deploy.local.nats import ADMIN, Nats
+from deploy.local.nats import READER, USERS, Nats
 from deploy.local.ports import free_port
 from services.chassis.stream import STREAM, ensure_stream
 
@@ -35,7 +36,7 @@ async def connected(server: Nats, user: str) -> AsyncIterator[tuple[NatsClient, 
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nats]:
     """A server of its own, since events of other tests' making would stop nobody here but ours would stop them."""
     folder = tmp_path_factory.mktemp("nats")
-    passwords = {user: f"{user}-password" for user in (ADMIN, *CONTEXTS)}
+    passwords = {user: f"{user}-password" for user in USERS}
     server = Nats(folder, free_port(), passwords, log=folder / "log", durable=False)
     async with running(server.program()):
         await server.create_stream()
@@ -124,3 +125,49 @@ async def test_context_cannot_have_its_words_delivered_as_anothers(server: Nats)
 
         with pytest.raises(APIError, match="forms a cycle"):
             await jetstream.add_consumer(STREAM, disguise)
+
+
+async def test_reader_hears_what_every_context_tells(server: Nats) -> None:
+    async with connected(server, "rooms") as (rooms, _), connected(server, READER) as (reader, complaints):
+        heard = await reader.subscribe(inbox := reader.new_inbox())
+        config = ConsumerConfig(deliver_subject=inbox, ack_policy=AckPolicy.NONE, deliver_policy=DeliverPolicy.NEW)
+        await reader.jsm().add_consumer(STREAM, config)
+
+        await rooms.jetstream().publish("ruum.rooms.told.v1", b"told")
+
+        assert (await heard.next_msg(timeout=5)).data == b"told"
+        assert complaints.empty()
+
+
+@pytest.mark.rule("OP-10")
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "ruum.gateway.told.v1",
+        "ruum.points.told.v1",
+        "$JS.API.STREAM.CREATE.ruum",
+        "$JS.API.STREAM.PURGE.ruum",
+        "$JS.API.CONSUMER.CREATE.ruum.points-store",
+        "$JS.API.CONSUMER.DURABLE.CREATE.ruum.points-store",
+        "$JS.API.CONSUMER.MSG.NEXT.ruum.points-store",
+        "$JS.API.CONSUMER.DELETE.ruum.points-store",
+    ],
+)
+async def test_reader_tells_and_changes_nothing(server: Nats, subject: str) -> None:
+    async with connected(server, READER) as (client, complaints):
+        await client.publish(subject, b"{}")
+
+        assert "permissions violation for publish" in (await complaints.get()).lower()
+
+
+@pytest.mark.parametrize("named", [{"name": "points-store"}, {"durable_name": "points-store"}])
+async def test_reader_cannot_take_the_consumer_of_a_context(server: Nats, named: dict[str, str]) -> None:
+    async with connected(server, "points") as (points, _), connected(server, READER) as (reader, _):
+        await points.jetstream().pull_subscribe("ruum.store.>", "points-store", STREAM)
+        config = {"ack_policy": "none", "deliver_subject": reader.new_inbox(), **named}
+        asked = json.dumps({"stream_name": STREAM, "config": config}).encode()
+
+        answer = json.loads((await reader.request(f"$JS.API.CONSUMER.CREATE.{STREAM}", asked)).data)
+
+        assert "error" in answer
+        assert (await points.jetstream().consumer_info(STREAM, "points-store")).config.deliver_subject is None
