@@ -6,14 +6,17 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ruum.identity.v1 import identity_pb2
-from ruum.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
 from services.chassis.clock import Clock
 from services.gateway.problems import ForgedOrigin, NotSignedIn
+
+if TYPE_CHECKING:  # the generator writes asynchronous stubs for type checkers only
+    from ruum.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
 
 SESSION_COOKIE = "__Host-ruum"
 CSRF_COOKIE = "__Host-ruum-csrf"

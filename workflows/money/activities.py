@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio import activity
 
 from ruum.points.v1 import points_pb2
-from ruum.points.v1.points_pb2_grpc import PointsServiceAsyncStub
 from ruum.store.v1 import store_pb2
-from ruum.store.v1.store_pb2_grpc import StoreServiceAsyncStub
 from workflows import wire
 from workflows.money import contract as steps
 from workflows.money.contract import (
@@ -29,6 +27,10 @@ from workflows.money.contract import (
     ReleasePoints,
     WithReason,
 )
+
+if TYPE_CHECKING:  # the generator writes asynchronous stubs for type checkers only
+    from ruum.points.v1.points_pb2_grpc import PointsServiceAsyncStub
+    from ruum.store.v1.store_pb2_grpc import StoreServiceAsyncStub
 
 
 class MoneyActivities:

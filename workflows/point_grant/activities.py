@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio import activity
 
 from ruum.points.v1 import points_pb2
-from ruum.points.v1.points_pb2_grpc import PointsServiceAsyncStub
 from workflows import wire
 from workflows.point_grant import contract as steps
 from workflows.point_grant.contract import Acted, PostGrant, Recorded, ReviewGrant, Standing
+
+if TYPE_CHECKING:  # the generator writes asynchronous stubs for type checkers only
+    from ruum.points.v1.points_pb2_grpc import PointsServiceAsyncStub
 
 
 class PointGrantActivities:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio import activity
 
 from ruum.sparekey.v1 import sparekey_pb2
-from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceAsyncStub
 from workflows import wire
 from workflows.sparekey_order import contract as steps
 from workflows.sparekey_order.contract import (
@@ -22,6 +21,9 @@ from workflows.sparekey_order.contract import (
     Redelivery,
     Reminder,
 )
+
+if TYPE_CHECKING:  # the generator writes asynchronous stubs for type checkers only
+    from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceAsyncStub
 
 
 class SparekeyActivities:
