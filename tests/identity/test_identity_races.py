@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from services.chassis.clock import FixedClock
 from services.chassis.errors import RuumError
@@ -15,6 +17,7 @@ from services.identity.codes.domain import CodeSent
 from services.identity.codes.models import Code
 from services.identity.members.models import Member
 from services.identity.sessions.models import Device, Session
+from services.identity.settings import Cap
 from tests.identity.world import Founded, World, other_than
 
 HANA = "hana@example.jp"
@@ -82,3 +85,26 @@ async def test_a_code_is_sent_once_a_minute_however_often_it_is_asked_for_at_onc
 
     assert outcomes == {"won": 1, "too-many-codes": CALLERS - 1}
     assert len(await world.envelopes()) == 1
+
+
+async def test_the_next_code_and_the_use_of_the_last_one_never_wait_for_each_other(
+    founded: Founded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "randbelow", lambda _: 123456)  # every code is the right one
+    caps = ("code_gap", "sends_per_address", "sends_per_prefix", "sends_per_client")
+    world = founded(**dict.fromkeys(caps, Cap(times=CALLERS, seconds=1)))
+    sent = await world.ask_for_code(HANA)
+    deadlocks = await deadlocks_so_far(world)
+
+    outcomes = await at_once(lambda turn: world.sign_up(sent, "123456") if turn % 2 else world.ask_again(sent))
+
+    assert set(outcomes) <= {"won", "code-void", "flow-over"}
+    assert len(await world.rows(Member)) == 1
+    assert await deadlocks_so_far(world) == deadlocks
+
+
+async def deadlocks_so_far(world: World) -> int:
+    async with world.database.reading() as session:
+        await session.execute(sa.text("select pg_stat_force_next_flush()"))
+        found = sa.text("select deadlocks from pg_stat_database where datname = current_database()")
+        return int((await session.execute(found)).scalar_one())

@@ -174,6 +174,21 @@ async def test_a_right_password_among_too_many_guesses_at_once_is_not_told(world
     assert (outcomes.count("credentials-wrong"), outcomes.count("too-many-tries")) == (10, 30)
 
 
+async def test_a_password_that_a_cap_kept_from_being_compared_is_not_called_wrong(
+    world: World, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.member(HANA)
+    for _ in range(10):
+        with pytest.raises(CredentialsWrong):
+            await world.sign_in(HANA, "guess")
+    looked_at, admitted_at = clock.now(), clock.now() + timedelta(minutes=6)
+    instants = iter([looked_at, admitted_at, admitted_at, admitted_at])
+    monkeypatch.setattr(clock, "now", lambda: next(instants))
+
+    with pytest.raises(TooManyTries):
+        await world.sign_in(HANA)
+
+
 async def test_a_password_that_was_changed_while_it_was_compared_does_not_sign_in(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,7 +183,7 @@ class Codes:
             CodeVoid, FlowOver, NotFound
         """
         digits = _digits(entered)
-        flow = await repository.flow(work.tx, flow_id, purpose)
+        flow = await repository.hold_flow(work.tx, flow_id, purpose)
         if flow is None:
             raise NotFound(field="flow_id")
         if not flow.is_open(work.now):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -26,17 +27,19 @@ async def add_flow(tx: AsyncSession, flow: Flow) -> None:
 
 
 async def flow(session: AsyncSession, flow_id: str, purpose: Purpose) -> Flow | None:
-    found = sa.select(_flows).where(_flows.c.id == flow_id, _flows.c.purpose == purpose)
-    row = (await session.execute(found)).mappings().one_or_none()
-    return None if row is None else Flow.make(**row)
+    return await _one_flow(session, _flow(flow_id, purpose))
+
+
+async def hold_flow(tx: AsyncSession, flow_id: str, purpose: Purpose) -> Flow | None:
+    """The flow, which stays as it is while the transaction lasts."""
+    return await _one_flow(tx, _flow(flow_id, purpose).with_for_update(key_share=True))
 
 
 async def advance(tx: AsyncSession, flow_id: str, now: datetime) -> Flow | None:
     """Counts the next code of an open flow. Returns None when there is no such flow, or it is over."""
     open_flow = sa.update(_flows).where(_flows.c.id == flow_id, _flows.c.ended_at.is_(None), _flows.c.expires_at > now)
     advanced = open_flow.values(sequence=_flows.c.sequence + 1).returning(_flows)
-    row = (await tx.execute(advanced)).mappings().one_or_none()
-    return None if row is None else Flow.make(**row)
+    return await _one_flow(tx, advanced)
 
 
 async def exists(session: AsyncSession, flow_id: str) -> bool:
@@ -81,3 +84,12 @@ async def forget(tx: AsyncSession, before: datetime) -> None:
     await tx.execute(sa.delete(_codes).where(_codes.c.expires_at < before))
     in_use = sa.exists().where(_codes.c.flow_id == _flows.c.id)
     await tx.execute(sa.delete(_flows).where(_flows.c.expires_at < before, ~in_use))
+
+
+def _flow(flow_id: str, purpose: Purpose) -> sa.Select[Any]:
+    return sa.select(_flows).where(_flows.c.id == flow_id, _flows.c.purpose == purpose)
+
+
+async def _one_flow(session: AsyncSession, statement: sa.Executable) -> Flow | None:
+    row = (await session.execute(statement)).mappings().one_or_none()
+    return None if row is None else Flow.make(**row)

@@ -12,6 +12,7 @@ class Member(Table, table=True):
     """The holder of one account."""
 
     __tablename__ = "members"
+    __table_args__ = (CheckConstraint("starts_with(password_hash, '$argon2id$')", "members_password_hash"),)
 
     id: str = text(primary_key=True)
     password_hash: str = text(repr=False)

@@ -32,6 +32,7 @@ def _accounts() -> None:
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("signed_up_at", _INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="members_pkey"),
+        sa.CheckConstraint("starts_with(password_hash, '$argon2id$')", name="members_password_hash"),
     )
     op.create_table(
         "addresses",
