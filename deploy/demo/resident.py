@@ -70,8 +70,8 @@ class Resident:
 
     async def register_room(self, code1: str, code2: str) -> str:
         """The room of the lease whose codes these are (RM-02)."""
-        await self.post("rooms/preview", code1=code1, code2=code2)
-        room = await self.post("rooms", code1=code1, code2=code2)
+        preview = await self.post("rooms/preview", code1=code1, code2=code2)
+        room = await self.post("rooms", code1=code1, code2=code2, preview_id=preview["preview_id"])
         return str(room["room_id"])
 
     async def draft_key(self, room_id: str, kind: str, quantity: int, key_number: str) -> str:
