@@ -19,29 +19,29 @@ class RoomRefuses(RuumError):
     """The member may not order keys for this room, or not now (SK-01, SK-05)."""
 
     kind = Kind.REFUSED
-    code = "room-may-not-order"
+    code = "key-room-may-not-order"
 
 
 class KindMayNot(RoomRefuses):
-    code = "room-kind-may-not"
+    code = "key-room-kind-may-not"
 
 
 class LeaseNotBegun(RoomRefuses):
-    code = "room-lease-not-begun"
+    code = "key-room-lease-not-begun"
 
 
 class LeaseEnded(RoomRefuses):
-    code = "room-lease-ended"
+    code = "key-room-lease-ended"
 
 
 class ContractorLeft(RoomRefuses):
-    code = "room-contractor-left"
+    code = "key-room-contractor-left"
 
 
 class NotRegistered(RoomRefuses):
     """Somebody without the room registers it first (SK-01)."""
 
-    code = "room-not-registered"
+    code = "key-room-not-registered"
 
 
 _REFUSALS: Mapping[str, type[RoomRefuses]] = {

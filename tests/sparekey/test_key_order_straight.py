@@ -17,7 +17,7 @@ async def test_the_straight_way_from_the_order_to_the_hands_of_the_recipient(hou
         (house.release, State.RELEASED),
         (house.dispatched, State.DISPATCHED),
     ):
-        await step(order_id)  # type: ignore[operator]  # steps of one argument, of different answers
+        await step(order_id)
         assert (await house.case(order_id)).state == state
 
     tracking_number = (await house.case(order_id)).tracking_number
@@ -37,9 +37,9 @@ async def test_the_straight_way_from_the_order_to_the_hands_of_the_recipient(hou
         "key-number-accepted",
         "keys-ordered",
         "key-ready",
-        "dispatch-released",
+        "key-dispatch-released",
         "key-dispatched",
-        "parcel-handed-over",
+        "key-parcel-handed-over",
     ]
 
 

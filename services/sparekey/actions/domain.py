@@ -196,7 +196,7 @@ class Requests:
             RoomRefuses: the lease has ended, or the member was removed.
         """
         if not asked.charge_accepted:
-            raise _wrong("charge_accepted", "redelivery-charge-not-accepted", charge=self._charge)
+            raise _wrong("charge_accepted", "key-redelivery-charge-not-accepted", charge=self._charge)
         case = await self._own(caller, asked.order_id)
         (await self._rooms.may_order_keys(case.member_id, case.room_id)).needed()
 
@@ -214,7 +214,7 @@ class Requests:
             AlreadyReported: it was, or the order is over.
         """
         if not asked.household_asked:
-            raise _wrong("household_asked", "household-not-asked")
+            raise _wrong("household_asked", "key-household-not-asked")
         await self._own(caller, asked.order_id)
         await self._change(caller, asked, _reported_not_mine)
         await self._stop_at_maker(asked.order_id)
@@ -244,9 +244,9 @@ class Requests:
         def decide(now: datetime, case: Case) -> Change:
             admit(Action.CHOOSE_WISH_DATE, case, Situation(now, resident=True))
             if wish is not None and wish not in self._waiting.wishes(now):
-                raise _wrong("wish_date", "wish-date-not-offered")
+                raise _wrong("wish_date", "key-wish-date-not-offered")
             chosen = {"wish_date": wish, "wish_asked": False, "deadline": None}
-            told = "wish-date-chosen" if wish else "goes-without-wish"
+            told = "key-wish-date-chosen" if wish else "key-goes-without-wish"
             params = {"wish_date": wish.isoformat()} if wish else {}
             return Change(Cause.NOTED, State.READY, set=chosen, told=told, params=params)
 
@@ -307,7 +307,7 @@ def redelivery_asked(case: Case, charge: int) -> Change:
         Cause.REDELIVERY_REQUESTED,
         State.REDELIVERY_REQUESTED,
         set={"redelivery": ordinal},
-        told="redelivery-requested",
+        told="key-redelivery-requested",
         params={"charge": str(charge)},
         fact=RedeliveryAccepted,
         says={"redelivery": ordinal, "charge": charge},
@@ -318,9 +318,9 @@ def _reported_not_mine(now: datetime, case: Case) -> Change:
     admit(Action.REPORT_NOT_MINE, case, Situation(now, resident=False))
     noted = {"frozen": True, "not_mine_at": now, "reason": NOT_MINE}
     if case.state in {State.CHECKING, State.NUMBER_ASKED, State.ACCEPTED, State.MAKING}:
-        return Change(Cause.REPORTED, State.CANCELLING, set=noted, told=NOT_MINE)
+        return Change(Cause.REPORTED, State.CANCELLING, set=noted, told=f"key-{NOT_MINE}")
     return _held(case, NOT_MINE, noted) or Change(
-        Cause.NOTED, case.state, set={**noted, "needs_operator": NOT_MINE}, told=NOT_MINE
+        Cause.NOTED, case.state, set={**noted, "needs_operator": NOT_MINE}, told=f"key-{NOT_MINE}"
     )
 
 
@@ -328,12 +328,12 @@ def _reported_redirect(now: datetime, case: Case) -> Change:
     admit(Action.REPORT_MAIL_REDIRECT, case, Situation(now, resident=False))
     noted = {"redirect_at": now, "reason": REDIRECT}
     if case.state in _BEFORE_DISPATCH:
-        return Change(Cause.NOTED, case.state, set={**noted, "frozen": True}, told=REDIRECT)
+        return Change(Cause.NOTED, case.state, set={**noted, "frozen": True}, told=f"key-{REDIRECT}")
     return _held(case, REDIRECT, {**noted, "frozen": True}) or Change(
         Cause.NOTED,
         case.state,
         set={**noted, "needs_operator": REDIRECT},
-        told=REDIRECT,
+        told=f"key-{REDIRECT}",
         fact=MailRedirectAlarm,
     )
 
@@ -349,7 +349,7 @@ def _held(case: Case, reason: str, noted: dict[str, Any]) -> Change | None:
     return replace(
         held,
         set={**held.set, **noted},
-        told=reason,
+        told=f"key-{reason}",
         asks=Verb.STOP if told_to_go else None,
         withdraws=(Verb.RELEASE, Verb.REDELIVER) if told_to_go else (),
     )
@@ -359,7 +359,7 @@ def _day(written: str) -> date | None:
     try:
         return date.fromisoformat(written) if written else None
     except ValueError:
-        raise _wrong("wish_date", "wish-date-not-offered") from None
+        raise _wrong("wish_date", "key-wish-date-not-offered") from None
 
 
 def _wrong(field: str, code: str, **params: str | int) -> InvalidField:

@@ -39,13 +39,13 @@ class NumberNotAsked(ActionNotPossible):
 class RedeliveryNotPossible(ActionNotPossible):
     """The parcel is not at the maker, or its month is over (SK-34)."""
 
-    code = "redelivery-not-possible"
+    code = "key-redelivery-not-possible"
 
 
 class WishNotAsked(ActionNotPossible):
     """No other day is asked for (SK-25)."""
 
-    code = "wish-date-not-asked"
+    code = "key-wish-date-not-asked"
 
 
 class AlreadyReported(ActionNotPossible):
@@ -75,38 +75,38 @@ class Row:
 
 
 TABLE: Mapping[State, Row] = {
-    State.DRAFT: Row("next-order"),
-    State.PLACING: Row("next-payment", anybody=(Action.PAY_AT_PARTNER,)),
-    State.CHECKING: Row("next-number-checked", anybody=_REPORTS),
-    State.NUMBER_ASKED: Row("next-your-key-number", (Action.REPLY_KEY_NUMBER,), _REPORTS),
-    State.ACCEPTED: Row("next-keys-ordered", anybody=_REPORTS),
-    State.MAKING: Row("next-keys-cut", anybody=_REPORTS),
-    State.READY: Row("next-dispatch", (Action.CHOOSE_WISH_DATE,), _REPORTS),
-    State.CLEARED: Row("next-payment-made", anybody=(Action.CHANGE_MEANS, *_REPORTS)),
-    State.STOPPED: Row("next-decision", anybody=_REPORTS),
-    State.RELEASED: Row("next-handed-to-post", anybody=_REPORTS),
-    State.DISPATCHED: Row("next-delivery", anybody=_REPORTS),
-    State.ABSENT: Row("next-arrange-with-post", anybody=_REPORTS),
-    State.RETURNED: Row("next-your-redelivery", (Action.REQUEST_REDELIVERY,), _REPORTS),
-    State.REDELIVERY_REQUESTED: Row("next-redelivery-arranged", anybody=_REPORTS),
-    State.REDELIVERING: Row("next-redelivery", anybody=_REPORTS),
-    State.HANDED_OVER: Row("next-nothing"),
-    State.LOST: Row("next-lost-decision"),
-    State.CANCELLING: Row("next-everything-back"),
-    State.CANCELLED: Row("next-nothing-cancelled"),
-    State.DESTROYED: Row("next-nothing-destroyed"),
+    State.DRAFT: Row("key-next-order"),
+    State.PLACING: Row("key-next-payment", anybody=(Action.PAY_AT_PARTNER,)),
+    State.CHECKING: Row("key-next-number-checked", anybody=_REPORTS),
+    State.NUMBER_ASKED: Row("key-next-your-key-number", (Action.REPLY_KEY_NUMBER,), _REPORTS),
+    State.ACCEPTED: Row("key-next-keys-ordered", anybody=_REPORTS),
+    State.MAKING: Row("key-next-keys-cut", anybody=_REPORTS),
+    State.READY: Row("key-next-dispatch", (Action.CHOOSE_WISH_DATE,), _REPORTS),
+    State.CLEARED: Row("key-next-payment-made", anybody=(Action.CHANGE_MEANS, *_REPORTS)),
+    State.STOPPED: Row("key-next-decision", anybody=_REPORTS),
+    State.RELEASED: Row("key-next-handed-to-post", anybody=_REPORTS),
+    State.DISPATCHED: Row("key-next-delivery", anybody=_REPORTS),
+    State.ABSENT: Row("key-next-arrange-with-post", anybody=_REPORTS),
+    State.RETURNED: Row("key-next-your-redelivery", (Action.REQUEST_REDELIVERY,), _REPORTS),
+    State.REDELIVERY_REQUESTED: Row("key-next-redelivery-arranged", anybody=_REPORTS),
+    State.REDELIVERING: Row("key-next-redelivery", anybody=_REPORTS),
+    State.HANDED_OVER: Row("key-next-nothing"),
+    State.LOST: Row("key-next-lost-decision"),
+    State.CANCELLING: Row("key-next-everything-back"),
+    State.CANCELLED: Row("key-next-nothing-cancelled"),
+    State.DESTROYED: Row("key-next-nothing-destroyed"),
 }
 
 _ASKED: Mapping[Action, str] = {
-    Action.CHOOSE_WISH_DATE: "next-your-wish-date",
-    Action.CHANGE_MEANS: "next-your-means",
-    Action.PAY_AT_PARTNER: "next-your-payment",
+    Action.CHOOSE_WISH_DATE: "key-next-your-wish-date",
+    Action.CHANGE_MEANS: "key-next-your-means",
+    Action.PAY_AT_PARTNER: "key-next-your-payment",
 }
 """What the member is asked for where the state alone does not say so."""
 
 _NOT_THEIRS: Mapping[str, str] = {
-    "next-your-key-number": "next-number-asked",
-    "next-your-redelivery": "next-storage-ends",
+    "key-next-your-key-number": "key-next-number-asked",
+    "key-next-your-redelivery": "key-next-storage-ends",
 }
 """What happens next where somebody who lives there no more, or too late, cannot do what is asked for."""
 
@@ -181,7 +181,7 @@ def _next(case: Case, row: Row, actions: tuple[Action, ...]) -> str:
         return asked
     if row.next in _NOT_THEIRS and not set(row.resident) & set(actions):
         return _NOT_THEIRS[row.next]
-    return "next-keys-remade" if case.state == State.ACCEPTED and case.making else row.next
+    return "key-next-keys-remade" if case.state == State.ACCEPTED and case.making else row.next
 
 
 def _until(case: Case, given: Situation) -> datetime | None:

@@ -140,12 +140,12 @@ class Steps:
             over = {"reason": NOT_CONFIRMED}
             return Change(Cause.TIME_UP, State.CANCELLING, set=over, told="key-number-not-confirmed")
         if case.state == State.RETURNED:
-            return Change(Cause.TIME_UP, State.DESTROYED, set={"reason": STORAGE_ENDED}, told="storage-ended")
+            return Change(Cause.TIME_UP, State.DESTROYED, set={"reason": STORAGE_ENDED}, told="key-storage-ended")
         if case.state == State.READY and case.wish_asked:
             without = {"deadline": None, "wish_date": None, "wish_asked": False}
-            return Change(Cause.TIME_UP, State.READY, set=without, told="goes-without-wish")
+            return Change(Cause.TIME_UP, State.READY, set=without, told="key-goes-without-wish")
         if case.state in {State.READY, State.ABSENT}:
-            told = "post-hold-ended" if case.state == State.ABSENT else ""
+            told = "key-hold-ended" if case.state == State.ABSENT else ""
             return Change(Cause.TIME_UP, case.state, set={"deadline": None}, told=told)
         return None
 
@@ -201,7 +201,7 @@ class Steps:
 
     def _asks_for_wish(self, now: datetime) -> Change:
         asked = {"wish_asked": True, **self._waiting.for_wish(now)}
-        return Change(Cause.NOTED, State.READY, set=asked, told="wish-date-passed", fact=WishDatePassed)
+        return Change(Cause.NOTED, State.READY, set=asked, told="key-wish-date-passed", fact=WishDatePassed)
 
     async def release(self, caller: Caller, step: ReleaseDispatch) -> Case:
         """Lets the key go to the lease's address; lease and membership are looked at right before (SK-05, SK-38).
@@ -222,7 +222,7 @@ class Steps:
                 Cause.RELEASED,
                 State.RELEASED,
                 set={**gone, **patience},
-                told="dispatch-released",
+                told="key-dispatch-released",
                 asks=Verb.RELEASE,
             )
 
@@ -249,7 +249,7 @@ class Steps:
                 Cause.REDELIVERY_BEGUN,
                 State.REDELIVERING,
                 set={**gone, **self._waiting.for_scan(now)},
-                told="redelivery-arranged",
+                told="key-redelivery-arranged",
                 asks=Verb.REDELIVER,
             )
 
@@ -286,7 +286,7 @@ class Steps:
                 Cause.NOTED,
                 case.state,
                 set=self._waiting.after_reminder(case, now),
-                told=f"reminded-{step.reminder}",
+                told=f"key-reminded-{step.reminder}",
                 params={"days": str(step.days)},
                 fact=ReminderDue,
                 says={"reminder": step.reminder, "days": step.days, "deadline": case.deadline},
@@ -316,7 +316,7 @@ class Steps:
                 Cause.CLOSED,
                 step.state,
                 set={"ended_at": now, "reason": reason},
-                told="" if step.state == State.HANDED_OVER else f"order-{step.state}",
+                told="" if step.state == State.HANDED_OVER else f"key-order-{step.state}",
                 fact=facts.get(step.state),
                 says={"reason": reason},
             )

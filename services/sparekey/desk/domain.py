@@ -49,6 +49,7 @@ ALLOWED: Mapping[str, frozenset[State]] = {
 }
 """In which states an operator can do what (SK-50)."""
 
+CLOSED_BY_DESK = "closed-by-desk"
 _CAME_BACK = frozenset({S.RETURNED, S.REDELIVERY_REQUESTED})
 # Where else it was stopped, it is looked at again before it leaves.
 _GOES_BACK = _CAME_BACK | {S.ACCEPTED}
@@ -58,14 +59,14 @@ class OperatorActionUnknown(RuumError):
     """There is no such action."""
 
     kind = Kind.INVALID
-    code = "operator-action-unknown"
+    code = "key-operator-action-unknown"
 
 
 class OperatorActionNotPossible(RuumError):
     """The case does not stand where this could be done (PR-13, SK-50)."""
 
     kind = Kind.REFUSED
-    code = "operator-action-not-possible"
+    code = "key-operator-action-not-possible"
 
 
 class SecondOperatorNeeded(RuumError):
@@ -313,7 +314,7 @@ class Desk(Verbs):
             to = State(case.stopped_from) if case.stopped_from in _GOES_BACK else State.READY
             stored = self._stored_again(case, act) if to is State.RETURNED else {}
             let = {"frozen": False, "reason": "", "stopped_from": "", **stored}
-            return Change(Cause.LET_GO, to, set=let, told="dispatch-let-go")
+            return Change(Cause.LET_GO, to, set=let, told="key-dispatch-let-go")
 
         if await self._both(act):
             await self._change(act, decide)
@@ -324,8 +325,8 @@ class Desk(Verbs):
 
     async def _reject(self, act: Act) -> None:
         def decide(case: Case) -> Change:
-            reason = {"reason": case.reason or act.asked.reason}
-            return Change(Cause.REJECTED, State.CANCELLING, set=reason, told="dispatch-rejected")
+            reason = {"reason": case.reason or CLOSED_BY_DESK}
+            return Change(Cause.REJECTED, State.CANCELLING, set=reason, told="key-dispatch-rejected")
 
         if await self._both(act):
             await self._change(act, decide)
@@ -357,7 +358,7 @@ class Desk(Verbs):
         def decide(case: Case) -> Change:
             if case.state == State.STOPPED and case.stopped_from not in _CAME_BACK:
                 raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-            reason = {"reason": case.reason or act.asked.reason}
+            reason = {"reason": case.reason or CLOSED_BY_DESK}
             return Change(Cause.DESTROYED, State.DESTROYED, set=reason, told="key-destroyed")
 
         await self._change(act, decide)
@@ -373,7 +374,7 @@ class Desk(Verbs):
             gone = case.state == State.STOPPED and case.stopped_from in _CAME_BACK
             if decision == "refund" and (gone or case.state == State.LOST):
                 reason = {"reason": case.reason or "parcel-lost"}
-                return Change(Cause.DECIDED, State.CANCELLING, set=reason, told="refund-decided")
+                return Change(Cause.DECIDED, State.CANCELLING, set=reason, told="key-refund-decided")
             if decision == "no-refund" and gone:
                 return Change(Cause.DECIDED, State.DESTROYED, told="key-destroyed")
             raise OperatorActionNotPossible(action=act.asked.action, state=case.state)

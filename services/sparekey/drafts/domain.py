@@ -43,7 +43,7 @@ class ETouchNotAcknowledged(RuumError):
     """The building has no e-touch reader: the auto-lock will not open, which has to be accepted expressly (SK-04)."""
 
     kind = Kind.REFUSED
-    code = "no-e-touch-not-acknowledged"
+    code = "key-e-touch-not-acknowledged"
 
 
 class OrderBeingPlaced(RuumError):

@@ -54,7 +54,7 @@ def stop(case: Case, reason: str, cause: Cause = Cause.STOPPED) -> Change:
         cause,
         State.STOPPED,
         set={"reason": reason, "needs_operator": reason, "stopped_from": case.state},
-        told="dispatch-stopped",
+        told="key-dispatch-stopped",
         fact=DispatchStopped,
         says={"reason": reason},
     )

@@ -126,7 +126,7 @@ class Words:
                 return give(number_id, work.now, self._waiting, case)
             if case.state in {State.NUMBER_ASKED, State.CANCELLING, State.CANCELLED}:
                 off = case.state != State.NUMBER_ASKED
-                return Change(Cause.NOTED, case.state, told="late-reply", asks=Verb.STOP if off else None)
+                return Change(Cause.NOTED, case.state, told="key-late-reply", asks=Verb.STOP if off else None)
             return None
 
         case = await change(work, said.order_ref, decide)
@@ -165,7 +165,7 @@ class Words:
                 Cause.NOTED,
                 case.state,
                 set={"destroyed_on": said.destroyed_on, **early},
-                told="maker-destroyed",
+                told="key-destroyed-by-maker",
                 params={"destroyed_on": said.destroyed_on.isoformat()},
             )
 

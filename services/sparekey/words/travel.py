@@ -202,7 +202,7 @@ def _entry(order_id: str, scan: Scan) -> Entry:
 
 
 def _code(kind: str) -> str:
-    return f"parcel-{kind.replace('_', '-')}"
+    return f"key-parcel-{kind.replace('_', '-')}"
 
 
 SCAN_CODES: Iterable[str] = tuple(_code(kind) for kind in Scanned)
