@@ -31,6 +31,9 @@ _log = structlog.get_logger()
 BATCH = 200
 # How long a relay may take for a batch before another takes the rows over.
 LEASE_SECONDS = 15
+_REST_SECONDS = 1
+_IDLE_SECONDS = 1.0
+_AFTER_A_MISTAKE_SECONDS = 10.0
 
 
 class Event(BaseModel):
@@ -257,8 +260,8 @@ def _asked(lines: Sequence[ProcessLine], now: datetime) -> dict[str, Any]:
 
 
 HandOn = Callable[[Sequence[Mapping[str, Any]]], Awaitable[Sequence[int]]]
-"""Takes claimed rows in their order, gives the positions of those that arrived; of one aggregate a later row arrives
-only with those before it."""
+"""Takes claimed rows in their order and gives the positions of those that arrived: of an aggregate none before another.
+Raises Unavailable when nothing can arrive now, whatever the rows are."""
 
 # A row waits for those before it of its aggregate that somebody has claimed: order holds with any number of relays.
 _CLAIM = """
@@ -279,7 +282,7 @@ returning claimed.position, message_id, aggregate_id, aggregate_version, subject
 _SETTLE = """
 update {outbox} set
   handed_on_at = case when position = any(:arrived) then statement_timestamp() end,
-  claimed_until = case when not position = any(:arrived) then statement_timestamp() + interval '1 second' end
+  claimed_until = case when not position = any(:arrived) then statement_timestamp() + :rest * interval '1 second' end
 where position = any(:claimed) and claimed_until = :lease and handed_on_at is null
 """
 
@@ -304,13 +307,14 @@ class Relay:
         pause = 0.0
         while True:
             try:
-                pause = 0.0 if await self.drain() else 1.0
+                claimed, _ = await self._batch()
+                pause = 0.0 if claimed else _IDLE_SECONDS
             except RuumError as failure:
                 _log.warning("relay waits", kind=self._kind, code=failure.code)
                 pause = min(max(pause * 2, 0.5), 10.0)
             except Exception:  # noqa: BLE001  # what cannot be handed on must not take the service with it
                 _log.exception("relay failed", kind=self._kind)
-                pause = 10.0
+                pause = _AFTER_A_MISTAKE_SECONDS
             if pause:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), pause)
@@ -322,15 +326,22 @@ class Relay:
         Raises:
             Unavailable: the other side cannot be reached; the rows stay.
         """
+        _, arrived = await self._batch()
+        return arrived
+
+    async def _batch(self) -> tuple[int, int]:
+        """How many rows were claimed, and how many of them arrived."""
         rows = await self._database.transact(self._claim)
         if not rows:
-            return 0
+            return 0, 0
         arrived: Sequence[int] = ()
+        rest = 0
         try:
             arrived = await self._hand_on(rows)
+            rest = _REST_SECONDS  # what did not arrive lets others go first
         finally:
-            await self._database.transact(lambda tx: self._settle(tx, rows, arrived))
-        return len(arrived)
+            await self._database.transact(lambda tx: self._settle(tx, rows, arrived, rest))
+        return len(rows), len(arrived)
 
     async def _claim(self, tx: AsyncSession) -> Sequence[Mapping[str, Any]]:
         # Of two relays the second must see what the first has claimed, so they claim one after the other.
@@ -339,7 +350,10 @@ class Relay:
         found: Sequence[Mapping[str, Any]] = (await tx.execute(self._claim_sql, claim)).mappings().all()  # type: ignore[assignment]
         return sorted(found, key=lambda row: row["position"])
 
-    async def _settle(self, tx: AsyncSession, rows: Sequence[Mapping[str, Any]], arrived: Sequence[int]) -> None:
+    async def _settle(
+        self, tx: AsyncSession, rows: Sequence[Mapping[str, Any]], arrived: Sequence[int], rest: int
+    ) -> None:
         claimed = [row["position"] for row in rows]
-        settled = {"claimed": claimed, "arrived": list(arrived), "lease": rows[0]["claimed_until"]}
+        lease = rows[0]["claimed_until"]
+        settled = {"claimed": claimed, "arrived": list(arrived), "lease": lease, "rest": rest}
         await tx.execute(self._settle_sql, settled)

@@ -149,7 +149,6 @@ async def test_what_could_not_reach_temporal_reaches_it_later(books: Books) -> N
     with pytest.raises(Unavailable):
         await books.relay().drain()
     books.temporal = reachable
-    await asyncio.sleep(1.1)  # what did not arrive rests for a second
     moved = await books.relay().drain()
 
     assert moved == 2
