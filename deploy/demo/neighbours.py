@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 
@@ -88,6 +89,20 @@ class Seed:
                 coupons=[_message(store_pb2.CouponTerms(), coupon) for coupon in data["coupons"]],
             )
         )
+
+    async def new_lease(self, contractor: str) -> str:
+        """Lets one more room, so that the story can be told again on the same stack. Returns the lease's code."""
+        number = uuid4().int
+        lease = dict(self._data["leases"][0]) | {
+            "lease_code": f"L-{number % 10**10:010d}",
+            "room_number": str(1000 + number % 9000),
+            "contractor_name": contractor,
+        }
+        code = str(lease["lease_code"])
+        await RoomsServiceStub(self._contracts.channel("rooms")).ImportLeases(
+            rooms_pb2.ImportLeasesRequest(request_id=f"lease/{code}", leases=[_message(rooms_pb2.Lease(), lease)])
+        )
+        return code
 
     async def code_pair(self, lease_code: str) -> rooms_pb2.CodePair:
         """A fresh pair of registration codes, as the letter to the contractor carries it (RM-03)."""

@@ -62,9 +62,9 @@ class Story:
         await resident.sign_up(address, "correct horse battery staple")
         self._note("signed up with a code by mail")
         await resident.complete_profile("見本 花子", "ミホン ハナコ", ADDRESS)
-        pair = await self._seed.code_pair("L-20001")
+        pair = await self._seed.code_pair(await self._seed.new_lease("見本 花子"))
         room_id = await resident.register_room(pair.code1, pair.code2)
-        self._note("registered room 203 with the codes of the lease")
+        self._note("registered the room with the codes of the lease")
         last_day = (self._machine.clock.now().astimezone(JST) + timedelta(days=90)).date()
         await self._seed.welcome_points(resident.member_id, 500, last_day.isoformat())
         return room_id
