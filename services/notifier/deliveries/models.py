@@ -1,0 +1,75 @@
+"""What is to be told to whom: ids, dates and amounts, and never an address, a name or a code (OP-03, OP-11)."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from services.notifier.models import Table, instant, text
+
+State = Literal["planned", "unclosed", "sent", "bounced", "lapsed", "given-up"]
+"""`unclosed` was sent, and its envelope waits to be destroyed; `lapsed` had nobody or nothing left to tell."""
+OPEN = ("planned", "unclosed")
+
+
+class Notice(BaseModel):
+    """One message: to a member (`mem_…`) or about an envelope (`env_…`), with the facts that it is written from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recipient: str
+    letter: str
+    facts: dict[str, str | int] = {}
+
+
+class Delivery(Table, table=True):
+    """One event, told to one recipient by one channel. `due_at` is real time: it also says how long a lease lasts."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        sa.UniqueConstraint("event_id", "recipient", name="deliveries_once"),
+        sa.CheckConstraint(
+            "state in ('planned', 'unclosed', 'sent', 'bounced', 'lapsed', 'given-up')", name="deliveries_state"
+        ),
+        sa.CheckConstraint("channel in ('mail', 'sms')", name="deliveries_channel"),
+        sa.CheckConstraint("(channel is null) = (address_digest is null)", name="deliveries_addressed"),
+        sa.CheckConstraint("(ended_at is null) = (state in ('planned', 'unclosed'))", name="deliveries_ended"),
+        sa.CheckConstraint("tries >= 0", name="deliveries_tries"),
+        sa.Index(
+            "deliveries_due",
+            sa.text("urgent desc"),
+            "due_at",
+            postgresql_where=sa.text("state in ('planned', 'unclosed')"),
+        ),
+    )
+
+    id: str = text(primary_key=True)
+    event_id: str = text()
+    recipient: str = text()
+    letter: str = text()
+    facts: dict[str, Any] = Field(sa_type=JSONB)
+    urgent: bool
+    planned_at: datetime = instant()
+    state: str = text(default="planned")
+    due_at: datetime = instant()
+    tries: int = 0
+    channel: str | None = text(default=None)
+    address_digest: str | None = text(default=None)
+    failure: str = text(default="")
+    ended_at: datetime | None = instant(default=None)
+
+    @property
+    def of_envelope(self) -> bool:
+        """Whether it is a code that waits in an envelope."""
+        return self.recipient.startswith("env_")
+
+
+class GoodsOrder(Table, table=True):
+    """An order of goods: the store tells of keys too, but those have a voice of their own."""
+
+    __tablename__ = "goods_orders"
+
+    order_id: str = text(primary_key=True)

@@ -1,0 +1,106 @@
+"""What the notifier asks of others: whom to write to, and to have it carried there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.message import EmailMessage
+from typing import Literal, Protocol
+
+Channel = Literal["mail", "sms"]
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Where a member is reached at this moment; empty where not at all."""
+
+    language: str
+    email: str = field(repr=False)
+    phone: str = field(repr=False)
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What a code message must say, and to whom (ID-05)."""
+
+    channel: Channel
+    address: str = field(repr=False)
+    language: str
+    purpose: str
+    code: str = field(repr=False)
+    sequence: int
+    expires_at: datetime
+
+
+class NothingToSend(Exception):
+    """There is no such member or envelope any more, or no way to reach it: what was planned has no use."""
+
+
+class Refused(Exception):
+    """This address does not take it, and never will.
+
+    Attributes:
+        reason: a word for the delivery log, without any data: `smtp-550`.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotNow(Exception):
+    """It could not be handed over, or nobody knows whether it was: the very same must be sent again.
+
+    Attributes:
+        reason: as above.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Identity(Protocol):
+    async def contact(self, member_id: str) -> Contact:
+        """Where to write to a member now.
+
+        Raises:
+            NothingToSend: the account is gone.
+            RuumError: identity cannot answer.
+        """
+
+    async def open(self, envelope_id: str) -> Envelope:
+        """What waits in an envelope; it may be asked for until it is closed.
+
+        Raises:
+            NothingToSend: a newer code took its place, or it is too old.
+            RuumError: identity cannot answer.
+        """
+
+    async def close(self, envelope_id: str, request_id: str) -> None:
+        """Has what was sent destroyed; does nothing where it is already.
+
+        Raises:
+            RuumError: identity cannot answer.
+        """
+
+
+class MailCarrier(Protocol):
+    async def send(self, mail: EmailMessage) -> None:
+        """Hands a mail over; another one with the same Message-ID is the same mail.
+
+        Raises:
+            Refused: the address does not exist, or does not take this mail.
+            NotNow: it has to be sent again.
+        """
+
+
+class SmsCarrier(Protocol):
+    async def send(self, to: str, text: str, reference: str) -> None:
+        """Hands an SMS over, once for each reference.
+
+        Raises:
+            Refused: no SMS can go to this number.
+            NotNow: it has to be sent again.
+        """

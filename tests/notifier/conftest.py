@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from deploy.local import child, nats
+from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.postgres import Postgres
+from ruum.identity.v1 import identity_pb2
+from ruum.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
+from services.chassis import stream
+from services.chassis.clock import SystemClock
+from services.chassis.db import Database
+from tests.notifier.world import PORTAL, Identity, World, notifier
+from tests.sandbox.harness import BEARERS, Sandbox, receiving
+from tests.support.callers import Keys
+from tests.support.contexts import migrated, served
+
+CONTRACT = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
+
+
+@pytest.fixture(scope="session")
+async def database(postgres: Postgres) -> AsyncIterator[Database]:
+    async with migrated(postgres, "notifier") as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+async def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    async with receiving() as receiver:
+        sandbox = Sandbox(tmp_path_factory.mktemp("notifier-sandbox"), receiver)
+        await sandbox.start()
+        yield sandbox
+        await sandbox.close()
+
+
+@pytest.fixture(scope="session")
+async def environment(
+    postgres: Postgres,
+    nats_server: nats.Nats,
+    stand_ins: Sandbox,
+    keys: Keys,
+) -> dict[str, str]:
+    await nats_server.create_stream()
+    return {
+        "RUUM_DEPLOYMENT": "test",
+        "RUUM_LISTEN": f"{LOOPBACK}:{free_port()}",
+        "RUUM_KEYS_DIR": str(keys.public),
+        "RUUM_SIGNING_KEY_FILE": str(keys.private["notifier"]),
+        "RUUM_REQUEST_KEY": "n" * 40,
+        "RUUM_DATABASE_URL": postgres.url("notifier"),
+        "RUUM_NATS_URL": nats_server.url("notifier"),
+        "RUUM_PUBLIC_URL": PORTAL,
+        "RUUM_SMTP_HOST": LOOPBACK,
+        "RUUM_SMTP_PORT": str(stand_ins.smtp_port),
+        "RUUM_SMS_URL": f"{stand_ins.url}/sms",
+        "RUUM_SMS_SECRET": BEARERS["sms"],
+        "RUUM_SENDING_LEASE": "PT2S",
+        "RUUM_SENDING_PATIENCE": "PT1S",
+        "RUUM_RETRY_FIRST": "PT0.2S",
+        "RUUM_RETRY_LONGEST": "PT0.5S",
+    }
+
+
+@pytest.fixture(scope="session")
+async def running(
+    environment: dict[str, str],
+    database: Database,
+    nats_server: nats.Nats,
+    stand_ins: Sandbox,
+    keys: Keys,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[World]:
+    identity = Identity()  # type: ignore[abstract]  # the notifier calls no other methods
+    add = partial(add_IdentityServiceServicer_to_server, identity)
+    client = await stream.connect(nats_server.url(nats.ADMIN), "test")
+    log: Path = tmp_path_factory.mktemp("notifier") / "log"
+    async with served("identity", keys.ring(SystemClock()), [CONTRACT], add) as answering:
+        program = notifier(environment | {"RUUM_IDENTITY_ADDRESS": answering.address}, log)
+        async with child.running(program) as process:
+            yield World(process, identity, stand_ins, database, client)
+    await client.close()
+
+
+@pytest.fixture
+async def world(running: World) -> AsyncIterator[World]:
+    """Everything runs and nobody is away."""
+    yield running
+    running.identity.away = False
+    await running.sandbox.press("faults/smtp", "PUT", mode="accept")
+    await running.sandbox.fault("sms")

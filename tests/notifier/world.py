@@ -1,0 +1,179 @@
+"""The notifier as it is deployed, between a real stream, a real database, an identity of ours and the stand-ins."""
+# ruff: noqa: N802  # the contract names the methods
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+from nats.aio.client import Client
+
+from deploy.local.child import Child, Program
+from deploy.local.probes import grpc_serves
+from ruum.common.v1.common_pb2 import EventHeader
+from ruum.identity.v1 import identity_pb2 as pb
+from ruum.identity.v1.identity_pb2_grpc import IdentityServiceServicer
+from services.chassis.db import Database
+from services.chassis.errors import Kind, NotFound, RemoteError
+from services.chassis.ids import new_id
+from tests.sandbox.harness import Sandbox
+
+PORTAL = "https://portal.ruum.example"
+SENDING_DOMAIN = "ruum.me"
+
+
+class Identity(IdentityServiceServicer):
+    """Knows members and envelopes; closes an envelope once.
+
+    Attributes:
+        away: answers nobody while it is set.
+        asked: how often each method was called.
+    """
+
+    def __init__(self) -> None:
+        self.members: dict[str, pb.Contact] = {}
+        self.envelopes: dict[str, pb.Envelope] = {}
+        self.closed: list[str] = []
+        self.away = False
+        self.asked: Counter[str] = Counter()
+
+    async def GetContact(self, request: pb.GetContactRequest, context: Any) -> pb.Contact:
+        self._answers("GetContact")
+        if request.member_id not in self.members:
+            raise NotFound
+        return self.members[request.member_id]
+
+    async def OpenEnvelope(self, request: pb.OpenEnvelopeRequest, context: Any) -> pb.Envelope:
+        self._answers("OpenEnvelope")
+        return self._living(request.envelope_id)
+
+    async def CloseEnvelope(self, request: pb.CloseEnvelopeRequest, context: Any) -> pb.CloseEnvelopeResponse:
+        self._answers("CloseEnvelope")
+        self._living(request.envelope_id)
+        self.closed.append(request.envelope_id)
+        return pb.CloseEnvelopeResponse()
+
+    def _answers(self, method: str) -> None:
+        self.asked[method] += 1
+        if self.away:
+            raise RemoteError(Kind.UNAVAILABLE, "service-unavailable")
+
+    def _living(self, envelope_id: str) -> pb.Envelope:
+        if envelope_id not in self.envelopes:
+            raise NotFound
+        if envelope_id in self.closed:
+            raise RemoteError(Kind.REFUSED, "envelope-gone")
+        return self.envelopes[envelope_id]
+
+
+def notifier(environment: Mapping[str, str], log: Path) -> Program:
+    """The process as it is deployed."""
+    address = environment["RUUM_LISTEN"]
+    command = (sys.executable, "-m", "services.cli", "serve", "notifier")
+    return Program("notifier", command, log, partial(grpc_serves, address), env=environment)
+
+
+class World:
+    def __init__(
+        self, process: Child, identity: Identity, sandbox: Sandbox, database: Database, client: Client
+    ) -> None:
+        self.process = process
+        self.identity = identity
+        self.sandbox = sandbox
+        self.database = database
+        self._client = client
+        self._versions: Counter[str] = Counter()
+
+    # Who there is.
+
+    def member(self, language: str = "ja", name: str = "", *, phone: str = "", mail: bool = True) -> str:
+        member_id = new_id("mem")
+        email = f"{member_id}@example.jp" if mail else ""
+        contact = pb.Contact(member_id=member_id, language=language, email=email, phone=phone, name=name)
+        self.identity.members[member_id] = contact
+        return member_id
+
+    def address(self, member_id: str) -> str:
+        contact = self.identity.members[member_id]
+        return contact.email or contact.phone
+
+    def envelope(self, purpose: str, address: str, language: str = "ja", digits: str = "", sequence: int = 1) -> str:
+        envelope_id = new_id("env")
+        channel = pb.CHANNEL_EMAIL if "@" in address else pb.CHANNEL_SMS
+        envelope = pb.Envelope(
+            channel=channel, address=address, language=language, purpose=purpose, code=digits, sequence=sequence
+        )
+        envelope.expires_at.FromDatetime(datetime.now(UTC) + timedelta(minutes=10))
+        self.identity.envelopes[envelope_id] = envelope
+        return envelope_id
+
+    # What is told.
+
+    def header(self, member_id: str = "", aggregate_id: str | None = None) -> EventHeader:
+        """Of the next event of its aggregate."""
+        aggregate_id = aggregate_id or new_id("ord")
+        self._versions[aggregate_id] += 1
+        header = EventHeader(
+            event_id=new_id("evt"),
+            aggregate_id=aggregate_id,
+            aggregate_version=self._versions[aggregate_id],
+            member_id=member_id,
+        )
+        header.occurred_at.FromDatetime(datetime.now(UTC))
+        return header
+
+    async def tell(self, *events: Message, times: int = 1) -> None:
+        stream = self._client.jetstream()
+        for event in events:
+            for _ in range(times):
+                await stream.publish(subject(type(event)), event.SerializeToString())
+
+    # What came of it.
+
+    async def inbox(self, to: str) -> list[dict[str, Any]]:
+        """What an address has received, the oldest first."""
+        found: list[dict[str, Any]] = await self.sandbox.seen("inbox", to=to)
+        return found[::-1]
+
+    async def received(self, to: str, number: int = 1) -> list[dict[str, Any]]:
+        """So many messages to an address, as soon as they are there."""
+
+        async def there() -> bool:
+            return len(await self.inbox(to)) >= number
+
+        await until(there)
+        return await self.inbox(to)
+
+    async def deliveries(self, event: Any) -> list[Any]:
+        rows = sa.text("select * from notifier.deliveries where event_id = :event order by recipient")
+        async with self.database.reading() as session:
+            return list((await session.execute(rows, {"event": event.header.event_id})).mappings())
+
+    async def settled(self, event: Any, *states: str, number: int = 1, patience: float = 15) -> list[Any]:
+        """The deliveries of an event once they stand so."""
+
+        async def so() -> bool:
+            return sorted(row["state"] for row in await self.deliveries(event)) == sorted(states * number)
+
+        await until(so, patience=patience)
+        return await self.deliveries(event)
+
+
+def subject(kind: type[Message]) -> str:
+    _, context, version, name = kind.DESCRIPTOR.full_name.split(".")
+    return f"ruum.{context}.{re.sub('(?<!^)(?=[A-Z])', '_', name).lower()}.{version}"
+
+
+async def until(holds: Callable[[], Any], patience: float = 15) -> None:
+    async with asyncio.timeout(patience):
+        while not await holds():  # noqa: ASYNC110  # it waits for other processes
+            await asyncio.sleep(0.05)
