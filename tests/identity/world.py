@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -15,6 +15,7 @@ from ruum.identity.v1 import events_pb2
 from services.chassis.caller import Caller
 from services.chassis.clock import FixedClock
 from services.chassis.db import Database
+from services.chassis.errors import RuumError
 from services.chassis.events import Outbox
 from services.chassis.idempotency import Commands
 from services.chassis.ids import new_id
@@ -35,6 +36,8 @@ NOTIFIER = service("notifier")
 PASSWORD = "柿くへば鐘が鳴るなり"
 CONSENTS = tuple(Agreement(document=document, version="2026-04") for document in ("terms", "points-terms", "privacy"))
 KEY = b"a key of tests, thirty-two bytes"
+
+T = TypeVar("T")
 
 _CHEAP = {"argon2_memory_kib": 8, "argon2_passes": 1}
 
@@ -143,3 +146,13 @@ Founded = Callable[..., World]
 def other_than(code: str) -> str:
     """Six digits that are not these."""
     return f"{(int(code) + 1) % 10**6:06d}"
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """Calls again as long as the answer is to try again, as every caller does on a busy machine."""
+    while True:
+        try:
+            return await call()
+        except RuumError as refused:
+            if not refused.row.retryable:
+                raise
