@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 FOLDER = Path(".ruum")
@@ -76,6 +76,28 @@ def demo(
         stack.up(folder, changed_ports=port or (), free_ports=free_ports, welcome=run.welcome)
         return
     asyncio.run(run.once(folder, ports.any_free() if free_ports else ports.chosen(port or ())))
+
+
+@app.command()
+def reconcile(
+    folder: Annotated[Path | None, typer.Option(help="Of a stack on this machine; else RUUM_… variables say.")] = None,
+) -> None:
+    """Holds all books against each other; prints every disagreement with its id and then ends with 1."""
+    from services.chassis.settings import load  # noqa: PLC0415  # the other commands need none of this
+    from services.reconcile.collect import Collector, ReconcileSettings  # noqa: PLC0415  # as above
+    from services.reconcile.rules import disagreements  # noqa: PLC0415  # as above
+
+    if folder is not None:
+        from deploy.local import stack  # noqa: PLC0415  # a deployment has no local stack
+
+        table = stack.found(folder).table
+        os.environ |= table.environment.caller("desk")
+        os.environ |= {"RUUM_TEMPORAL_ADDRESS": table.temporal.address}
+    found = disagreements(asyncio.run(Collector(load(ReconcileSettings)).collect()))
+    for one in found:
+        print(one)
+    if found:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""Database, ledger, payments, cases and workflows held against each other (OP-06)."""
