@@ -296,7 +296,7 @@ class Placings:
                 )
 
             case = await change(work, step.order_id, decide)
-            await placements.settle(work.tx, case.order_id, case.attempt, "placed", work.now, number=order.order_number)
+            await self._settle(work, case.order_id, case.attempt, "placed", number=order.order_number)
 
         await self._commands.run(caller, step, _NOTHING, once)
         return await self._case(step.order_id)
@@ -321,13 +321,19 @@ class Placings:
                 return Change(Cause.ABANDONED, State.DRAFT)
 
             await change(work, step.order_id, decide)
-            await placements.settle(work.tx, step.order_id, attempt, "declined", work.now, code=step.reason)
+            await self._settle(work, step.order_id, attempt, "declined", code=step.reason)
 
         case = await self._case(step.order_id)
         of_try = {"request_id": f"{step.request_id}/{case.attempt}"} if not step.attempt else {}
         if case.state != State.DRAFT:
             await self._commands.run(caller, step.model_copy(update=of_try), _NOTHING, once)
         return await self._case(step.order_id)
+
+    async def _settle(
+        self, work: Work, order_id: str, attempt: int, outcome: str, *, code: str = "", number: str = ""
+    ) -> None:
+        await placements.begun(work.tx, f"{PROCESS}/{order_id}")
+        await placements.settle(work.tx, order_id, attempt, outcome, work.now, code=code, number=number)
 
     async def _find(self, order_id: str) -> Case | None:
         async with self._commands.database.reading() as session:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.sparekey.models import outbox
 from services.sparekey.placing.models import Placement
 
 placements = Placement.table()
@@ -20,6 +21,12 @@ async def begin(tx: AsyncSession, placement: Placement) -> None:
 async def placement(session: AsyncSession, order_id: str, attempt: int) -> Placement | None:
     found = sa.select(Placement).where(col(Placement.order_id) == order_id, col(Placement.attempt) == attempt)
     return (await session.scalars(found)).one_or_none()
+
+
+async def begun(tx: AsyncSession, process_id: str) -> None:
+    """The process itself has spoken: its start need not be handed on any more, and what is told it need not wait."""
+    start = sa.and_(outbox.c.aggregate_id == process_id, outbox.c.subject == "start", outbox.c.handed_on_at.is_(None))
+    await tx.execute(sa.update(outbox).where(start).values(handed_on_at=sa.func.statement_timestamp()))
 
 
 async def settle(

@@ -1,0 +1,412 @@
+"""The service as it is deployed, among neighbours served over gRPC, the partners' stand-ins and a real process."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.client import Client
+
+from deploy.local import nats
+from deploy.local.child import Program, running
+from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.postgres import Postgres
+from deploy.local.probes import grpc_serves
+from deploy.local.temporal import Temporal
+from ruum.common.v1.common_pb2 import Address, Day, Webhook
+from ruum.points.v1 import points_pb2
+from ruum.points.v1.points_pb2_grpc import PointsServiceServicer, PointsServiceStub, add_PointsServiceServicer_to_server
+from ruum.rooms.v1 import rooms_pb2
+from ruum.rooms.v1.rooms_pb2_grpc import RoomsServiceServicer, add_RoomsServiceServicer_to_server
+from ruum.sparekey.v1 import sparekey_pb2
+from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceStub
+from ruum.store.v1 import store_pb2
+from ruum.store.v1.store_pb2_grpc import StoreServiceServicer, StoreServiceStub, add_StoreServiceServicer_to_server
+from services.chassis.caller import Caller
+from services.chassis.clock import SystemClock
+from services.chassis.errors import NotFound, RuumError
+from services.chassis.ids import new_id
+from services.chassis.temporal import connect
+from tests.sandbox.harness import BEARERS, SIGNING_KEYS, Receiver, Sandbox
+from tests.sparekey.neighbours import ADDRESS, RECIPIENT
+from tests.support.callers import Keys, Metadata, member, operator, service
+from tests.support.contexts import Served, served
+from workflows.money.activities import MoneyActivities
+from workflows.sparekey_order.activities import SparekeyActivities
+from workflows.worker import build
+
+NUMBER, UNKNOWN_NUMBER = "AB12CD34", "AB120000"
+_KINDS = {"key-normal": 3300, "key-ic": 5500}
+_DESCRIBED = {
+    "rooms": rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"],
+    "store": store_pb2.DESCRIPTOR.services_by_name["StoreService"],
+    "points": points_pb2.DESCRIPTOR.services_by_name["PointsService"],
+}
+
+
+class Rooms(RoomsServiceServicer):
+    """One room; whoever is in `members` may order keys for it."""
+
+    def __init__(self, room_id: str) -> None:
+        self.room_id = room_id
+        self.members: set[str] = set()
+        self.refusal = ""
+
+    async def CheckPermission(self, request: Any, context: Any) -> rooms_pb2.Permission:  # noqa: N802  # the contract's
+        if request.room_id != self.room_id or request.member_id not in self.members:
+            raise NotFound
+        if self.refusal:
+            return rooms_pb2.Permission(allowed=False, refusal=self.refusal)
+        until = Timestamp()
+        until.FromDatetime(SystemClock().now())
+        return rooms_pb2.Permission(
+            allowed=True,
+            valid_until=until,
+            building_code="B-0001",
+            building_name="メゾン北一条",
+            room_number="201",
+            e_touch=True,
+            lease_version=3,
+            address=Address(**ADDRESS),
+        )
+
+    async def GetContractor(self, request: Any, context: Any) -> rooms_pb2.Contractor:  # noqa: N802  # the contract's
+        return rooms_pb2.Contractor()
+
+
+class Store(StoreServiceServicer):
+    """Checkouts, orders and payments in memory; `said` has the steps that the process asked for."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, store_pb2.Order] = {}
+        self.snapshots: dict[str, str] = {}
+        self.said: list[tuple[str, str]] = []
+        self.refuses = ""
+        self.declines = ""
+
+    def _products(self) -> list[store_pb2.Product]:
+        return [store_pb2.Product(product_id=f"prd_{sku}", sku=sku, price=price) for sku, price in _KINDS.items()]
+
+    def _step(self, name: str, request: Any) -> store_pb2.Order:
+        self.said.append((name, request.order_id))
+        return self.orders[request.order_id]
+
+    def steps(self, order_id: str) -> list[str]:
+        return [name for name, of in self.said if of == order_id]
+
+    async def ListProducts(self, request: Any, context: Any) -> store_pb2.ListProductsResponse:  # noqa: N802  # the contract's
+        return store_pb2.ListProductsResponse(products=self._products())
+
+    async def OpenKeyCheckout(self, request: Any, context: Any) -> store_pb2.Checkout:  # noqa: N802  # the contract's
+        open_state = store_pb2.ORDER_STATE_CHECKOUT
+        mine = (it for it in self.orders.values() if it.member_id == request.member_id and it.state == open_state)
+        order = next(mine, None) or store_pb2.Order(order_id=new_id("ord"), member_id=request.member_id)
+        order.state, order.room_id = open_state, request.room_id
+        order.address.CopyFrom(request.address)
+        order.recipient.MergeFrom(store_pb2.Recipient(**RECIPIENT))
+        del order.lines[:]
+        order.lines.add(line_id="lin_1", sku=request.sku, quantity=request.quantity, unit_price=_KINDS[request.sku])
+        self.orders[order.order_id] = order
+        return self._checkout(order)
+
+    def _checkout(self, order: store_pb2.Order) -> store_pb2.Checkout:
+        return store_pb2.Checkout(
+            order_id=order.order_id, member_id=order.member_id, lines=order.lines, address=order.address
+        )
+
+    async def GetCheckout(self, request: Any, context: Any) -> store_pb2.Checkout:  # noqa: N802  # the contract's
+        return self._checkout(self.orders[request.order_id])
+
+    async def DropCheckout(self, request: Any, context: Any) -> store_pb2.DropCheckoutResponse:  # noqa: N802  # the contract's
+        self.orders.pop(request.order_id, None)
+        return store_pb2.DropCheckoutResponse()
+
+    async def TakeSnapshot(self, request: Any, context: Any) -> store_pb2.Snapshot:  # noqa: N802  # the contract's
+        content = json.dumps(dict(request.flow_facts), sort_keys=True)
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        self.snapshots[request.order_id] = digest
+        checkout = self._checkout(self.orders[request.order_id])
+        return store_pb2.Snapshot(snapshot_hash=digest, content_json=content, checkout=checkout)
+
+    async def GetOrder(self, request: Any, context: Any) -> store_pb2.Order:  # noqa: N802  # the contract's
+        return self.orders[request.order_id]
+
+    async def BeginPlacing(self, request: Any, context: Any) -> store_pb2.Placing:  # noqa: N802  # the contract's
+        order = self._step("begin", request)
+        if self.refuses:
+            raise _refusal(self.refuses)
+        order.state = store_pb2.ORDER_STATE_PLACING
+        return store_pb2.Placing(
+            order_id=order.order_id, member_id=order.member_id, due=3300, means=store_pb2.MEANS_CARD
+        )
+
+    async def Authorise(self, request: Any, context: Any) -> store_pb2.PaymentView:  # noqa: N802  # the contract's
+        self._step("authorise", request)
+        if self.declines:
+            return store_pb2.PaymentView(state=store_pb2.PAYMENT_STATE_DECLINED, decline_code=self.declines)
+        return store_pb2.PaymentView(state=store_pb2.PAYMENT_STATE_AUTHORISED)
+
+    async def ConfirmOrder(self, request: Any, context: Any) -> store_pb2.Order:  # noqa: N802  # the contract's
+        order = self._step("confirm", request)
+        order.state, order.order_number = store_pb2.ORDER_STATE_PLACED, "1234567890"
+        order.promised_dispatch_on.CopyFrom(Day(iso="2030-01-31"))
+        return order
+
+    async def AbandonPlacing(self, request: Any, context: Any) -> store_pb2.Order:  # noqa: N802  # the contract's
+        order = self._step("abandon", request)
+        order.state = store_pb2.ORDER_STATE_CHECKOUT
+        return order
+
+    async def EnsureAuthorised(self, request: Any, context: Any) -> store_pb2.PaymentView:  # noqa: N802  # the contract's
+        self._step("ensure", request)
+        return store_pb2.PaymentView(state=store_pb2.PAYMENT_STATE_AUTHORISED)
+
+    async def CapturePayment(self, request: Any, context: Any) -> store_pb2.PaymentView:  # noqa: N802  # the contract's
+        self._step("capture", request)
+        return store_pb2.PaymentView(state=store_pb2.PAYMENT_STATE_CAPTURED)
+
+    async def CancelOrder(self, request: Any, context: Any) -> store_pb2.Order:  # noqa: N802  # the contract's
+        return self._step("cancel", request)
+
+    async def MarkOrder(self, request: Any, context: Any) -> store_pb2.Order:  # noqa: N802  # the contract's
+        name = store_pb2.OrderState.Name(request.state).removeprefix("ORDER_STATE_").lower()
+        return self._step(name, request)
+
+    async def PromiseDispatch(self, request: Any, context: Any) -> store_pb2.Order:  # noqa: N802  # the contract's
+        return self._step("promise", request)
+
+    async def IssueInvoice(self, request: Any, context: Any) -> store_pb2.Invoice:  # noqa: N802  # the contract's
+        self._step("invoice", request)
+        return store_pb2.Invoice()
+
+
+def _refusal(code: str) -> RuumError:
+    from services.chassis.errors import Kind, RemoteError  # noqa: PLC0415  # one use
+
+    return RemoteError(Kind.REFUSED, code)
+
+
+class Gateway:
+    """Hands partners' webhooks on to the service, as the gateway does."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.stub: SparekeyServiceStub | None = None
+        self.metadata: Metadata = ()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:]) if value}
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        partner = head[0].split()[1].rpartition("/")[2]
+        status = await self._handed_on(partner, headers, body)
+        writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async def _handed_on(self, partner: str, headers: Mapping[str, str], body: bytes) -> int:
+        if self.stub is None:
+            return 503
+        signed = {name: value for name, value in headers.items() if name.startswith("webhook-")}
+        webhook = Webhook(partner=partner, headers=signed, body=body)
+        try:
+            await self.stub.ReceiveWebhook(sparekey_pb2.ReceiveWebhookRequest(webhook=webhook), metadata=self.metadata)
+        except grpc.aio.AioRpcError as failure:
+            return 401 if failure.code() is grpc.StatusCode.UNAUTHENTICATED else 503
+        return 200
+
+
+@dataclass
+class Town:
+    """Everything that runs, and a member who lives there."""
+
+    sandbox: Sandbox
+    rooms: Rooms
+    store: Store
+    stub: SparekeyServiceStub
+    keys: Keys
+    log: Path
+    member_id: str = field(default_factory=lambda: new_id("mem"))
+
+    def __post_init__(self) -> None:
+        self.rooms.members.add(self.member_id)
+
+    def metadata(self, caller: Caller | None = None) -> Metadata:
+        return self.keys.metadata(caller or member(self.member_id), "sparekey", SystemClock())
+
+    @property
+    def operator(self) -> Metadata:
+        return self.metadata(operator("op_sato"))
+
+    @property
+    def worker(self) -> Metadata:
+        return self.metadata(service("worker"))
+
+    async def ask(self, method: str, request: Any, caller: Caller | None = None) -> Any:
+        return await getattr(self.stub, method)(request, metadata=self.metadata(caller))
+
+    async def reviewed(self, number: str = NUMBER) -> tuple[str, sparekey_pb2.PlaceOrderRequest]:
+        """A draft with its number, on the confirmation page: its id, and what places it."""
+        rid = new_id("req")
+        start = sparekey_pb2.StartOrderRequest(
+            request_id=rid,
+            room_id=self.rooms.room_id,
+            kind=sparekey_pb2.KEY_KIND_NORMAL,
+            quantity=1,
+            notices_version="2026-04-01",
+            notices_language="ja",
+            notices_agreed=True,
+        )
+        order_id = (await self.ask("StartOrder", start)).order_id
+        entered = sparekey_pb2.EnterKeyNumberRequest(request_id=rid, order_id=order_id, key_number=number)
+        await self.ask("EnterKeyNumber", entered)
+        asked = sparekey_pb2.ReviewOrderRequest(request_id=new_id("req"), order_id=order_id, language="ja")
+        review = await self.ask("ReviewOrder", asked)
+        place = sparekey_pb2.PlaceOrderRequest(
+            request_id=new_id("req"),
+            order_id=order_id,
+            snapshot_hash=review.snapshot_hash,
+            terms_version=review.terms_version,
+            cancellation_version=review.cancellation_version,
+            agreed=True,
+        )
+        return order_id, place
+
+    async def placed(self, number: str = NUMBER) -> str:
+        order_id, place = await self.reviewed(number)
+        answer = await self.ask("PlaceOrder", place)
+        assert answer.outcome == sparekey_pb2.PLACED_OUTCOME_PLACED, answer
+        return order_id
+
+    async def order(self, order_id: str) -> Any:
+        return await self.ask("GetKeyOrder", sparekey_pb2.GetKeyOrderRequest(order_id=order_id))
+
+    async def until(self, order_id: str, state: str, patience: float = 30) -> Any:
+        """The order, as soon as it is in this state."""
+        wanted = sparekey_pb2.CaseState.Value(f"CASE_STATE_{state}")
+        async with asyncio.timeout(patience):
+            while True:
+                order = await self.order(order_id)
+                if order.state == wanted:
+                    return order
+                await asyncio.sleep(0.05)
+
+    async def parcel(self, order_id: str) -> str:
+        """The tracking number of the parcel on its way, once the service knows it."""
+        async with asyncio.timeout(20):
+            while True:
+                number = (await self.order(order_id)).tracking_number
+                if number:
+                    return str(number)
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def town(
+    postgres: Postgres, nats_server: nats.Nats, temporal: Temporal, keys: Keys, keys_file: Path, folder: Path
+) -> AsyncIterator[Town]:
+    """Starts all of it; stops all of it."""
+    clock = SystemClock()
+    ring = keys.ring(clock)
+    rooms = Rooms(new_id("room"))  # type: ignore[abstract]  # what nobody asks for here is unimplemented
+    store = Store()  # type: ignore[abstract]  # as rooms
+    points = PointsServiceServicer()  # type: ignore[abstract]  # orders without points: nothing is asked
+    async with AsyncExitStack() as stack:
+        neighbours = {
+            "rooms": await stack.enter_async_context(
+                served("rooms", ring, [_DESCRIBED["rooms"]], partial(add_RoomsServiceServicer_to_server, rooms))
+            ),
+            "store": await stack.enter_async_context(
+                served("store", ring, [_DESCRIBED["store"]], partial(add_StoreServiceServicer_to_server, store))
+            ),
+            "points": await stack.enter_async_context(
+                served(
+                    "points",
+                    ring,
+                    [_DESCRIBED["points"]],
+                    partial(add_PointsServiceServicer_to_server, points),
+                )
+            ),
+        }
+        gateway = Gateway()
+        webhooks = await asyncio.start_server(gateway.serve, LOOPBACK, 0)
+        stack.callback(webhooks.close)
+        gateway.port = webhooks.sockets[0].getsockname()[1]
+        sandbox = Sandbox(folder, Receiver(gateway.port))
+        await sandbox.start()
+        stack.push_async_callback(sandbox.close)
+        address = f"{LOOPBACK}:{free_port()}"
+        environment = _environment(postgres, nats_server, temporal, keys, keys_file, neighbours, sandbox, address)
+        program = Program(
+            "sparekey",
+            (sys.executable, "-m", "services.cli", "serve", "sparekey"),
+            folder / "sparekey.log",
+            partial(grpc_serves, address),
+            env=environment,
+        )
+        await stack.enter_async_context(running(program))
+        client = await connect(temporal.address, temporal.namespace)
+        await stack.enter_async_context(_worker(client, keys, neighbours, address))
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
+        gateway.stub = SparekeyServiceStub(channel)
+        gateway.metadata = keys.metadata(service("gateway"), "sparekey", clock)
+        yield Town(sandbox, rooms, store, gateway.stub, keys, program.log)
+
+
+def _environment(
+    postgres: Postgres,
+    nats_server: nats.Nats,
+    temporal: Temporal,
+    keys: Keys,
+    keys_file: Path,
+    neighbours: Mapping[str, Served],
+    sandbox: Sandbox,
+    address: str,
+) -> dict[str, str]:
+    told = {
+        "DEPLOYMENT": "test",
+        "LISTEN": address,
+        "KEYS_DIR": str(keys.public),
+        "SIGNING_KEY_FILE": str(keys.private["sparekey"]),
+        "REQUEST_KEY": "r" * 40,
+        "DATABASE_URL": postgres.url("sparekey"),
+        "NATS_URL": nats_server.url("sparekey"),
+        "TEMPORAL_ADDRESS": temporal.address,
+        "TEMPORAL_NAMESPACE": temporal.namespace,
+        "MASTER_KEYS_FILE": str(keys_file),
+        "ROOMS_ADDRESS": neighbours["rooms"].address,
+        "STORE_ADDRESS": neighbours["store"].address,
+        "MAKER_URL": f"{sandbox.url}/maker",
+        "MAKER_SECRET": BEARERS["maker"],
+        "SWEEP_EVERY": "PT1S",
+        **{f"{name.upper()}_WEBHOOK_SECRET": SIGNING_KEYS[name] for name in ("maker", "post", "carrier")},
+    }
+    return {f"RUUM_{name}": value for name, value in told.items()}
+
+
+@asynccontextmanager
+async def _worker(client: Client, keys: Keys, neighbours: Mapping[str, Served], sparekey: str) -> AsyncIterator[None]:
+    """The real worker with the real activities, in this process."""
+    clock = SystemClock()
+    addresses = {"store": neighbours["store"].address, "points": neighbours["points"].address, "sparekey": sparekey}
+    channels = {name: keys.channel("worker", address, name, clock) for name, address in addresses.items()}
+    groups: list[Any] = [
+        MoneyActivities(StoreServiceStub(channels["store"]), PointsServiceStub(channels["points"])),
+        SparekeyActivities(SparekeyServiceStub(channels["sparekey"])),
+    ]
+    try:
+        async with build(client, groups):
+            yield
+    finally:
+        for channel in channels.values():
+            await channel.close()
