@@ -92,6 +92,15 @@ class Console:
         answer = await self._pages.post("/card/form", data=form)
         return httpx.URL(answer.headers["location"]).params["payment_method"]
 
+    async def automation(self, name: str, *, on: bool, delay_ms: int = 200) -> None:
+        """Whether a partner does something by itself."""
+        answer = await self._http.put(f"automation/{name}", json={"on": on, "delay_ms": delay_ms})
+        answer.raise_for_status()
+
+    async def ready(self, order_id: str) -> None:
+        """The maker has cut the keys."""
+        await self._post(f"orders/{order_id}/ready", {})
+
     async def pay_invoice(self, order_id: str) -> None:
         found = await self._get("transactions", q=order_id)
         await self._post(f"transactions/{found['transactions'][0]['id']}/paid", {})

@@ -49,11 +49,11 @@ class Story:
         """Lives it through; each step waits until the resident's own page shows it."""
         self.told.address = address
         room_id = await self._move_in(address)
-        order_id = await self._order(room_id)
-        await self._correct_the_number(order_id)
-        await self._nobody_home(order_id)
-        await self._again_for_935_yen(order_id)
-        await self._points_arrive(order_id)
+        order_id = await self.order(room_id)
+        await self.correct_the_number(order_id)
+        await self.nobody_home(order_id)
+        await self.again_for_935_yen(order_id)
+        await self.points_arrive(order_id)
         self.told.order = await self._resident.key_order(order_id)
         return self.told
 
@@ -69,7 +69,7 @@ class Story:
         await self._seed.welcome_points(resident.member_id, 500, last_day.isoformat())
         return room_id
 
-    async def _order(self, room_id: str) -> str:
+    async def order(self, room_id: str) -> str:
         resident = self._resident
         order_id = await resident.draft_key(room_id, "ic", 1, WRONG_NUMBER)
         token = await self._console.card_token(VISA)
@@ -91,14 +91,14 @@ class Story:
         self._note("the maker does not know the number: one week to give the right one")
         return order_id
 
-    async def _correct_the_number(self, order_id: str) -> None:
+    async def correct_the_number(self, order_id: str) -> None:
         await self._machine.forward(timedelta(days=5))
         await self._resident.post(f"spare-keys/orders/{order_id}/key-number", key_number=RIGHT_NUMBER)
         self._note("five days later: the right number")
         await self._resident.sees(order_id, "dispatched")
         self._note("number accepted, keys cut, lease looked at again, card charged, dispatched by registered mail")
 
-    async def _nobody_home(self, order_id: str) -> None:
+    async def nobody_home(self, order_id: str) -> None:
         parcel = await self._console.tracking_number(order_id, 1)
         await self._machine.forward(timedelta(days=2))
         await self._console.parcel(parcel, "absent")
@@ -109,7 +109,7 @@ class Story:
         await self._resident.sees(order_id, "returned")
         self._note("back at the maker: a month to order redelivery")
 
-    async def _again_for_935_yen(self, order_id: str) -> None:
+    async def again_for_935_yen(self, order_id: str) -> None:
         await self._machine.forward(timedelta(days=20))
         await self._resident.post(f"spare-keys/orders/{order_id}/redelivery", charge_accepted=True)
         await self._resident.sees(order_id, "redelivering")
@@ -120,7 +120,7 @@ class Story:
         await self._resident.sees(order_id, "handed-over")
         self._note("935 yen paid, the key is in her hands")
 
-    async def _points_arrive(self, order_id: str) -> None:
+    async def points_arrive(self, order_id: str) -> None:
         await self._machine.forward(timedelta(days=11))
 
         async def granted() -> dict[str, Any] | None:

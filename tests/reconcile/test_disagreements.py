@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ def sound() -> Books:
     )
 
 
-def money(order: str, **changed: object) -> Callable[[Books], Books]:
+def money(order: str, **changed: Any) -> Callable[[Books], Books]:
     return lambda books: replace(books, money=books.money | {order: replace(books.money[order], **changed)})
 
 
@@ -69,8 +70,8 @@ def started(workflow_id: str) -> Callable[[Books], Books]:
     return lambda books: replace(books, running=books.running | {workflow_id})
 
 
-def lost(order: str, book: str) -> Callable[[Books], Books]:
-    return lambda books: replace(books, **{book: {k: v for k, v in getattr(books, book).items() if k != order}})
+def without_case(order: str) -> Callable[[Books], Books]:
+    return lambda books: replace(books, cases={key: state for key, state in books.cases.items() if key != order})
 
 
 PLANTED: dict[str, tuple[Callable[[Books], Books], str, str]] = {
@@ -100,7 +101,7 @@ PLANTED: dict[str, tuple[Callable[[Books], Books], str, str]] = {
     "a call has no outcome": (money(PLACED, open_intents=1), "call-without-outcome", PLACED),
     "the case went on and the order did not": (case(PLACED, "dispatched"), "case-differs", PLACED),
     "the order is cancelled, the case goes on": (case(CANCELLED, "making"), "case-differs", CANCELLED),
-    "an order has no case": (lost(PLACED, "cases"), "case-missing", PLACED),
+    "an order has no case": (without_case(PLACED), "case-missing", PLACED),
     "a case has no order": (case("ord_none", "making"), "order-missing", "ord_none"),
     "a case has no process": (stopped(f"sparekey-order/{PLACED}"), "process-missing", PLACED),
     "a process outlived its case": (started(f"sparekey-order/{CANCELLED}"), "process-left", CANCELLED),

@@ -1,0 +1,142 @@
+"""Residents of one running ruum, and everybody they have to do with."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import uuid4
+
+from temporalio.client import Client, WorkflowHandle
+
+from deploy.demo.console import Console, until
+from deploy.demo.neighbours import Neighbour, Seed
+from deploy.demo.resident import Means, Resident
+from deploy.demo.story import ADDRESS, VISA
+from deploy.demo.timemachine import TimeMachine
+from deploy.local.stack import Stack
+from services.chassis import temporal
+from services.reconcile.collect import Collector, ReconcileSettings
+from services.reconcile.facts import Disagreement
+from services.reconcile.rules import disagreements
+
+PASSWORD = "correct horse battery staple"
+NAME = "見本 花子"
+RECIPIENT = {"name": NAME, "kana": "ミホン ハナコ", "phone": "09012345678"}
+
+
+class Household:
+    """One resident with a registered room, their mails and the lease that they live under."""
+
+    def __init__(self, resident: Resident, mail: str, room_id: str, lease: str) -> None:
+        self.resident = resident
+        self.mail = mail
+        self.room_id = room_id
+        self.lease = lease
+
+
+class Town:
+    """Everything that a journey touches."""
+
+    def __init__(self, stack: Stack, client: Client) -> None:
+        environment = stack.table.environment
+        self.stack = stack
+        self.client = client
+        self.console = Console(environment.console_url)
+        self.desk = Neighbour("desk", environment.caller("desk"))
+        self.contracts = Neighbour("contract-master", environment.caller("contract-master"))
+        self._campaigns = Neighbour("campaign-desk", environment.caller("campaign-desk"))
+        self.seed = Seed(self.contracts, self._campaigns, self.desk)
+        self.machine = TimeMachine(stack.table.home.clock, client)
+        self._residents: list[Resident] = []
+
+    @classmethod
+    async def founded(cls, stack: Stack) -> Town:
+        table = stack.table
+        town = cls(stack, await temporal.connect(table.temporal.address, table.temporal.namespace))
+        await town.seed.plant()
+        return town
+
+    async def close(self) -> None:
+        for resident in self._residents:
+            await resident.close()
+        for neighbour in (self.desk, self.contracts, self._campaigns):
+            await neighbour.close()
+        await self.console.close()
+
+    async def household(self, *, points: int = 0, language: str = "ja") -> Household:
+        """Somebody who has just moved in, with points of the opening campaign."""
+        resident = Resident(self.stack.table.environment.public_url, self.console, language)
+        self._residents.append(resident)
+        mail = f"resident.{uuid4().hex[:8]}@mail.example"
+        await resident.sign_up(mail, PASSWORD)
+        await resident.complete_profile(NAME, RECIPIENT["kana"], ADDRESS)
+        lease = await self.seed.new_lease(NAME)
+        pair = await self.seed.code_pair(lease)
+        room_id = await resident.register_room(pair.code1, pair.code2)
+        if points:
+            last_day = (self.machine.clock.now() + timedelta(days=300)).date().isoformat()
+            await self.seed.welcome_points(resident.member_id, points, last_day)
+        return Household(resident, mail, room_id, lease)
+
+    async def card(self, number: str = VISA) -> Means:
+        return Means("card", await self.console.card_token(number))
+
+    async def drafted(self, home: Household, means: Means, number: str = "AB12CD34", **settings: object) -> str:
+        """A key in the cart, all chosen."""
+        order_id = await home.resident.draft_key(home.room_id, "normal", 1, number)
+        await home.resident.choose(order_id, means, recipient=RECIPIENT, **settings)
+        return order_id
+
+    async def ordered(self, home: Household, means: Means, number: str = "AB12CD34", **settings: object) -> str:
+        """A key that was ordered."""
+        order_id = await self.drafted(home, means, number, **settings)
+        placed = await home.resident.place(order_id)
+        assert placed["outcome"] == "placed", placed
+        return order_id
+
+    def case(self, order_id: str) -> WorkflowHandle[object, object]:
+        return self.client.get_workflow_handle(f"sparekey-order/{order_id}")
+
+    async def act(self, order_id: str, action: str, operator: str = "op_sato", **arguments: str) -> str:
+        """An operator's action, as the Temporal UI sends it."""
+        given = {"operator": operator, "reason": "by-phone"} | arguments
+        answer: str = await self.case(order_id).execute_update(action, given)
+        return answer
+
+    async def forward(self, **by: float) -> None:
+        await self.machine.forward(timedelta(**by))
+
+    async def subjects(self, home: Household) -> list[str]:
+        return [message["subject"] for message in await self.console.messages(home.mail)]
+
+    async def books_agree(self) -> Sequence[Disagreement]:
+        """What reconcile finds once everything has come to rest; nothing, when all is well."""
+        found: Sequence[Disagreement] = ()
+
+        async def at_rest() -> bool | None:
+            nonlocal found
+            found = disagreements(await Collector(self._reconcile()).collect())
+            return None if found else True
+
+        try:
+            await until(at_rest, "the books to agree", within=30)
+        except TimeoutError:
+            return found
+        return ()
+
+    def kill(self, name: str) -> None:
+        """SIGKILL; the supervisor brings it back."""
+        os.kill(self.stack.processes.pids()[name], signal.SIGKILL)
+
+    async def settled(self) -> None:
+        await asyncio.sleep(0.3)
+
+    def _reconcile(self) -> ReconcileSettings:
+        table = self.stack.table
+        told = table.environment.caller("desk") | {"RUUM_TEMPORAL_ADDRESS": table.temporal.address}
+        return ReconcileSettings.model_validate(
+            {name.removeprefix("RUUM_").lower(): value for name, value in told.items()}
+        )
