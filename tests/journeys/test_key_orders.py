@@ -18,7 +18,7 @@ DECLINED = "4000000000009995"
 
 @pytest.mark.rule("OP-21")
 async def test_the_story_of_the_demo_ends_with_the_key_in_hand_and_books_that_balance(town: Town) -> None:
-    home = await town.household()
+    home = await town.household(points=500)
     story = Story(home.resident, town.console, town.seed, town.machine)
 
     order_id = await story.order(home.room_id)
