@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from datetime import date, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -228,3 +229,26 @@ async def test_release_and_decision_at_once_leave_one_contractor_and_no_claim(to
         told = await town.told_of(clash.place.room_id)
         assert told["ContractorConflictOpened"] == told["ContractorConflictSettled"]
         assert told["MemberRemoved"] == 1
+
+
+@pytest.mark.rule("RM-06")
+async def test_a_release_while_a_claim_is_being_opened_ends_it(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair, holder = await town.issue(await town.let()), new_member()
+    place = await town.register(holder, pair)
+    seat_found_taken, go_on, claim_on = asyncio.Event(), asyncio.Event(), town.conflicts.claim
+
+    async def pausing(*given: Any) -> str:
+        seat_found_taken.set()
+        await go_on.wait()
+        return await claim_on(*given)
+
+    monkeypatch.setattr(town.conflicts, "claim", pausing)
+    claiming = asyncio.create_task(claim(town, new_member(), pair))
+    await seat_found_taken.wait()
+    releasing = asyncio.create_task(town.remove(holder, place, holder))
+    await asyncio.wait({releasing}, timeout=0.5)
+    go_on.set()
+    await asyncio.gather(claiming, releasing)
+
+    told = await town.told_of(place.room_id)
+    assert told["ContractorConflictOpened"] == told["ContractorConflictSettled"] == 1

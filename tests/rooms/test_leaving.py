@@ -215,3 +215,17 @@ async def test_a_contractor_of_the_lease_before_cannot_remove_who_came_after(tow
         await town.remove(former, place, current)
 
     assert await town.may(current, place)
+
+
+@pytest.mark.rule("RM-21")
+async def test_of_two_tenants_who_follow_each_other_neither_removes_the_other(town: Town) -> None:
+    old = await town.let(ends_on=date(2026, 4, 30))
+    present, place = await town.move_in(old)
+    coming, _ = await town.move_in(await town.let(building_code=old.building_code, starts_on=date(2026, 5, 1)))
+
+    for one, other in ((present, coming), (coming, present)):
+        with pytest.raises(NotFound):
+            await town.remove(one, place, other)
+
+    assert await town.may(present, place)
+    assert await town.may(coming, place)
