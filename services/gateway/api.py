@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
+from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from services.chassis.errors import InvalidField, RuumError, Violation
-from services.gateway.bridge.messages import from_json, to_json
+from services.chassis.errors import Defect, Kind, RuumError
+from services.gateway.asking import COOKIE_WANTED, asked
+from services.gateway.bridge.messages import to_json as values_of
 from services.gateway.clients import Services
-from services.gateway.endpoints import Endpoint, is_page
-from services.gateway.problems import BodyUnreadable, MissingKey, Problems
-from services.gateway.sessions import Sessions
+from services.gateway.endpoints import Endpoint
+from services.gateway.limits import Limits
+from services.gateway.sessions import Sessions, Token
 
-LARGEST_BODY = 64 * 1024
-IDEMPOTENCY_KEY = "idempotency-key"
+JSON = "application/json"
 
 
 class Api:
@@ -29,115 +28,78 @@ class Api:
     Args:
         services: who owns the data.
         sessions: who asks.
-        key: keys the digest by which services know a client without its address.
-        proxies: how many proxies of ours stand in front.
+        limits: counts what a session asks.
+        most: requests a minute of one session.
+        ended: is told which session a member has ended.
     """
 
-    def __init__(self, services: Services, sessions: Sessions, problems: Problems, key: bytes, proxies: int) -> None:
-        self.services = services
-        self.sessions = sessions
-        self.problems = problems
-        self._key = key
-        self._proxies = proxies
+    def __init__(
+        self, services: Services, sessions: Sessions, limits: Limits, most: int, ended: Callable[[str], None]
+    ) -> None:
+        self._services = services
+        self._sessions = sessions
+        self._limits = limits
+        self._most = most
+        self._ended = ended
 
     async def answer(self, endpoint: Endpoint, request: Request) -> Response:
-        """Carries one request out; a failure is a problem."""
+        """Carries one request out.
+
+        Raises:
+            RuumError: why not.
+        """
+        if not endpoint.signed_in:
+            given = await self._services.call(endpoint.rpc, await asked(endpoint, request))
+            return self._opened(endpoint, request, given)
+        session = self._sessions.session_of(request)
+        token = await self._sessions.token(session, endpoint.audience)
+        self._limits.count(token.session_id, self._most)
+        message = await asked(endpoint, request)
         try:
-            return await self._answer(endpoint, request)
+            given = await self._services.call(endpoint.rpc, message, token.value)
         except RuumError as failure:
-            return self.problems.answer(request, failure)
+            if failure.kind is not Kind.UNAUTHENTICATED:
+                raise
+            token, given = await self._again(endpoint, message, session, token)
+        return self._closed(endpoint, message, token, _written(endpoint, values_of(given)))
 
-    async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
-        session = self.sessions.session_of(request)
-        asked = await self._asked(endpoint, request)
-        key = request.headers.get(IDEMPOTENCY_KEY, "")
-        if endpoint.is_command and not key:
-            raise MissingKey
-        token = (await self.sessions.token(session, endpoint.audience)).value if endpoint.signed_in else ""
-        given = await self.services.call(endpoint.rpc, asked, token, key)
-        return self._written(endpoint, request, given, session)
+    async def _again(self, endpoint: Endpoint, message: Message, session: str, refused: Token) -> tuple[Token, Message]:
+        """With a fresh token: the clock has moved, or identity's key was replaced, since the last was issued."""
+        self._sessions.forget(refused.session_id)
+        token = await self._sessions.token(session, endpoint.audience)
+        try:
+            return token, await self._services.call(endpoint.rpc, message, token.value)
+        except RuumError as failure:
+            if failure.kind is not Kind.UNAUTHENTICATED:
+                raise
+            # Identity knows the member: it is we who are not believed.
+            raise Defect from failure
 
-    async def _asked(self, endpoint: Endpoint, request: Request) -> Message:
-        values: dict[str, Any] = {}
-        if endpoint.verb == "GET":
-            values = _question(endpoint, request)
-        else:
-            values = await _body(request, endpoint)
-        values |= {name: request.path_params[name] for name in endpoint.in_path}
-        fields = endpoint.request.fields_by_name
-        if "version" in fields and (match := request.headers.get("if-match")):
-            values.setdefault("version", int(match.strip('W/"')) if match.strip('W/"').isdigit() else -1)
-        if endpoint.is_command:
-            values["request_id"] = request.headers.get(IDEMPOTENCY_KEY, "")
-        if "client" in fields:
-            values["client"] = self.client_of(request)
-        return from_json(endpoint.request, values)
+    def _opened(self, endpoint: Endpoint, request: Request, given: Message) -> Response:
+        """The answer; a new session in a cookie instead of the body where a browser asks for that."""
+        values = values_of(given)
+        session = values.get("signed_in") or values
+        if request.query_params.get(COOKIE_WANTED) != "cookie" or not session.get("session_token"):
+            return _written(endpoint, values)
+        opened, until = session["session_token"], datetime.fromisoformat(session["absolute_until"])
+        session["session_token"] = ""
+        response = _written(endpoint, values)
+        self._sessions.give_cookies(response, opened, until)
+        return response
 
-    def client_of(self, request: Request) -> str:
-        """The client as services know it: a keyed digest of its network address (ID-05)."""
-        address = request.client.host if request.client else ""
-        forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",") if part.strip()]
-        if self._proxies and len(forwarded) >= self._proxies:
-            address = forwarded[-self._proxies]
-        return hmac.digest(self._key, b"client\0" + address.encode(), hashlib.sha256).hex()[:32]
-
-    def _written(self, endpoint: Endpoint, request: Request, given: Message, session: str) -> Response:
-        body = to_json(given)
-        headers = {"Cache-Control": "no-store"}
-        if "version" in given.DESCRIPTOR.fields_by_name:
-            headers["ETag"] = f'"{body["version"]}"'
-        response = JSONResponse(body, 200, headers)
-        if endpoint.rpc.name == "SignOut":
-            self.sessions.forget(session)
-            self.sessions.take_cookies(response)
-        signed_in = body.get("signed_in") or body
-        if request.query_params.get("session") == "cookie" and signed_in.get("session_token"):
-            opened = str(signed_in["session_token"])
-            signed_in["session_token"] = ""
-            response = JSONResponse(body, 200, headers)
-            self.sessions.give_cookies(response, opened)
+    def _closed(self, endpoint: Endpoint, message: Any, token: Token, response: Response) -> Response:
+        """The answer, after which an ended session is forgotten here too."""
+        if endpoint.ends_session:
+            ended = getattr(message, "session_id", token.session_id)
+            self._sessions.forget(ended)
+            self._ended(ended)
+            if ended == token.session_id:
+                self._sessions.take_cookies(response)
         return response
 
 
-async def _body(request: Request, endpoint: Endpoint) -> dict[str, Any]:
-    raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > LARGEST_BODY:
-            raise BodyUnreadable
-    if not raw:
-        return {}
-    try:
-        values = json.loads(raw)
-    except (UnicodeDecodeError, ValueError):
-        raise BodyUnreadable from None
-    if not isinstance(values, dict):
-        raise BodyUnreadable
-    unknown = sorted(set(values) - endpoint.in_body)
-    if unknown:
-        raise InvalidField(violations=[Violation(str(name)[:80], "field-unknown", {}) for name in unknown])
-    return values
-
-
-def _question(endpoint: Endpoint, request: Request) -> dict[str, Any]:
-    """The fields of a question from the query string; a page's fields into the page."""
-    known = {field.name: field for field in endpoint.in_query}
-    page_of = next((field.name for field in endpoint.request.fields if is_page(field)), "")
-    values: dict[str, Any] = {}
-    for name, text in request.query_params.items():
-        if name not in known:
-            raise InvalidField(violations=[Violation(name[:80], "field-unknown", {})])
-        value: Any = text
-        if known[name].cpp_type in {known[name].CPPTYPE_INT32, known[name].CPPTYPE_INT64}:
-            value = int(text) if text.lstrip("-").isdigit() and text.isascii() else text
-        if name not in endpoint.request.fields_by_name:
-            values.setdefault(page_of, {})[name] = value
-        else:
-            values[name] = value
-    return values
-
-
-def empty(endpoint: Endpoint) -> Message:
-    """A request with nothing in it."""
-    message: Message = GetMessageClass(endpoint.request)()
-    return message
+def _written(endpoint: Endpoint, values: dict[str, Any]) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    if endpoint.answers_version:
+        headers["ETag"] = f'"{values["version"]}"'
+    return Response(to_json(values), headers=headers, media_type=JSON)

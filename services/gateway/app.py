@@ -1,88 +1,54 @@
-"""The gateway's HTTP application: API, webhooks, health, and what holds for every answer (PO-02, PO-04)."""
+"""The gateway's HTTP application: API, live updates, webhooks, health (PO-01…PO-04)."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
 
-from fastapi import FastAPI
+from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.chassis.errors import Defect, NotFound, RuumError
+from services.chassis.errors import NotFound
 from services.gateway import openapi
-from services.gateway.api import Api
-from services.gateway.endpoints import Endpoint
+from services.gateway.api import JSON, Api
 from services.gateway.health import Health
-from services.gateway.limits import Limits
-from services.gateway.routes import webhooks
+from services.gateway.routes import events, webhooks
+from services.gateway.routes.resource import Answer, Resource
 from services.gateway.routes.table import ENDPOINTS
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
-}
+UNLIMITED = ("/webhooks/", "/healthz", "/readyz")
 
 
-def build(api: Api, limits: Limits, health: Health, public_url: str) -> FastAPI:
-    """The application of wired parts."""
-    app = FastAPI(title="ruum", docs_url=None, redoc_url=None, openapi_url=None)
-    for endpoints in ENDPOINTS.values():
-        for endpoint in endpoints:
-            app.add_route(openapi.PREFIX + endpoint.path, _handler(api, endpoint), methods=[endpoint.verb])
-    description = openapi.describe(ENDPOINTS, public_url)
+def routed(api: Api, live: events.Events, hooks: webhooks.Webhooks, health: Health, public_url: str) -> ASGIApp:
+    """Every path of the gateway, with wired parts behind it; what is not there raises `NotFound`."""
+    description = to_json(openapi.describe(ENDPOINTS, public_url))
 
     async def described(_request: Request) -> Response:
-        return JSONResponse(description)
+        return Response(description, media_type=JSON)
 
-    async def webhook(request: Request) -> Response:
-        return await webhooks.receive(api, request)
-
-    app.add_route(f"{openapi.PREFIX}/openapi.json", described, methods=["GET"])
-    app.add_route("/webhooks/{partner}", webhook, methods=["POST"])
-    app.add_route("/healthz", health.alive, methods=["GET"])
-    app.add_route("/readyz", health.ready, methods=["GET"])
-    _name_failures(app, api)
-    _guard(app, api, limits)
-    return app
-
-
-def _name_failures(app: FastAPI, api: Api) -> None:
-    """What no endpoint answers is a problem too."""
-
-    async def unknown(request: Request, _failure: Exception) -> Response:
-        return api.problems.answer(request, NotFound())
-
-    async def broken(request: Request, _failure: Exception) -> Response:
-        return api.problems.answer(request, Defect())
-
-    app.add_exception_handler(404, unknown)
-    app.add_exception_handler(405, unknown)
-    app.add_exception_handler(Exception, broken)
+    resources = [
+        *_endpoints(api),
+        Resource(openapi.PREFIX + events.PATH, {"GET": live.open}),
+        Resource(f"{openapi.PREFIX}/openapi.json", {"GET": described}),
+        Resource(webhooks.PATH, {"POST": hooks.receive}),
+        Resource("/healthz", {"GET": health.alive}),
+        Resource("/readyz", {"GET": health.ready}),
+    ]
+    routes = [Route(resource.path, resource) for resource in resources]
+    return Router(routes, redirect_slashes=False, default=_nowhere)
 
 
-def _guard(app: FastAPI, api: Api, limits: Limits) -> None:
-    """What goes around every request."""
-
-    @app.middleware("http")
-    async def around(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        try:
-            if request.url.path.startswith(openapi.PREFIX):
-                await limits.count(api.client_of(request))
-            response = await go_on(request)
-        except RuumError as failure:
-            response = api.problems.answer(request, failure)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+def _endpoints(api: Api) -> Iterator[Resource]:
+    answers: defaultdict[str, dict[str, Answer]] = defaultdict(dict)
+    for endpoint in (endpoint for group in ENDPOINTS.values() for endpoint in group):
+        answers[endpoint.path][endpoint.verb] = partial(api.answer, endpoint)
+    for path, by_verb in answers.items():
+        yield Resource(openapi.PREFIX + path, by_verb)
 
 
-def _handler(api: Api, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-    async def handle(request: Request) -> Response:
-        return await api.answer(endpoint, request)
-
-    return handle
+async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise NotFound

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -10,36 +10,73 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from services.chassis.errors import RemoteError, RuumError, TooLate, Unavailable
+from services.gateway.breaker import Breaker
+
+QUESTION_PATIENCE = 5.0
+COMMAND_PATIENCE = 15.0
+"""Seconds: more than a repeat waits for the first of the same request (PR-10)."""
+
 Call = Callable[..., Awaitable[Message]]
 
 
 class Services:
-    """Calls methods of the contracts; keeps a callable of each."""
+    """Calls methods of the contracts; keeps a callable of each.
 
-    def __init__(self, channels: dict[str, grpc.aio.Channel]) -> None:
+    Args:
+        channels: by the service's name: `points`.
+    """
+
+    def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
         self._channels = channels
-        self._calls: dict[str, Call] = {}
+        self.breakers = {name: Breaker(name, COMMAND_PATIENCE) for name in channels}
+        self._calls: dict[MethodDescriptor, Call] = {}
 
-    async def call(self, rpc: MethodDescriptor, request: Message, token: str, request_id: str) -> Message:
+    async def call(self, rpc: MethodDescriptor, request: Message, token: str = "") -> Message:
         """Asks the service that owns the method, as the one whom the token names; as the gateway without one.
 
         Raises:
             RuumError: what the service answered, by its name.
+            Missing: it cannot be reached.
+            TooLate: it did not answer a command in time, which may have been carried out.
         """
-        metadata = [("x-request-id", request_id)] if request_id else []
-        if token:
-            metadata.append(("authorization", f"Bearer {token}"))
-        return await self._method(rpc)(request, metadata=metadata)
+        breaker = self.breakers[service_of(rpc)]
+        breaker.admit()
+        try:
+            answer = await self._method(rpc)(
+                request,
+                metadata=(("authorization", f"Bearer {token}"),) if token else None,
+                timeout=COMMAND_PATIENCE if is_command(rpc) else QUESTION_PATIENCE,
+            )
+        except RuumError as failure:
+            if isinstance(failure, RemoteError) or not isinstance(failure, Unavailable | TooLate):
+                breaker.succeeded()
+                raise
+            breaker.failed()
+            if isinstance(failure, TooLate) and is_command(rpc):
+                raise
+            raise breaker.missing() from failure
+        breaker.succeeded()
+        return answer
 
     def _method(self, rpc: MethodDescriptor) -> Call:
-        known = self._calls.get(rpc.full_name)
+        known = self._calls.get(rpc)
         if known is None:
-            service = rpc.containing_service.full_name
             answer: Any = GetMessageClass(rpc.output_type)
-            known = self._channels[service.split(".")[1]].unary_unary(
-                f"/{service}/{rpc.name}",
+            known = self._channels[service_of(rpc)].unary_unary(
+                f"/{rpc.containing_service.full_name}/{rpc.name}",
                 request_serializer=lambda message: message.SerializeToString(),
                 response_deserializer=answer.FromString,
             )
-            self._calls[rpc.full_name] = known
+            self._calls[rpc] = known
         return known
+
+
+def service_of(rpc: MethodDescriptor) -> str:
+    """The service that owns the method: `points`."""
+    return str(rpc.full_name.split(".")[1])
+
+
+def is_command(rpc: MethodDescriptor) -> bool:
+    """Whether it changes something once, however often it is asked (PR-10)."""
+    return "request_id" in rpc.input_type.fields_by_name

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from functools import cached_property
 from typing import Literal
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
-Verb = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
+from services.gateway.clients import service_of
+
+Verb = Literal["GET", "POST", "PATCH", "DELETE"]
 
 FROM_ELSEWHERE = {"request_id", "client", "as_of"}
 """Fields that a caller does not state in the body: the Idempotency-Key, who they are, and the time."""
@@ -26,7 +28,6 @@ class Endpoint:
         rpc: the contract's method.
         summary: one line for the reader of the API's description.
         signed_in: whether a member must be signed in.
-        hidden: fields of the request that the gateway fills and the caller does not see.
     """
 
     verb: Verb
@@ -35,38 +36,62 @@ class Endpoint:
     summary: str
     signed_in: bool = True
 
-    @property
+    @cached_property
     def audience(self) -> str:
         """The service that answers."""
-        return str(self.rpc.containing_service.full_name.split(".")[1])
+        return service_of(self.rpc)
 
-    @property
+    @cached_property
     def request(self) -> Descriptor:
         return self.rpc.input_type
 
-    @property
-    def is_command(self) -> bool:
-        """Whether it changes something: then it needs an Idempotency-Key (PR-10)."""
-        return "request_id" in self.request.fields_by_name
-
-    @property
+    @cached_property
     def in_path(self) -> tuple[str, ...]:
         return tuple(re.findall(r"{(\w+)}", self.path))
 
-    @property
-    def in_query(self) -> Sequence[FieldDescriptor]:
+    @cached_property
+    def in_query(self) -> Mapping[str, FieldDescriptor]:
         """Fields of a question, where there is no body to hold them; a page's cursor and size among them."""
-        if self.verb != "GET":
-            return ()
-        rest = [field for field in self.request.fields if field.name not in {*self.in_path, *FROM_ELSEWHERE}]
-        pages = [list(field.message_type.fields) for field in rest if field.message_type and is_page(field)]
-        return [*(field for field in rest if not is_page(field)), *chain.from_iterable(pages)]
+        return {field.name: field for field in self._asked() if self.verb == "GET"}
 
-    @property
-    def in_body(self) -> set[str]:
+    @cached_property
+    def in_body(self) -> frozenset[str]:
+        """Fields that a command's body may hold."""
         if self.verb == "GET":
-            return set()
-        return set(self.request.fields_by_name) - {*self.in_path, *FROM_ELSEWHERE}
+            return frozenset()
+        return frozenset(self.request.fields_by_name) - {*self.in_path, *FROM_ELSEWHERE}
+
+    @cached_property
+    def page(self) -> str:
+        """The field that holds a list's page; empty where nothing is listed."""
+        return next((field.name for field in self.request.fields if is_page(field)), "")
+
+    @cached_property
+    def edits(self) -> bool:
+        """Whether it changes a thing that must not have changed meanwhile."""
+        return "version" in self.request.fields_by_name
+
+    @cached_property
+    def answers_version(self) -> bool:
+        return "version" in self.rpc.output_type.fields_by_name
+
+    @cached_property
+    def opens_session(self) -> bool:
+        """Whether its answer may be a new session, which a browser keeps in a cookie."""
+        answer = self.rpc.output_type
+        answers = [answer, *(field.message_type for field in answer.fields if field.message_type is not None)]
+        return any("session_token" in each.fields_by_name for each in answers)
+
+    @cached_property
+    def ends_session(self) -> bool:
+        return self.rpc.name in {"SignOut", "EndSession"}
+
+    def _asked(self) -> Iterator[FieldDescriptor]:
+        for field in self.request.fields:
+            if field.name == self.page and field.message_type is not None:
+                yield from field.message_type.fields
+            elif field.name not in {*self.in_path, *FROM_ELSEWHERE}:
+                yield field
 
 
 def is_page(field: FieldDescriptor) -> bool:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import grpc
-import uvicorn
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 
-from ruum.identity.v1.identity_pb2_grpc import IdentityServiceStub
+import grpc
+
 from services.chassis import log, rpc
 from services.chassis.caller import Signer
 from services.chassis.settings import load
+from services.chassis.telemetry import Telemetry
 from services.gateway.api import Api
-from services.gateway.app import build
+from services.gateway.app import UNLIMITED, routed
 from services.gateway.clients import Services
+from services.gateway.edge import Edge
 from services.gateway.health import Health
 from services.gateway.limits import Limits
+from services.gateway.live.feed import Feed
+from services.gateway.live.source import Source
 from services.gateway.problems import Problems
+from services.gateway.routes.events import Events
+from services.gateway.routes.webhooks import Webhooks
+from services.gateway.server import HttpServer
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
+from services.gateway.signals import Signals
+from services.gateway.visits import Visits
 from services.texts import Texts
 
 
@@ -24,32 +35,39 @@ async def serve() -> None:
     """Serves HTTP until SIGTERM or Ctrl-C; requests under way are finished first."""
     settings = load(GatewaySettings)
     log.configure("gateway", settings.log_level)
+    async with wired(settings) as server:
+        await server.serve()
+
+
+@asynccontextmanager
+async def wired(settings: GatewaySettings) -> AsyncIterator[HttpServer]:
+    """The gateway on its parts: it hears of events, and is ready to serve."""
     clock = settings.clock()
     signer = Signer(settings.signing_key_file, "gateway", clock)
-    addresses = {
-        "identity": settings.identity_address,
-        "rooms": settings.rooms_address,
-        "store": settings.store_address,
-        "points": settings.points_address,
-        "sparekey": settings.sparekey_address,
-    }
-    channels = {name: rpc.channel(address, name, signer) for name, address in addresses.items()}
-    # Health is asked without a token: it is open to all, and an answer of ours would hide the state.
-    plain = {name: grpc.aio.insecure_channel(address) for name, address in addresses.items()}
     key = settings.request_key.get_secret_value().encode()
-    sessions = Sessions(IdentityServiceStub(channels["identity"]), clock, key)
-    api = Api(Services(channels), sessions, Problems(Texts.load()), key, settings.trusted_proxies)
-    app = build(api, Limits(settings.requests_per_minute), Health(plain), settings.public_url)
-    host, _, port = settings.listen.rpartition(":")
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=int(port),
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=10,
-        server_header=False,
+    channels = {name: rpc.channel(address, name, signer) for name, address in settings.addresses.items()}
+    plain = {name: grpc.aio.insecure_channel(address) for name, address in settings.addresses.items()}
+    feed, limits, telemetry = Feed(), Limits(), Telemetry()
+    source = Source(settings.nats_url.get_secret_value(), feed)
+    services = Services(channels)
+    sessions = Sessions(services, clock, key)
+    api = Api(services, sessions, limits, settings.requests_per_minute, ended=feed.end)
+    app = Edge(
+        routed(api, Events(feed, source, sessions), Webhooks(services), Health(plain, source), settings.public_url),
+        Problems(Texts.load()),
+        Visits(key, settings.trusted_proxies),
+        limits,
+        Signals(telemetry, services, feed),
+        settings.requests_per_minute_of_address,
+        UNLIMITED,
     )
-    await uvicorn.Server(config).serve()
-    for channel in (*channels.values(), *plain.values()):
-        await channel.close()
+    following = asyncio.create_task(source.run())
+    try:
+        with telemetry.serving(settings.metrics_listen) if settings.metrics_listen else nullcontext():
+            yield HttpServer(app, settings.listen, leaving=feed.end_all)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await source.close()
+        for channel in (*channels.values(), *plain.values()):
+            await channel.close()

@@ -2,46 +2,120 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.chassis.errors import TABLE
+from services.gateway.asking import COOKIE_WANTED, KEY, KEY_PATTERN
 from services.gateway.bridge.schemas import Schemas
-from services.gateway.endpoints import FROM_ELSEWHERE, Endpoint
+from services.gateway.endpoints import Endpoint
+from services.gateway.problems import MEDIA, TYPE
+from services.gateway.routes import events
+from services.gateway.sessions import CSRF_HEADER, SESSION_COOKIE
 
 PREFIX = "/api/v1"
 
+_ABOUT = f"""The residents' API of ruum.
+
+A failure is a problem (RFC 9457) with a stable `type`, in the language of `Accept-Language`: ja, en or zh-Hans.
+Each POST, PATCH and DELETE carries an `{KEY}`: the same key with the same content gives the same answer and acts
+once. With the session in a cookie, such a request also carries `{CSRF_HEADER}`: the value of the cookie
+`__Host-ruum-csrf`."""
+_TEXT = {"type": "string"}
 _PROBLEM: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457",
     "required": ["type", "title", "status", "code", "retryable", "params"],
     "properties": {
         "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
+        "title": _TEXT,
+        "detail": _TEXT,
         "status": {"type": "integer"},
-        "code": {"type": "string", "examples": ["request-id-reused"]},
-        "retryable": {"type": "boolean"},
-        "params": {"type": "object"},
-        "field": {"type": "string"},
+        "code": _TEXT,
+        "retryable": {"type": "boolean", "description": "The very same request may succeed later."},
+        "params": {"type": "object", "additionalProperties": {"type": ["string", "integer"]}},
+        "field": _TEXT,
         "errors": {
             "type": "array",
             "items": {
                 "type": "object",
                 "required": ["field", "code", "detail"],
-                "properties": {name: {"type": "string"} for name in ("field", "code", "detail")},
+                "properties": {"field": _TEXT, "code": _TEXT, "detail": _TEXT},
             },
         },
     },
+    "examples": [
+        {
+            "type": f"{TYPE}invalid-field",
+            "title": "入力内容をご確認ください。",
+            "status": 400,
+            "code": "invalid-field",
+            "retryable": False,
+            "params": {},
+            "errors": [{"field": "code", "code": "field-string-max-len", "detail": "文字数が上限を超えています。"}],
+        }
+    ],
 }
-_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": True,
-    "schema": {"type": "string", "minLength": 8, "maxLength": 128},
-    "description": "Chosen by the caller; the same key with the same content gives the same answer and acts once.",
+_PARAMETERS: dict[str, Any] = {
+    "IdempotencyKey": {
+        "name": KEY,
+        "in": "header",
+        "required": True,
+        "schema": {"type": "string", "minLength": 8, "maxLength": 128, "pattern": KEY_PATTERN},
+        "description": "Chosen by the caller: a new one for each thing that is to be done, the same to ask again.",
+        "example": "3f0c5f0e-8d1b-4a55-9c43-0d8f5a6c1e77",
+    },
+    "IfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string", "pattern": '^(W/)?"[0-9]{1,18}"$'},
+        "description": "The ETag with which the thing was read; or its `version` in the body.",
+        "example": '"7"',
+    },
+    "AsCookie": {
+        "name": COOKIE_WANTED,
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string", "enum": ["cookie"]},
+        "description": "`cookie`: the new session comes as a cookie, and the body's `session_token` stays empty.",
+    },
+    "LastEventId": {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "required": False,
+        "schema": _TEXT,
+        "description": "The id of the last event that was received: those after it are sent first.",
+        "example": "1767225600000-4711",
+    },
 }
+_HEADERS: dict[str, Any] = {
+    "ETag": {"schema": _TEXT, "description": "The version, for If-Match."},
+    "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."},
+    "X-Request-Id": {"schema": _TEXT, "description": "Names this request in our logs."},
+}
+_REASONS = {
+    400: "What was sent is not as it must be; `errors` names each field.",
+    401: "Nobody is signed in, or the session is over.",
+    403: "Not for this account, or a cookie came without its CSRF token.",
+    404: "There is no such thing, or none that the asker may see.",
+    408: "The body did not arrive in time.",
+    409: "The state of the thing does not admit it; or the same request is under way, then it is retryable.",
+    412: "Somebody else changed it meanwhile.",
+    413: "The body is too large.",
+    415: "The body is not `application/json`.",
+    422: "The Idempotency-Key came before with other content.",
+    428: "It is not said which version was edited.",
+    429: "Too often; see Retry-After.",
+    503: "A part of ruum is missing now; `detail` says which.",
+    504: "It took too long; ask again with the same Idempotency-Key.",
+}
+_WAITING = {409, 429, 503, 504}
+_NAMED = {row.http for row in TABLE.values()} - {500}
+_OF_BODIES = {408, 413, 415}
 
 
-def describe(groups: dict[str, list[Endpoint]], public_url: str) -> dict[str, Any]:
+def describe(groups: Mapping[str, Sequence[Endpoint]], public_url: str) -> dict[str, Any]:
     """The whole document."""
     schemas = Schemas()
     paths: dict[str, dict[str, Any]] = {}
@@ -49,51 +123,120 @@ def describe(groups: dict[str, list[Endpoint]], public_url: str) -> dict[str, An
         for endpoint in endpoints:
             described = _operation(endpoint, tag, schemas)
             paths.setdefault(PREFIX + endpoint.path, {})[endpoint.verb.lower()] = described
+    paths[PREFIX + events.PATH] = {"get": _stream()}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "ruum", "version": "1", "description": "The residents' API of ruum."},
+        "info": {"title": "ruum", "version": "1", "description": _ABOUT},
         "servers": [{"url": public_url}],
-        "tags": [{"name": tag} for tag in groups],
+        "tags": [{"name": tag} for tag in (*groups, "live updates")],
         "paths": paths,
         "components": {
             "schemas": schemas.components | {"Problem": _PROBLEM},
+            "parameters": _PARAMETERS,
+            "headers": _HEADERS,
+            "responses": {str(status): _problem(status) for status in _REASONS},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-ruum"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
             },
         },
     }
 
 
 def _operation(endpoint: Endpoint, tag: str, schemas: Schemas) -> dict[str, Any]:
-    fields = endpoint.request.fields_by_name
-    parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": schemas.parameter(fields[name])}
-        for name in endpoint.in_path
-    ]
-    parameters += [
-        {"name": field.name, "in": "query", "required": False, "schema": schemas.parameter(field)}
-        for field in endpoint.in_query
-    ]
-    operation: dict[str, Any] = {
+    operation = {
         "operationId": endpoint.rpc.name[0].lower() + endpoint.rpc.name[1:],
         "summary": endpoint.summary,
         "tags": [tag],
-        "parameters": parameters + ([_KEY] if endpoint.is_command else []),
-        "security": [{"bearer": []}, {"cookie": []}] if endpoint.signed_in else [],
-        "responses": _answers(endpoint, schemas),
+        "parameters": _parameters(endpoint, schemas),
+        "security": _security(signed_in=endpoint.signed_in),
+        "responses": {"200": _done(endpoint, schemas)} | _failures(endpoint),
     }
     if endpoint.in_body:
-        body = schemas.request(endpoint.request, {*endpoint.in_path, *FROM_ELSEWHERE})
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        body = schemas.request(endpoint.request, endpoint.in_body)
+        content = {"application/json": {"schema": body}}
+        operation["requestBody"] = {"required": schemas.is_asked(body), "content": content}
     return operation
 
 
-def _answers(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
-    answer = {
-        "description": "done",
-        "content": {"application/json": {"schema": schemas.answer(endpoint.rpc.output_type)}},
+def _parameters(endpoint: Endpoint, schemas: Schemas) -> list[dict[str, Any]]:
+    fields = endpoint.request.fields_by_name
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": schemas.parameter(fields[name])}
+        for name in endpoint.in_path
+    ]
+    in_query = [
+        {"name": name, "in": "query", "required": False, "schema": schemas.parameter(field)}
+        for name, field in endpoint.in_query.items()
+    ]
+    named = {
+        "IdempotencyKey": endpoint.verb != "GET",
+        "IfMatch": endpoint.edits,
+        "AsCookie": endpoint.opens_session,
     }
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    statuses = sorted({row.http for row in TABLE.values() if row.http != 500})  # noqa: PLR2004  # a defect is none
-    return {"200": answer} | {str(status): {"description": "problem", "content": problem} for status in statuses}
+    return in_path + in_query + [_ref("parameters", name) for name, has in named.items() if has]
+
+
+def _done(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
+    headers = {"X-Request-Id": _ref("headers", "X-Request-Id")}
+    if endpoint.answers_version:
+        headers["ETag"] = _ref("headers", "ETag")
+    schema = schemas.answer(endpoint.rpc.output_type)
+    return {"description": "Done.", "headers": headers, "content": {"application/json": {"schema": schema}}}
+
+
+def _failures(endpoint: Endpoint) -> dict[str, Any]:
+    statuses = set(_NAMED)
+    if endpoint.verb != "GET":
+        statuses |= _OF_BODIES
+    if endpoint.edits:
+        statuses.add(428)
+    return {str(status): _ref("responses", str(status)) for status in sorted(statuses)}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    headers = {"X-Request-Id": _ref("headers", "X-Request-Id")}
+    if status in _WAITING:
+        headers["Retry-After"] = _ref("headers", "Retry-After")
+    return {
+        "description": _REASONS[status],
+        "headers": headers,
+        "content": {MEDIA: {"schema": _ref("schemas", "Problem")}},
+    }
+
+
+def _stream() -> dict[str, Any]:
+    statuses = (400, 401, 429, 503)
+    answer = {
+        "description": (
+            "Server-sent events. `event` is `<context>.<event>`, as `points.points_granted`; `data` is JSON with the "
+            "`aggregate_id` that changed and its new `version`. `reset` says that events were missed: read anew what "
+            "is shown. A comment comes every 15 seconds. The stream ends with the session."
+        ),
+        "content": {
+            "text/event-stream": {
+                "schema": _TEXT,
+                "example": (
+                    "event: points.points_granted\n"
+                    'data: {"aggregate_id":"mem_01jv8z5k3q4t6w7x9y2abcdefg","version":3}\n'
+                    "id: 1767225600000-4712\n\n"
+                ),
+            }
+        },
+    }
+    return {
+        "operationId": "watchEvents",
+        "summary": "What happens to the member's orders, keys, points and rooms, as it happens",
+        "tags": ["live updates"],
+        "parameters": [_ref("parameters", "LastEventId")],
+        "security": _security(signed_in=True),
+        "responses": {"200": answer} | {str(status): _ref("responses", str(status)) for status in statuses},
+    }
+
+
+def _security(*, signed_in: bool) -> list[dict[str, list[str]]]:
+    return [{"bearer": []}, {"cookie": []}] if signed_in else []
+
+
+def _ref(kind: str, name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/{kind}/{name}"}

@@ -2,15 +2,108 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, ClassVar
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+import structlog
+from pydantic_core import to_json
+from starlette.datastructures import Headers
+from starlette.responses import Response
 
-from services.chassis.errors import Kind, RuumError
-from services.texts import Language, Texts, negotiate
+from services.chassis.errors import Kind, Row, RuumError, Unavailable
+from services.texts import Language, Texts, UnknownTextError, negotiate
+
+_log = structlog.get_logger()
 
 TYPE = "https://ruum.example/problems/"
+MEDIA = "application/problem+json"
+_SOON = timedelta(seconds=1)
+# What is said where a service that is newer than this gateway names a failure that has no text here yet.
+_GENERAL = {
+    Kind.INVALID: "invalid-field",
+    Kind.UNAUTHENTICATED: "caller-unknown",
+    Kind.NOT_ALLOWED: "not-allowed",
+    Kind.NOT_FOUND: "not-found",
+    Kind.REFUSED: "refused",
+    Kind.CHANGED: "changed-meanwhile",
+    Kind.REUSED: "request-id-reused",
+    Kind.BUSY: "try-again",
+    Kind.TOO_MANY: "try-again",
+    Kind.UNAVAILABLE: "service-unavailable",
+    Kind.TOO_LATE: "deadline-too-short",
+    Kind.DEFECT: "defect",
+}
+
+
+class HttpFailure(RuumError):
+    """A failure for which HTTP has a status of its own."""
+
+    kind = Kind.INVALID
+    status: ClassVar[int]
+
+    @property
+    def row(self) -> Row:
+        return replace(super().row, http=self.status)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the answer says besides."""
+        return {}
+
+
+class WrongMethod(HttpFailure):
+    """The path is there, and not for this method."""
+
+    code = "method-not-allowed"
+    status = 405
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__()
+        self._allowed = allowed
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"Allow": self._allowed}
+
+
+class BodyTooSlow(HttpFailure):
+    """The body did not arrive in time."""
+
+    code = "body-too-slow"
+    status = 408
+
+
+class BodyTooLarge(HttpFailure):
+    code = "body-too-large"
+    status = 413
+
+
+class BodyNotJson(HttpFailure):
+    """The body says that it is something else than JSON."""
+
+    code = "body-not-json"
+    status = 415
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"Accept": "application/json"}
+
+
+class VersionMissing(HttpFailure):
+    """An edit does not say which version was edited (PO-01)."""
+
+    code = "version-missing"
+    status = 428
+
+
+class BodyUnreadable(RuumError):
+    """The body is no JSON object in UTF-8."""
+
+    kind = Kind.INVALID
+    code = "body-unreadable"
 
 
 class MissingKey(RuumError):
@@ -27,11 +120,11 @@ class NotSignedIn(RuumError):
     code = "not-signed-in"
 
 
-class BodyUnreadable(RuumError):
-    """The body is no JSON object in UTF-8, or too large."""
+class SessionOver(RuumError):
+    """The session has ended, or there never was one."""
 
-    kind = Kind.INVALID
-    code = "body-unreadable"
+    kind = Kind.UNAUTHENTICATED
+    code = "session-over"
 
 
 class ForgedOrigin(RuumError):
@@ -48,8 +141,16 @@ class TooManyRequests(RuumError):
     code = "rate-limited"
 
 
-def language_of(request: Request) -> Language:
-    return negotiate(request.headers.get("accept-language", ""))
+class Missing(Unavailable):
+    """A part of ruum cannot be reached now; the rest works (PO-04)."""
+
+    def __init__(self, part: str, retry_after: timedelta) -> None:
+        super().__init__(retry_after=retry_after, missing=part)
+        self.part = part
+
+
+def language_of(headers: Headers) -> Language:
+    return negotiate(headers.get("accept-language", ""))
 
 
 class Problems:
@@ -58,22 +159,19 @@ class Problems:
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
 
-    def answer(self, request: Request, failure: RuumError) -> JSONResponse:
-        """The problem that a failure is to the one who asked."""
-        language = language_of(request)
-        params: dict[str, Any] = dict(failure.params)
-        headers = {"Content-Language": language.replace("_", "-"), "Cache-Control": "no-store"}
-        if failure.retry_after is not None:
-            params["retry_after"] = failure.retry_after
-            headers["Retry-After"] = str(max(1, round(failure.retry_after.total_seconds())))
+    def answer(self, headers: Headers, failure: RuumError) -> Response:
+        """The problem that a failure is to the one who asked with these headers."""
+        language = language_of(headers)
         problem: dict[str, Any] = {
             "type": TYPE + failure.code,
-            "title": self._texts.render(failure.code, language, **params),
+            "title": self._title(failure, language),
             "status": failure.row.http,
             "code": failure.code,
-            "retryable": failure.row.retryable,
-            "params": dict(failure.params),
+            "retryable": failure.passes,
+            "params": failure.params,
         }
+        if isinstance(failure, Missing):
+            problem["detail"] = self._texts.render(f"missing-{failure.part}", language)
         if failure.field:
             problem["field"] = failure.field
         if failure.violations:
@@ -81,8 +179,33 @@ class Problems:
                 {
                     "field": wrong.field,
                     "code": wrong.code,
-                    "detail": self._texts.render(wrong.code, language, **dict(wrong.params)),
+                    "detail": self._text(wrong.code, "field-invalid", language, wrong.params),
                 }
                 for wrong in failure.violations
             ]
-        return JSONResponse(problem, failure.row.http, headers, media_type="application/problem+json")
+        return Response(to_json(problem), failure.row.http, _headers(failure, language), MEDIA)
+
+    def _title(self, failure: RuumError, language: Language) -> str:
+        params: dict[str, Any] = dict(failure.params)
+        if failure.retry_after is not None:
+            params["retry_after"] = failure.retry_after
+        return self._text(failure.code, _GENERAL[failure.kind], language, params)
+
+    def _text(self, code: str, general: str, language: Language, params: Mapping[str, Any]) -> str:
+        try:
+            return self._texts.render(code, language, **params)
+        except (UnknownTextError, KeyError, TypeError):
+            _log.exception("no text", code=code)
+            return self._texts.render(general, language)
+
+
+def _headers(failure: RuumError, language: Language) -> dict[str, str]:
+    headers = {"Content-Language": language.replace("_", "-"), "Cache-Control": "no-store"}
+    if failure.passes:
+        wait = failure.retry_after or _SOON
+        headers["Retry-After"] = str(max(1, math.ceil(wait.total_seconds())))
+    if failure.kind is Kind.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(failure, HttpFailure):
+        headers.update(failure.headers)
+    return headers

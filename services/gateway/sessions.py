@@ -5,23 +5,24 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ruum.identity.v1 import identity_pb2
 from services.chassis.clock import Clock
-from services.gateway.problems import ForgedOrigin, NotSignedIn
-
-if TYPE_CHECKING:  # the generator writes asynchronous stubs for type checkers only
-    from ruum.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub
+from services.chassis.errors import RemoteError
+from services.gateway.clients import Services
+from services.gateway.problems import ForgedOrigin, NotSignedIn, SessionOver
 
 SESSION_COOKIE = "__Host-ruum"
 CSRF_COOKIE = "__Host-ruum-csrf"
 CSRF_HEADER = "x-csrf-token"
+_ISSUE = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"].methods_by_name["IssueToken"]
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+_LENGTHS = range(16, 129)
 _RENEWED_BEFORE = timedelta(seconds=15)
 _KEPT = 20_000
 
@@ -33,67 +34,78 @@ class Token:
     value: str
     until: datetime
     member_id: str
+    session_id: str
 
 
 class Sessions:
-    """Changes sessions for tokens, each kept until shortly before its end."""
+    """Changes sessions for tokens, each kept until shortly before its end.
 
-    def __init__(self, identity: IdentityServiceAsyncStub, clock: Clock, key: bytes) -> None:
-        self._identity = identity
+    Args:
+        key: makes the CSRF tokens.
+    """
+
+    def __init__(self, services: Services, clock: Clock, key: bytes) -> None:
+        self._services = services
         self._clock = clock
         self._key = key
         self._tokens: dict[tuple[bytes, str], Token] = {}
 
     def session_of(self, request: Request) -> str:
-        """The session that a request carries; empty when it carries none.
+        """The session that a request carries.
 
         Raises:
+            NotSignedIn: it carries none.
             ForgedOrigin: a cookie alone would change something: a page of somebody else's could have sent it.
         """
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and bearer:
             return bearer.strip()
         session = request.cookies.get(SESSION_COOKIE, "")
-        if session and request.method not in _SAFE:
+        if not session:
+            raise NotSignedIn
+        if request.method not in _SAFE:
             given = request.headers.get(CSRF_HEADER, "")
             if not hmac.compare_digest(given.encode(), self.csrf_token(session).encode()):
                 raise ForgedOrigin
         return session
 
     def csrf_token(self, session: str) -> str:
+        """What only a page of ours knows beside the session."""
         return hmac.digest(self._key, b"csrf\0" + session.encode(), hashlib.sha256).hex()
 
     async def token(self, session: str, audience: str) -> Token:
         """A token of the session's member for one service.
 
         Raises:
-            NotSignedIn: there is no session.
-            RemoteError: the session has ended.
+            SessionOver: the session has ended.
         """
-        if not session:
-            raise NotSignedIn
         key = (hashlib.sha256(session.encode()).digest(), audience)
         kept = self._tokens.get(key)
-        if kept is not None and kept.until - self._clock.now() > _RENEWED_BEFORE:
-            return kept
-        answer = await self._identity.IssueToken(
-            identity_pb2.IssueTokenRequest(session_token=session, audience=audience)
-        )
-        if len(self._tokens) >= _KEPT:
-            self._tokens.clear()
-        token = Token(answer.token, answer.expires_at.ToDatetime(self._clock.now().tzinfo), answer.member_id)
-        self._tokens[key] = token
-        return token
+        if kept is None or kept.until - self._clock.now() <= _RENEWED_BEFORE:
+            kept = await self._issue(session, audience)
+            if len(self._tokens) >= _KEPT:
+                del self._tokens[next(iter(self._tokens))]
+            self._tokens[key] = kept
+        return kept
 
-    def forget(self, session: str) -> None:
-        """The session was ended here: nothing of it is used again."""
-        digest = hashlib.sha256(session.encode()).digest()
-        for key in [key for key in self._tokens if key[0] == digest]:
+    async def _issue(self, session: str, audience: str) -> Token:
+        if len(session) not in _LENGTHS:
+            raise SessionOver
+        asked = identity_pb2.IssueTokenRequest(session_token=session, audience=audience)
+        try:
+            answer: Any = await self._services.call(_ISSUE, asked)
+        except RemoteError as failure:
+            raise (SessionOver() if failure.code == SessionOver.code else failure) from None
+        return Token(answer.token, answer.expires_at.ToDatetime(UTC), answer.member_id, answer.session_id)
+
+    def forget(self, session_id: str) -> None:
+        """The session was ended here: no token of it is used again."""
+        for key in [key for key, token in self._tokens.items() if token.session_id == session_id]:
             del self._tokens[key]
 
-    def give_cookies(self, response: Response, session: str) -> None:
+    def give_cookies(self, response: Response, session: str, until: datetime) -> None:
         """The front's session: a cookie that scripts cannot read, and beside it the token that proves our page."""
-        age = int(timedelta(days=90).total_seconds())
+        age = int((until - self._clock.now()).total_seconds())
         for name, value, hidden in ((SESSION_COOKIE, session, True), (CSRF_COOKIE, self.csrf_token(session), False)):
             response.set_cookie(name, value, max_age=age, path="/", secure=True, httponly=hidden, samesite="lax")
 

@@ -7,19 +7,21 @@ is `2026-05-31`; an instant is RFC 3339 in UTC; what is absent is null.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.chassis.errors import InvalidField, Violation
 
 DAY = "ruum.common.v1.Day"
 INSTANT = "google.protobuf.Timestamp"
-_MAX_INT64 = 2**63 - 1
+_MOST_VIOLATIONS = 20
+_LONGEST_NAME = 80
 
 
 def to_json(message: Message) -> dict[str, Any]:
@@ -35,8 +37,8 @@ def from_json(descriptor: Descriptor, values: Mapping[str, Any]) -> Message:
     """
     violations: list[Violation] = []
     message = _fill(descriptor, values, "", violations)
-    if violations:
-        raise InvalidField(violations=violations)
+    if message is None or violations:
+        raise InvalidField(violations=violations[:_MOST_VIOLATIONS])
     return message
 
 
@@ -87,16 +89,16 @@ def is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
-def _fill(descriptor: Descriptor, values: Any, path: str, violations: list[Violation]) -> Message:
-    message: Message = GetMessageClass(descriptor)()
+def _fill(descriptor: Descriptor, values: Any, path: str, violations: list[Violation]) -> Message | None:
     if not isinstance(values, Mapping):
         violations.append(_wrong(path, "object"))
-        return message
+        return None
+    message: Message = GetMessageClass(descriptor)()
     for name, value in values.items():
-        field = descriptor.fields_by_name.get(str(name))
-        where = f"{path}{name}"
+        field = descriptor.fields_by_name.get(name)
+        where = f"{path}.{name}" if path else name
         if field is None:
-            violations.append(Violation(where[:80], "field-unknown", {}))
+            violations.append(Violation(where[:_LONGEST_NAME], "field-unknown", {}))
         elif value is not None:
             _put(message, field, value, where, violations)
     return message
@@ -107,14 +109,26 @@ def _put(message: Message, field: FieldDescriptor, value: Any, where: str, viola
         if not isinstance(value, list):
             violations.append(_wrong(where, "array"))
             return
-        items = [_value(field, item, f"{where}[{place}]", violations) for place, item in enumerate(value)]
-        getattr(message, field.name).extend(item for item in items if item is not None)
-        return
+        for place, item in enumerate(value):
+            _set(message, field, item, f"{where}[{place}]", violations)
+    else:
+        _set(message, field, value, where, violations)
+
+
+def _set(message: Message, field: FieldDescriptor, value: Any, where: str, violations: list[Violation]) -> None:
+    """Sets the field, or adds to it where it holds many; what it does not take is noted."""
     found = _value(field, value, where, violations)
-    if isinstance(found, Message):
-        getattr(message, field.name).CopyFrom(found)
-    elif found is not None:
-        setattr(message, field.name, found)
+    if found is None:
+        return
+    try:
+        if field.is_repeated:
+            getattr(message, field.name).append(found)
+        elif isinstance(found, Message):
+            getattr(message, field.name).CopyFrom(found)
+        else:
+            setattr(message, field.name, found)
+    except ValueError:  # a number outside of its range, or text that is none
+        violations.append(_wrong(where, kind_of(field)))
 
 
 def _value(field: FieldDescriptor, value: Any, where: str, violations: list[Violation]) -> Any:
@@ -123,11 +137,11 @@ def _value(field: FieldDescriptor, value: Any, where: str, violations: list[Viol
         return _message(field.message_type, value, where, violations)
     if field.enum_type is not None:
         numbers = {word: number for number, word in words(field.enum_type).items()}
-        if value not in numbers:
-            violations.append(Violation(where, "field-choice", {"choices": ", ".join(numbers)}))
-        return numbers.get(value)
-    kind = {"string": str, "int32": int, "int64": int, "bool": bool}[kind_of(field)]
-    if type(value) is not kind or (isinstance(value, int) and abs(value) > _limit(field)):
+        if isinstance(value, str) and value in numbers:
+            return numbers[value]
+        violations.append(Violation(where, "field-choice", {"choices": ", ".join(numbers)}))
+        return None
+    if type(value) is not _TYPES[kind_of(field)]:
         violations.append(_wrong(where, kind_of(field)))
         return None
     return value
@@ -135,16 +149,23 @@ def _value(field: FieldDescriptor, value: Any, where: str, violations: list[Viol
 
 def _message(kind: Descriptor, value: Any, where: str, violations: list[Violation]) -> Message | None:
     if kind.full_name == DAY:
-        return _fill(kind, {"iso": value}, "", violations)
-    if kind.full_name != INSTANT:
-        return _fill(kind, value, f"{where}.", violations)
-    stamp: Any = GetMessageClass(kind)()
+        if not isinstance(value, str):
+            violations.append(_wrong(where, "string"))
+            return None
+        return _fill(kind, {"iso": value}, where, violations)
+    if kind.full_name == INSTANT:
+        return _instant(value, where, violations)
+    return _fill(kind, value, where, violations)
+
+
+def _instant(value: Any, where: str, violations: list[Violation]) -> Message | None:
+    stamp = Timestamp()
     try:
-        stamp.FromDatetime(datetime.fromisoformat(value).astimezone(UTC))
-    except (TypeError, ValueError):
+        stamp.FromJsonString(value)
+    except (AttributeError, TypeError, ValueError):
         violations.append(_wrong(where, "instant"))
         return None
-    return stamp  # type: ignore[no-any-return]  # a generated class
+    return stamp
 
 
 _KINDS = {
@@ -153,6 +174,7 @@ _KINDS = {
     FieldDescriptor.TYPE_INT64: "int64",
     FieldDescriptor.TYPE_BOOL: "bool",
 }
+_TYPES = {"string": str, "int32": int, "int64": int, "bool": bool}
 
 
 def kind_of(field: FieldDescriptor) -> str:
@@ -164,9 +186,5 @@ def kind_of(field: FieldDescriptor) -> str:
     return _KINDS[field.type]
 
 
-def _limit(field: FieldDescriptor) -> int:
-    return 2**31 - 1 if kind_of(field) == "int32" else _MAX_INT64
-
-
 def _wrong(where: str, kind: str) -> Violation:
-    return Violation(where.rstrip(".") or "body", f"field-not-{kind}", {})
+    return Violation(where, f"field-not-{kind}", {})

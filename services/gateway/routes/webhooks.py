@@ -9,10 +9,11 @@ from starlette.responses import Response
 from ruum.common.v1 import common_pb2
 from ruum.sparekey.v1 import sparekey_pb2
 from ruum.store.v1 import store_pb2
-from services.chassis.errors import NotFound, RuumError
-from services.gateway.api import Api
-from services.gateway.problems import BodyUnreadable
+from services.chassis.errors import NotFound
+from services.gateway.asking import body_of
+from services.gateway.clients import Services
 
+PATH = "/webhooks/{partner}"
 LARGEST = 256 * 1024
 _SIGNED_BY = ("webhook-id", "webhook-timestamp", "webhook-signature", "stripe-signature")
 _STORE = store_pb2.DESCRIPTOR.services_by_name["StoreService"].methods_by_name["ReceiveWebhook"]
@@ -27,9 +28,17 @@ OWNERS: dict[str, MethodDescriptor] = {
 }
 
 
-async def receive(api: Api, request: Request) -> Response:
-    """Answers 204 when the owning service has taken the message, also when it had it before."""
-    try:
+class Webhooks:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def receive(self, request: Request) -> Response:
+        """204 when the owning service has taken the message, also when it had it before.
+
+        Raises:
+            NotFound: no partner is called so.
+            RuumError: why the service did not take it.
+        """
         partner = request.path_params["partner"]
         rpc = OWNERS.get(partner)
         if rpc is None:
@@ -37,19 +46,8 @@ async def receive(api: Api, request: Request) -> Response:
         webhook = common_pb2.Webhook(
             partner=partner,
             headers={name: request.headers[name] for name in _SIGNED_BY if name in request.headers},
-            body=await _body(request),
+            body=await body_of(request, LARGEST),
         )
         owner = store_pb2.ReceiveWebhookRequest if rpc is _STORE else sparekey_pb2.ReceiveWebhookRequest
-        await api.services.call(rpc, owner(webhook=webhook), "", "")
-    except RuumError as failure:
-        return api.problems.answer(request, failure)
-    return Response(status_code=204)
-
-
-async def _body(request: Request) -> bytes:
-    raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > LARGEST:
-            raise BodyUnreadable
-    return raw
+        await self._services.call(rpc, owner(webhook=webhook))
+        return Response(status_code=204)

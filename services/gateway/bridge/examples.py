@@ -1,0 +1,95 @@
+"""Examples of the contracts' messages, made of the rules of their fields and of words that residents would use."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from services.gateway.bridge.messages import DAY, INSTANT, is_map, kind_of, words
+from services.gateway.bridge.rules import constraints
+
+_ID = re.compile(r"\^\(?([a-z]+_)\[0-9a-z\]\{26\}")
+_ULID = "01jv8z5k3q4t6w7x9y2abcdefg"
+_IDS = {
+    "member_id": "mem_",
+    "order_id": "ord_",
+    "room_id": "room_",
+    "flow_id": "flow_",
+    "session_id": "ses_",
+    "payment_id": "pay_",
+    "entry_id": "ent_",
+}
+_WORDS = {
+    "address": "hana@example.jp",
+    "birth_date": "1990-04-01",
+    "building": "サンライト緑町 203",
+    "building_name": "サンライト緑町",
+    "carrier": "post",
+    "city": "武蔵野市",
+    "code": "482915",
+    "code1": "7K4M-2XQ9",
+    "code2": "H3TP-8WVD",
+    "contact_phone": "0422-00-0000",
+    "contractor_initials": "見＊ 花＊",
+    "document": "terms",
+    "email": "hana@example.jp",
+    "en": "Spare key",
+    "ja": "合鍵",
+    "kana": "ミホン ハナコ",
+    "key_number": "AB12CD34",
+    "key_number_grouped": "AB12 CD34",
+    "key_number_masked": "••••••34",
+    "kind": "granted",
+    "language": "ja",
+    "last4": "4242",
+    "lot_kind": "limited",
+    "name": "見本 花子",
+    "next": "maker-checks-number",
+    "next_cursor": "",
+    "order_number": "4025183907",
+    "password": "correct horse battery staple",
+    "phone": "+819012345678",
+    "postal_code": "180-0012",
+    "prefecture": "東京都",
+    "room_number": "203",
+    "sku": "key-ic",
+    "street": "緑町9丁目8番7号",
+    "telephone": "+81422000000",
+    "version": "2026-01",
+    "wish_date": "2026-06-10",
+    "zh_hans": "备用钥匙",
+}
+
+
+def example(message: Descriptor, names: frozenset[str] | None = None) -> dict[str, Any]:
+    """A message as somebody would send or get it; of its fields those with these names, or all."""
+    return {field.name: _field(field) for field in message.fields if names is None or field.name in names}
+
+
+def _field(field: FieldDescriptor) -> Any:
+    if is_map(field):
+        return {}
+    return [_one(field)] if field.is_repeated else _one(field)
+
+
+def _one(field: FieldDescriptor) -> Any:
+    if field.enum_type is not None:
+        return next(iter(words(field.enum_type).values()))
+    if field.message_type is None:
+        return _plain(field)
+    plain = {DAY: "2026-05-31", INSTANT: "2026-05-31T15:00:00Z"}
+    return plain.get(field.message_type.full_name) or example(field.message_type)
+
+
+def _plain(field: FieldDescriptor) -> Any:
+    if kind_of(field) != "string":
+        return kind_of(field) == "bool" or 1
+    rules = constraints(field).string
+    if choices := list(getattr(rules, "in")):
+        return choices[0]
+    if rules.len:
+        return "5f" * (rules.len // 2)
+    prefix = found[1] if (found := _ID.match(rules.pattern)) else _IDS.get(field.name)
+    return prefix + _ULID if prefix else _WORDS.get(field.name, "…")
