@@ -99,7 +99,7 @@ def _goods_placed(told: store.OrderPlaced) -> list[Notice]:
 
 _CANCELLED = {
     "key-number-not-confirmed": "key-order-cancelled-number",
-    "not-mine": "key-order-cancelled-not-mine",
+    "reported-not-mine": "key-order-cancelled-not-mine",
 }
 
 TABLE: Mapping[type[Message], Speaks | Silent] = {

@@ -89,6 +89,6 @@ async def running(
 async def world(running: World) -> AsyncIterator[World]:
     """Everything runs and nobody is away."""
     yield running
-    running.identity.away = False
+    running.identity.away = running.identity.cannot_close = False
     await running.sandbox.press("faults/smtp", "PUT", mode="accept")
     await running.sandbox.fault("sms")

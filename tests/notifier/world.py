@@ -36,6 +36,7 @@ class Identity(IdentityServiceServicer):
 
     Attributes:
         away: answers nobody while it is set.
+        cannot_close: nor whoever wants an envelope closed.
         asked: how often each method was called.
     """
 
@@ -44,6 +45,7 @@ class Identity(IdentityServiceServicer):
         self.envelopes: dict[str, pb.Envelope] = {}
         self.closed: list[str] = []
         self.away = False
+        self.cannot_close = False
         self.asked: Counter[str] = Counter()
 
     async def GetContact(self, request: pb.GetContactRequest, context: Any) -> pb.Contact:
@@ -64,7 +66,7 @@ class Identity(IdentityServiceServicer):
 
     def _answers(self, method: str) -> None:
         self.asked[method] += 1
-        if self.away:
+        if self.away or (self.cannot_close and method == "CloseEnvelope"):
             raise RemoteError(Kind.UNAVAILABLE, "service-unavailable")
 
     def _living(self, envelope_id: str) -> pb.Envelope:

@@ -46,30 +46,35 @@ class Writer:
         Raises:
             KeyError: there is no such letter, or it lacks a fact: a mistake of ours.
         """
-        kind = KINDS[letter]
+        kind, action = KINDS[letter], KINDS[letter].action
         language = negotiate(tag)
 
-        def said(code: str, **more: Any) -> str:
-            return self._texts.render(code, language, **facts, **more)
+        def said(code: str, **beside: Any) -> str:
+            return self._texts.render(code, language, **facts, **beside)
 
+        title = said(f"mail-{letter}-subject")
+        lead, *more = said(f"mail-{letter}-body").split("\n\n")
         return Letter(
             language=_TAGS[language],
-            subject=said(f"mail-{letter}-subject"),
+            subject=said("mail-subject-line", subject=title),
+            title=title,
             greeting=said("mail-greeting", name=name) if name else said("mail-greeting-nobody"),
-            paragraphs=tuple(said(f"mail-{letter}-body").split("\n\n")),
+            lead=lead,
             digits=str(facts.get("digits", "")),
             facts=tuple(
                 (said(f"mail-fact-{fact.name}"), self._written(fact, language, facts))
                 for fact in kind.facts
                 if fact.source in facts
             ),
-            action=said(f"mail-action-{kind.action.name}"),
-            link=self._portal + kind.action.path.format(**facts),
+            action=(said(f"mail-action-{action.name}"), self._link(action.path, facts)) if action else None,
+            more=tuple(more),
             closing=said("mail-closing"),
-            help_label=said("mail-help"),
-            help_link=self._portal + HELP,
+            help=(said("mail-help"), self._link(HELP, facts)),
             sender=said("mail-sender"),
         )
+
+    def _link(self, path: str, facts: Mapping[str, Any]) -> str:
+        return self._portal + path.format(**facts)
 
     def _written(self, fact: Fact, language: Language, facts: Mapping[str, Any]) -> str:
         return self._texts.render(f"mail-value-{fact.writing}", language, value=facts[fact.source])
@@ -90,5 +95,5 @@ class Writer:
         return mail
 
     def sms(self, letter: Letter) -> str:
-        lines = [f"[ruum] {letter.subject}", letter.digits, *(f"{label}: {value}" for label, value in letter.facts)]
-        return "\n".join(line for line in (*lines, letter.link) if line)
+        facts = (f"{label}: {value}" for label, value in letter.facts)
+        return "\n".join(line for line in (letter.subject, letter.digits, *facts, *(letter.action or ())[1:]) if line)

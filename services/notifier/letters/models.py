@@ -39,25 +39,28 @@ class Action:
 class Kind:
     """What a letter shows beside its words."""
 
-    action: Action
+    action: Action | None
     facts: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A letter in one person's language, block by block; mail and SMS are made of the same."""
+    """A letter in one person's language, block by block; mail and SMS are made of the same.
+
+    What it is about, what counts and the one link come before everything else; a link is its words and its address.
+    """
 
     language: str
     subject: str
+    title: str
     greeting: str = field(repr=False)
-    paragraphs: tuple[str, ...] = field(repr=False)
+    lead: str = field(repr=False)
     digits: str = field(repr=False)
     facts: tuple[tuple[str, str], ...] = field(repr=False)
-    action: str
-    link: str
+    action: tuple[str, str] | None
+    more: tuple[str, ...] = field(repr=False)
     closing: str
-    help_label: str
-    help_link: str
+    help: tuple[str, str]
     sender: str
 
 
@@ -73,7 +76,6 @@ _MEMBERS = Action("room-members", "/rooms/members")
 _SECURITY = Action("security", "/account/security")
 _POINTS = Action("points", "/points")
 _SIGN_IN = Action("sign-in", "/sign-in")
-_HOME = Action("home", "/")
 
 _DEADLINE = Fact("deadline", "date", "deadline")
 _HELD_UNTIL = Fact("held-until", "date", "held_until")
@@ -82,9 +84,9 @@ _TRACKING = Fact("tracking-number", "plain", "tracking_number")
 _UNTIL = Fact("valid-until", "instant", "expires_at")
 
 KINDS: Mapping[str, Kind] = {
-    "code-sign-up": Kind(_HOME, (_UNTIL,)),
+    "code-sign-up": Kind(None, (_UNTIL,)),
     "code-sign-up-existing": Kind(_SIGN_IN),
-    "code-new-device": Kind(_HOME, (_UNTIL,)),
+    "code-new-device": Kind(None, (_UNTIL,)),
     "signed-in-on-new-device": Kind(_SECURITY),
     "room-registered": Kind(_ROOM),
     "member-removed": Kind(_ROOM),

@@ -1,0 +1,62 @@
+"""The one table of what is said, against the contracts and the texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from google.protobuf.message import Message
+
+from services.notifier.deliveries.domain import Planner
+from services.notifier.events import SOURCES, TABLE, Events, Silent
+from services.notifier.letters.models import KINDS
+from services.texts import Texts
+from tests.conventions.rules import ROOT
+
+CONTRACTS = sorted((ROOT / "protos/ruum").glob("*/v1/events.proto"))
+
+
+def told_of() -> Iterator[type[Message]]:
+    """Every event of every context, as its contract has it."""
+    for path in CONTRACTS:
+        module: Any = import_module(f"ruum.{path.parts[-3]}.v1.events_pb2")
+        for name in re.findall(r"^message (\w+)", path.read_text("utf-8"), re.MULTILINE):
+            yield getattr(module, name)
+
+
+def test_every_event_has_a_message_or_a_reason_for_silence() -> None:
+    events = set(told_of())
+
+    assert len(events) > 30
+    assert set(TABLE) == events
+    assert all(row.because for row in TABLE.values() if isinstance(row, Silent))
+
+
+def test_every_context_that_tells_is_listened_to() -> None:
+    assert sorted(SOURCES) == sorted(path.parts[-3] for path in CONTRACTS)
+    taken = {kind for source in SOURCES for kind, _ in Events(Planner()).handlers(source).values()}
+    assert taken == {kind for kind, row in TABLE.items() if not isinstance(row, Silent)}
+
+
+def test_an_event_is_listened_to_under_the_subject_that_its_contract_names() -> None:
+    named = {
+        f"{path.parts[-3]}.{subject}"
+        for path in CONTRACTS
+        for subject in re.findall(rf"// ruum\.{path.parts[-3]}\.(\w+)\.v1", path.read_text("utf-8"))
+    }
+
+    assert {f"{source}.{subject}" for source in SOURCES for subject in Events(Planner()).handlers(source)} <= named
+
+
+def test_every_letter_has_its_words_and_every_word_its_letter() -> None:
+    letters = {f"mail-{letter}-{part}" for letter in KINDS for part in ("subject", "body")}
+    actions = {f"mail-action-{kind.action.name}" for kind in KINDS.values() if kind.action}
+    facts = {f"mail-fact-{fact.name}" for kind in KINDS.values() for fact in kind.facts}
+    writings = {f"mail-value-{fact.writing}" for kind in KINDS.values() for fact in kind.facts}
+    shared = {f"mail-{part}" for part in ("greeting", "greeting-nobody", "subject-line", "closing", "help", "sender")}
+
+    written = {code for code in Texts.load().codes("ja") if code.startswith("mail-")}
+
+    assert written == letters | actions | facts | writings | shared
