@@ -201,7 +201,7 @@ class Gateway:
 
     def __init__(self) -> None:
         self.port = 0
-        self.stub: SparekeyServiceStub | None = None
+        self.stub: Any = None
         self.metadata: Metadata = ()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -233,7 +233,7 @@ class Town:
     sandbox: Sandbox
     rooms: Rooms
     store: Store
-    stub: SparekeyServiceStub
+    stub: Any
     keys: Keys
     log: Path
     member_id: str = field(default_factory=lambda: new_id("mem"))

@@ -32,8 +32,9 @@ async def open_calls(session: AsyncSession, order_id: str) -> Sequence[Call]:
 
 async def left_open(session: AsyncSession, now: datetime, after: timedelta, limit: int) -> Sequence[str]:
     """Orders with calls that are open for so long, and twice as long for each try, the oldest first."""
-    longer = sa.func.power(2, sa.func.least(calls.c.tries, _DOUBLED_AT_MOST))
-    due = calls.c.opened_at + sa.literal(after) * longer <= now
+    doubled = sa.func.power(2, sa.func.least(calls.c.tries, _DOUBLED_AT_MOST))
+    waited = sa.extract("epoch", sa.literal(now) - calls.c.opened_at)
+    due = waited >= after.total_seconds() * doubled
     found = (
         sa.select(calls.c.order_id)
         .where(calls.c.settled_at.is_(None), due)

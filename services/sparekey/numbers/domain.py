@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
+import structlog
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.chassis.caller import Caller
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
-from services.chassis.sealing import MasterKeys, Sealer, keyed_digest
+from services.chassis.sealing import MasterKeys, SealBrokenError, Sealer, keyed_digest
 from services.sparekey.numbers import repository
 from services.sparekey.numbers.models import ERASED, KeyNumber, SealedNumber, Source
+
+_log = structlog.get_logger()
 
 _SALT_BYTES = 32
 _REWRAPPED_AT_ONCE = 500
@@ -84,19 +88,27 @@ class Vault(Verbs):
             return None
         return KeyNumber(self._sealer.open(row.sealed, row.order_id)[_SALT_BYTES:].decode())
 
-    @command
-    async def erase(self, work: Work, command: EraseKeyNumbers) -> Erased:  # noqa: ARG002  # it says only when
+    async def erase(self, caller: Caller, asked: EraseKeyNumbers) -> Erased:
         """Erases numbers whose order ended, or whose draft lay untouched, long enough ago (SK-12).
 
         What lives on is wrapped by the current master key, so that an old one can be taken away.
         """
+        erased = await self._erase(caller, asked)
+        await self.commands.database.transact(self._rewrap)
+        return erased
+
+    @command
+    async def _erase(self, work: Work, asked: EraseKeyNumbers) -> Erased:  # noqa: ARG002  # it says only when
         before = work.now - self._kept
         erased = await repository.erase(work.tx, before, work.now)
         await repository.forget_contents(work.tx, before)
-        await self._rewrap(work.tx)
         return Erased(erased=erased)
 
     async def _rewrap(self, tx: AsyncSession) -> None:
         for row in await repository.under_old_keys(tx, self._master_keys.current, _REWRAPPED_AT_ONCE):
-            if row.sealed is not None:
+            if row.sealed is None:
+                continue
+            try:
                 await repository.rewrap(tx, row.number_id, self._sealer.rewrap(row.sealed))
+            except SealBrokenError:
+                _log.exception("key number cannot be opened", order_id=row.order_id)
