@@ -17,6 +17,8 @@ from ruum.points.v1 import points_pb2
 from ruum.points.v1.points_pb2_grpc import PointsServiceStub
 from services.chassis import temporal
 from services.chassis.jst import JST
+from services.reconcile.collect import Collector, ReconcileSettings
+from services.reconcile.rules import disagreements
 
 
 class Demo:
@@ -62,7 +64,31 @@ class Demo:
             points_pb2.GetTrialBalanceRequest(), metadata=desk.as_operator("points")
         )
         rows = [f"  {account.account:<24}{account.points:>10,}" for account in balance.accounts]
-        return ["", "Points ledger", *rows, f"  {'sum':<24}{balance.sum:>10,}"]
+        books = await Collector(self._reconcile()).collect()
+        money = [
+            f"  {order_id}  {one.state:<10} due {one.due:>6,}  charged {one.captured:>6,}  back {one.refunded:>6,} yen"
+            for order_id, one in books.money.items()
+        ]
+        found = disagreements(books)
+        verdict = [f"  {one}" for one in found] or ["  all books agree"]
+        return [
+            "",
+            "Points ledger",
+            *rows,
+            f"  {'sum':<24}{balance.sum:>10,}",
+            "",
+            "Orders and payments",
+            *money,
+            "",
+            "Reconcile",
+            *verdict,
+        ]
+
+    def _reconcile(self) -> ReconcileSettings:
+        table = self._stack.table
+        told = table.environment.caller("desk") | {"RUUM_TEMPORAL_ADDRESS": table.temporal.address}
+        values = {name.removeprefix("RUUM_").lower(): value for name, value in told.items()}
+        return ReconcileSettings.model_validate(values)
 
 
 def _timeline(told: Told) -> Iterable[str]:
