@@ -195,6 +195,16 @@ async def test_a_cancellation_within_the_period_prevents_the_grant(world: World)
     assert await world.kinds(member) == [("pending", 10), ("pending-ended", 10)]
 
 
+async def test_an_order_cancelled_twice_is_cancelled_once(world: World) -> None:
+    member, order = a_member(), an_order()
+    await world.placed(member, order, 1_000)
+
+    await world.cancelled(order)
+    await world.cancelled(order)
+
+    assert await world.kinds(member) == [("pending", 10), ("pending-ended", 10)]
+
+
 @pytest.mark.parametrize(("amount", "entry"), [(450, ("pending-ended", 6)), (1_230, ("pending", 2))])
 async def test_a_change_of_price_counts_anew(world: World, amount: int, entry: tuple[str, int]) -> None:
     member, order = a_member(), an_order()

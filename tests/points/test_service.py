@@ -55,7 +55,7 @@ async def test_points_are_given_held_spent_and_given_back_over_the_wire(points: 
     )
     parts = [pb.HoldPart(part_id="a", points=30), pb.HoldPart(part_id="b", points=10)]
     hold = pb.HoldRequest(request_id=request(), member_id=mine, order_id=order, attempt=1, parts=parts)
-    on_order = {"order_id": order, "attempt": 1}
+    on_order: dict[str, Any] = {"order_id": order, "attempt": 1}
 
     await points.ask(service("campaign-desk"), "GrantLimited", grant)
     held = await points.ask(WORKER, "Hold", hold)

@@ -6,7 +6,7 @@ import itertools
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -15,7 +15,7 @@ from services.chassis.caller import Caller
 from services.chassis.clock import FixedClock
 from services.chassis.db import Database
 from services.chassis.events import Outbox
-from services.chassis.idempotency import Commands, Work
+from services.chassis.idempotency import Command, Commands, Work
 from services.chassis.ids import new_id
 from services.chassis.jst import JST
 from services.points.grants.domain import Grants, GrantView, PostGrant
@@ -39,6 +39,9 @@ CAMPAIGN_DESK = Caller("service", "campaign-desk")
 BEGINNING = datetime(2026, 4, 1, 12, 0, tzinfo=JST)
 
 _serial = itertools.count()
+
+C = TypeVar("C", bound=Command)
+A = TypeVar("A")
 
 
 def a_member() -> str:
@@ -65,6 +68,7 @@ class World:
         self.ledger = Ledger(self.commands, self.program)
         self.holds = Holds(self.commands, self.ledger)
         self.grants = Grants(self.commands, self.ledger, self.program)
+        self.asked: list[tuple[Any, Caller, Command, Any]] = []
 
     @property
     def now(self) -> datetime:
@@ -80,13 +84,19 @@ class World:
     def go_to(self, instant: datetime) -> None:
         self.clock.advance(instant - self.now)
 
+    async def ask(self, verb: Callable[[Caller, C], Awaitable[A]], asked: C, caller: Caller = WORKER) -> A:
+        """Asks a verb, and remembers it."""
+        answer = await verb(caller, asked)
+        self.asked.append((verb, caller, asked, answer))
+        return answer
+
     # What callers ask.
 
     async def limited(self, member: str, points: int, last_day: date, campaign: str = "spring") -> str:
         asked = GrantLimited(
             request_id=request(), member_id=member, campaign_id=campaign, points=points, last_day=last_day
         )
-        return (await self.ledger.grant_limited(CAMPAIGN_DESK, asked)).lot_id
+        return (await self.ask(self.ledger.grant_limited, asked, CAMPAIGN_DESK)).lot_id
 
     async def hold(self, member: str, order: str, attempt: int = 1, **parts: int) -> HoldView:
         asked = HoldPoints(
@@ -96,17 +106,17 @@ class World:
             attempt=attempt,
             parts=tuple(Part(part_id=part_id, points=points) for part_id, points in parts.items()),
         )
-        return await self.holds.hold(WORKER, asked)
+        return await self.ask(self.holds.hold, asked)
 
     async def capture(self, order: str, *parts: str, attempt: int = 1) -> HoldView:
         asked = CapturePoints(request_id=request(), order_id=order, attempt=attempt, part_ids=parts)
-        return await self.holds.capture(WORKER, asked)
+        return await self.ask(self.holds.capture, asked)
 
     async def release(self, order: str, *parts: str, attempt: int = 1, our_fault: bool = False) -> HoldView:
         asked = ReleasePoints(
             request_id=request(), order_id=order, attempt=attempt, part_ids=parts, reissue_lapsed=our_fault
         )
-        return await self.holds.release(WORKER, asked)
+        return await self.ask(self.holds.release, asked)
 
     async def give_back(
         self, order: str, part: str, points: int, *, attempt: int = 1, our_fault: bool = False
@@ -119,13 +129,13 @@ class World:
             points=points,
             reissue_lapsed=our_fault,
         )
-        return await self.holds.give_back(WORKER, asked)
+        return await self.ask(self.holds.give_back, asked)
 
     async def post_grant(self, order: str, as_of: datetime | None = None) -> GrantView:
-        return await self.grants.post(WORKER, PostGrant(request_id=request(), as_of=as_of, order_id=order))
+        return await self.ask(self.grants.post, PostGrant(request_id=request(), as_of=as_of, order_id=order))
 
     async def post_expiry(self, last_day: date, limit: int = 1000) -> Posted:
-        return await self.ledger.post_expiry(WORKER, PostExpiry(request_id=request(), last_day=last_day, limit=limit))
+        return await self.ask(self.ledger.post_expiry, PostExpiry(request_id=request(), last_day=last_day, limit=limit))
 
     async def post_all_expiry(self) -> None:
         """As the night does: everything that ended by yesterday."""
@@ -197,6 +207,15 @@ class World:
             "select kind, remaining from points.lots where member_id = :m order by granted_at, lot_id", m=member
         )
         return [(row["kind"], row["remaining"]) for row in found]
+
+    async def held_in_turn(self, orders: list[str]) -> list[str]:
+        """Those of these orders for which points were held, in the order in which that was done."""
+        found = await self.rows(
+            "select order_id from points.entries where order_id = any(:o) and kind = 'held' "
+            "group by order_id order by min(position)",
+            o=orders,
+        )
+        return [row["order_id"] for row in found]
 
     async def lines(self, order: str) -> list[str]:
         """What the order's process was told."""

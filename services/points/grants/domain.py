@@ -198,7 +198,7 @@ class Grants(Verbs):
             _look_again(work, order_id)
         else:
             grant = await repository.locked(work.tx, order_id)
-            if grant is None:
+            if grant is None or grant.state == "cancelled":
                 return
             await self._reverse(work, grant, 0)
         if await self._ledger.forget(work, grant.member_id, order_id):

@@ -215,8 +215,8 @@ class Holds(Verbs):
         rows = await self._decide(work, command, "captured", Move.SPENT)
         if not rows:
             raise HoldNotFound
-        if rows[0]["lapsed_before"]:
-            row = rows[0]
+        row = rows[0]
+        if row["lapsed_before"]:
             await self._ledger.keep(work, row["member_id"], "redemption", command.order_id, row["held_at"])
         return _view(rows, "captured")
 

@@ -85,10 +85,11 @@ decided AS (
 ),
 redeemed AS (
     INSERT INTO points.activities (member_id, ref, kind, happened_at, last_day, until)
-    SELECT member_id, order_id, 'redemption', held_at, keeps_last_day, keeps_until FROM hold
+    SELECT hold.member_id, order_id, 'redemption', held_at, keeps_last_day, keeps_until FROM hold, member
     WHERE :state = 'captured' AND EXISTS (SELECT FROM decided)
+        AND (member.normal_until IS NULL OR member.normal_until > hold.held_at)
     ON CONFLICT DO NOTHING
-    RETURNING happened_at, last_day, until
+    RETURNING last_day, until
 ),
 posted AS (
     INSERT INTO points.entries
@@ -100,10 +101,8 @@ posted AS (
     RETURNING member_id, debit, credit, points, lot_id
 ), {
     moved('''
-        , normal_until = CASE WHEN b.normal_until <= (SELECT happened_at FROM redeemed) THEN b.normal_until
-            ELSE greatest(b.normal_until, (SELECT until FROM redeemed)) END
-        , normal_last_day = CASE WHEN b.normal_until <= (SELECT happened_at FROM redeemed) THEN b.normal_last_day
-            ELSE greatest(b.normal_last_day, (SELECT last_day FROM redeemed)) END''')
+        , normal_until = greatest(b.normal_until, (SELECT until FROM redeemed))
+        , normal_last_day = greatest(b.normal_last_day, (SELECT last_day FROM redeemed))''')
 }
 SELECT hold.hold_id, hold.member_id, hold.held_at, parts.*, decided.part_id IS NOT NULL AS decided,
     member.normal_until <= hold.held_at AS lapsed_before,
@@ -179,10 +178,11 @@ async def spent(tx: AsyncSession, given: Mapping[str, Any]) -> Sequence[Row]:
 _RETURNED = sa.text("""
 SELECT e.lot_id, sum(e.points)::bigint AS points
 FROM points.entries e JOIN points.hold_parts p USING (order_id, attempt, part_id)
+JOIN points.lots lot ON lot.lot_id = e.lot_id AND lot.kind = 'normal'
 WHERE e.order_id = :order_id AND e.kind IN ('released', 'given-back') AND p.reissue
 GROUP BY e.lot_id""")
 
 
 async def returned_by_our_fault(tx: AsyncSession, order_id: str) -> Mapping[str, int]:
-    """Points of an order that came back to their lots and are issued again where they lapse by its cancellation."""
+    """Normal points of an order that came back and are issued again where they lapse by its cancellation."""
     return {row.lot_id: row.points for row in await tx.execute(_RETURNED, {"order_id": order_id})}

@@ -222,8 +222,7 @@ class Ledger(Verbs):
         """Counts the activities of a cancelled order no more. Returns whether the normal points have lapsed by it."""
         await repository.open_member(work.tx, member_id)
         yesterday = Term(jst_date(work.now) - timedelta(days=1))
-        until = await repository.forget_activities(work.tx, member_id, ref, work.now, yesterday)
-        return until is not None and until <= work.now
+        return await repository.forget_activities(work.tx, member_id, ref, work.now, yesterday)
 
     async def reissue(self, work: Work, member_id: str, order_id: str, returned: Mapping[str, int]) -> int:
         """Issues again, for thirty days, what has lapsed of points that came back (PT-25). Returns how many."""

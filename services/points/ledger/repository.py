@@ -9,7 +9,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import RowMapping
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.points.ledger.models import Activity, Lot, Move, Term
@@ -157,16 +156,19 @@ async def lock_lapsing(tx: AsyncSession, until: datetime, limit: int) -> Sequenc
 
 
 _KEEP = sa.text("""
-UPDATE points.balances
-SET normal_until = greatest(normal_until, :until), normal_last_day = greatest(normal_last_day, :last_day)
-WHERE member_id = :member_id""")
+WITH noted AS (
+    INSERT INTO points.activities (member_id, ref, kind, happened_at, last_day, until)
+    VALUES (:member_id, :ref, :kind, :happened_at, :last_day, :until)
+    ON CONFLICT DO NOTHING RETURNING member_id, last_day, until
+)
+UPDATE points.balances b
+SET normal_until = greatest(b.normal_until, noted.until), normal_last_day = greatest(b.normal_last_day, noted.last_day)
+FROM noted WHERE b.member_id = noted.member_id""")
 
 
 async def keep_normal(tx: AsyncSession, activity: Activity) -> None:
-    """Notes an activity, and moves the term of the member's normal points to its own unless that is later (PT-10)."""
-    await tx.execute(insert(Activity).values(activity.model_dump()).on_conflict_do_nothing())
-    given = {"member_id": activity.member_id, "until": activity.until, "last_day": activity.last_day}
-    await tx.execute(_KEEP, given)
+    """Notes an activity, once, and moves the term of the member's normal points to its own if that is later (PT-10)."""
+    await tx.execute(_KEEP, activity.model_dump(exclude={"cancelled_at"}))
 
 
 _FORGET = sa.text("""
@@ -180,17 +182,16 @@ WITH cancelled AS (
 UPDATE points.balances b
 SET normal_until = coalesce(kept.until, :ended_at), normal_last_day = coalesce(kept.last_day, :ended_on)
 FROM kept WHERE b.member_id = :member_id AND b.normal_until IS NOT NULL
-RETURNING b.normal_until""")
+RETURNING old.normal_until > :now AND new.normal_until <= :now AS lapsed""")
 
 
-async def forget_activities(tx: AsyncSession, member_id: str, ref: str, now: datetime, ended: Term) -> datetime | None:
-    """Counts what belonged to a cancelled order no more (PT-10). Returns how long normal points live now.
+async def forget_activities(tx: AsyncSession, member_id: str, ref: str, now: datetime, ended: Term) -> bool:
+    """Counts what belonged to a cancelled order no more (PT-10). Returns whether normal points have lapsed by it.
 
-    Where nothing else is left that counts, that is the term `ended`.
+    Where nothing else is left that counts, their term is `ended`.
     """
     given = {"member_id": member_id, "ref": ref, "now": now, "ended_at": ended.until, "ended_on": ended.last_day}
-    until: datetime | None = (await tx.execute(_FORGET, given)).scalar_one_or_none()
-    return until
+    return bool((await tx.execute(_FORGET, given)).scalar_one_or_none())
 
 
 _LAPSED_AMONG = sa.text("""
