@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from services.notifier.letters.models import HELP, KINDS, Fact, Letter
+from services.notifier.letters.models import HELP, KINDS, Fact, Letter, Link
 from services.texts import Language, Texts, negotiate
 
 _TAGS: Mapping[Language, str] = {"ja": "ja", "en": "en", "zh_Hans": "zh-Hans"}
@@ -52,6 +52,9 @@ class Writer:
         def said(code: str, **beside: Any) -> str:
             return self._texts.render(code, language, **facts, **beside)
 
+        def link(code: str, path: str) -> Link:
+            return Link(said(code), self._portal + path.format(**facts))
+
         title = said(f"mail-{letter}-subject")
         lead, *more = said(f"mail-{letter}-body").split("\n\n")
         return Letter(
@@ -66,15 +69,12 @@ class Writer:
                 for fact in kind.facts
                 if fact.source in facts
             ),
-            action=(said(f"mail-action-{action.name}"), self._link(action.path, facts)) if action else None,
+            action=link(f"mail-action-{action.name}", action.path) if action else None,
             more=tuple(more),
             closing=said("mail-closing"),
-            help=(said("mail-help"), self._link(HELP, facts)),
+            help=link("mail-help", HELP),
             sender=said("mail-sender"),
         )
-
-    def _link(self, path: str, facts: Mapping[str, Any]) -> str:
-        return self._portal + path.format(**facts)
 
     def _written(self, fact: Fact, language: Language, facts: Mapping[str, Any]) -> str:
         return self._texts.render(f"mail-value-{fact.writing}", language, value=facts[fact.source])
@@ -95,5 +95,7 @@ class Writer:
         return mail
 
     def sms(self, letter: Letter) -> str:
+        """What a mail's subject and facts say, and the link."""
         facts = (f"{label}: {value}" for label, value in letter.facts)
-        return "\n".join(line for line in (letter.subject, letter.digits, *facts, *(letter.action or ())[1:]) if line)
+        page = letter.action.address if letter.action else ""
+        return "\n".join(line for line in (letter.subject, letter.digits, *facts, page) if line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Writing = Literal["plain", "date", "yen", "count", "instant"]
 
@@ -43,11 +43,16 @@ class Kind:
     facts: tuple[Fact, ...] = ()
 
 
+class Link(NamedTuple):
+    words: str
+    address: str
+
+
 @dataclass(frozen=True)
 class Letter:
     """A letter in one person's language, block by block; mail and SMS are made of the same.
 
-    What it is about, what counts and the one link come before everything else; a link is its words and its address.
+    What it is about, what counts and the one link come before everything else.
     """
 
     language: str
@@ -57,10 +62,10 @@ class Letter:
     lead: str = field(repr=False)
     digits: str = field(repr=False)
     facts: tuple[tuple[str, str], ...] = field(repr=False)
-    action: tuple[str, str] | None
+    action: Link | None
     more: tuple[str, ...] = field(repr=False)
     closing: str
-    help: tuple[str, str]
+    help: Link
     sender: str
 
 
