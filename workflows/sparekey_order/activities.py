@@ -11,6 +11,7 @@ from ruum.sparekey.v1 import sparekey_pb2
 from workflows import wire
 from workflows.sparekey_order import contract as steps
 from workflows.sparekey_order.contract import (
+    Abandoned,
     Acted,
     Because,
     Case,
@@ -60,8 +61,8 @@ class SparekeyActivities:
         return _case(await self._sparekey.ConfirmPlaced(sparekey_pb2.ConfirmPlacedRequest(**_step(given))))
 
     @activity.defn(name=steps.ABANDON.name)
-    async def abandon(self, given: Because) -> Case:
-        request = sparekey_pb2.AbandonPlacedRequest(**_step(given), reason=given.reason)
+    async def abandon(self, given: Abandoned) -> Case:
+        request = sparekey_pb2.AbandonPlacedRequest(**_step(given), reason=given.reason, attempt=given.attempt)
         return _case(await self._sparekey.AbandonPlaced(request))
 
     @activity.defn(name=steps.CHECK.name)

@@ -124,6 +124,12 @@ class Because(CaseStep):
     reason: str
 
 
+class Abandoned(Because):
+    """Which try was not placed: an answer that comes late undoes no later one."""
+
+    attempt: int
+
+
 class CloseCase(CaseStep):
     state: Literal["handed-over", "cancelled", "destroyed"]
     reason: str = ""
@@ -144,7 +150,7 @@ class CaseRef(Given):
 
 GET = Step[CaseRef, Case]("sparekey.get_case", Case, SERVICE, "read the case")
 CONFIRM = Step[CaseStep, Case]("sparekey.confirm_placed", Case, SERVICE, "the case begins")
-ABANDON = Step[Because, Case]("sparekey.abandon_placed", Case, SERVICE, "the draft is open again")
+ABANDON = Step[Abandoned, Case]("sparekey.abandon_placed", Case, SERVICE, "the draft is open again")
 CHECK = Step[CheckRound, Case]("sparekey.request_check", Case, PARTNER, "have the maker look the number up")
 EXPIRE = Step[CaseStep, Case]("sparekey.expire_if_waiting", Case, SERVICE, "the time is up: who was first?")
 ORDER_KEYS = Step[CaseStep, Case]("sparekey.order_keys", Case, PARTNER, "order the keys from the maker")

@@ -166,8 +166,13 @@ class SparekeyOrder(OperatorActions):
     async def _undo(self, reason: str) -> None:
         """Everything that placing took is free again, whatever it takes (ST-23)."""
         await self._surely(lambda: self._money.undo(reason))
-        await self._surely(lambda: steps.ABANDON(self._step(steps.Because, "abandon-placed", reason=reason)))
+        await self._surely(lambda: self._abandon_case(reason))
         self._answer = self._answer or PlaceAnswer(outcome="declined", decline_code=reason)
+
+    async def _abandon_case(self, reason: str) -> None:
+        attempt = self._money.attempt
+        given = self._step(steps.Abandoned, f"abandon-placed/attempt={attempt}", reason=reason, attempt=attempt)
+        self._case = await steps.ABANDON(given)
 
     # After it was placed: one verb a state.
 

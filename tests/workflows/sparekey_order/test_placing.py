@@ -48,7 +48,7 @@ async def test_a_declined_payment_frees_points_coupon_and_draft_last_taken_first
 
     assert (answer.outcome, answer.decline_code) == ("declined", "card-declined-expired")
     assert services.names()[3:] == [money.RELEASE.name, money.ABANDON.name, steps.ABANDON.name]
-    assert ended == "placing"
+    assert ended == "draft"
 
 
 async def test_a_refused_hold_is_undone_too_since_its_answer_may_have_been_lost(dev: Client) -> None:
