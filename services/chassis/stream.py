@@ -36,7 +36,7 @@ _ACK_WAIT_SECONDS = 30
 # Events that wait behind one that cannot be taken: so many, before they would hold up others.
 _MOST_WAITING = 50_000
 _LONGEST_PAUSE_SECONDS = 30
-_UNUSUAL_TRIES = 6
+_UNUSUAL_TRIES = 4
 
 
 async def connect(url: str, name: str) -> Client:
@@ -187,7 +187,8 @@ class Consumer:
     async def _take(self, event: Msg) -> None:
         """Takes an event, or leaves it to come again, more and more slowly; other aggregates' go on meanwhile."""
         tries = event.metadata.num_delivered
-        pause = min(0.1 * 2 ** min(tries, 10), _LONGEST_PAUSE_SECONDS)
+        # Soon at first, since what is missing is mostly on its way; then seldom, since many may wait behind it.
+        pause = min(0.05 * 4 ** min(tries, 10), _LONGEST_PAUSE_SECONDS)
         try:
             in_turn = await self.take(event.subject, event.data)
         except Unavailable:
