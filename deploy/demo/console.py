@@ -97,6 +97,25 @@ class Console:
         answer = await self._http.put(f"automation/{name}", json={"on": on, "delay_ms": delay_ms})
         answer.raise_for_status()
 
+    async def withhold(self, partner: str, seconds: float, times: int = 1) -> None:
+        """The partner does what it is asked next, and its answer does not come for so long."""
+        answer = await self._http.put(f"faults/{partner}", json={"withhold_s": seconds, "times": times})
+        answer.raise_for_status()
+
+    async def well(self, partner: str) -> None:
+        answer = await self._http.put(f"faults/{partner}", json={})
+        answer.raise_for_status()
+
+    async def checks(self, order_id: str) -> list[dict[str, Any]]:
+        """The look-ups of numbers that the maker was asked for."""
+        found: list[dict[str, Any]] = (await self._get("checks", q=order_id))["checks"]
+        return found
+
+    async def payment_intents(self, order_id: str) -> list[dict[str, Any]]:
+        """What the card processor holds for an order."""
+        listed = await self._get("payment-intents", limit="200")
+        return [one for one in listed["payment_intents"] if order_id in str(one.get("metadata"))]
+
     async def ready(self, order_id: str) -> None:
         """The maker has cut the keys."""
         await self._post(f"orders/{order_id}/ready", {})
