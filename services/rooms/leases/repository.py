@@ -18,7 +18,7 @@ Columns = Any
 """The columns of leases, as they are or as they were known at some time."""
 
 
-def over(lease: Columns, later: Columns, day: date) -> sa.ColumnElement[bool]:
+def over(lease: Columns, later: Columns, day: date | sa.BindParameter[date]) -> sa.ColumnElement[bool]:
     """Whether a lease gives no access on `day`: it has ended, or the room is let to others since (RM-22).
 
     Args:
@@ -56,12 +56,12 @@ async def _put(
 ) -> Sequence[sa.RowMapping]:
     if not given:
         return []
-    statement = insert(table).values(given)
+    statement = insert(table)
     fresh = {name: statement.excluded[name] for name in given[0] if name not in {"id", "code"}}
     statement = statement.on_conflict_do_update(
         index_elements=["code"], set_=fresh, where=table.c.version < statement.excluded.version
     )
-    return (await tx.execute(statement.returning(*returned))).mappings().all()
+    return (await tx.execute(statement.returning(*returned), given)).mappings().all()
 
 
 async def building_ids(tx: AsyncSession, codes: set[str]) -> dict[str, str]:
@@ -73,7 +73,7 @@ async def room_ids(tx: AsyncSession, given: Sequence[Mapping[str, Any]]) -> dict
     """The rooms by building and number; those that are new are made."""
     if not given:
         return {}
-    await tx.execute(insert(rooms).values(given).on_conflict_do_nothing())
+    await tx.execute(insert(rooms).on_conflict_do_nothing(), given)
     places = [(room["building_id"], room["number"]) for room in given]
     found = await tx.execute(
         sa.select(rooms.c.building_id, rooms.c.number, rooms.c.id).where(
