@@ -10,7 +10,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from services.chassis.errors import RemoteError, RuumError, TooLate, Unavailable
+from services.chassis.errors import Kind, RemoteError, RuumError
 from services.gateway.breaker import Breaker
 
 QUESTION_PATIENCE = 5.0
@@ -49,11 +49,11 @@ class Services:
                 timeout=COMMAND_PATIENCE if is_command(rpc) else QUESTION_PATIENCE,
             )
         except RuumError as failure:
-            if isinstance(failure, RemoteError) or not isinstance(failure, Unavailable | TooLate):
+            if _answered(failure):
                 breaker.succeeded()
                 raise
             breaker.failed()
-            if isinstance(failure, TooLate) and is_command(rpc):
+            if failure.kind is Kind.TOO_LATE and is_command(rpc):
                 raise
             raise breaker.missing() from failure
         breaker.succeeded()
@@ -70,6 +70,13 @@ class Services:
             )
             self._calls[rpc] = known
         return known
+
+
+def _answered(failure: RuumError) -> bool:
+    """Whether the service is there; that it in turn misses another is an answer, that its time ran out is none."""
+    return failure.kind not in {Kind.UNAVAILABLE, Kind.TOO_LATE} or (
+        failure.kind is Kind.UNAVAILABLE and isinstance(failure, RemoteError)
+    )
 
 
 def service_of(rpc: MethodDescriptor) -> str:

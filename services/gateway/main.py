@@ -53,7 +53,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[HttpServer]:
     sessions = Sessions(services, clock, key)
     api = Api(services, sessions, limits, settings.requests_per_minute, ended=feed.end)
     app = Edge(
-        routed(api, Events(feed, source, sessions), Webhooks(services), Health(plain, source), settings.public_url),
+        routed(api, Events(feed, sessions), Webhooks(services), Health(plain, source), settings.public_url),
         Problems(Texts.load()),
         Visits(key, settings.trusted_proxies),
         limits,

@@ -21,10 +21,9 @@ from ruum.store.v1 import store_pb2
 from services.chassis.caller import Caller
 from services.chassis.clock import Clock
 from services.chassis.door import caller
-from services.chassis.errors import RuumError
+from services.chassis.errors import Kind, RemoteError, RuumError
 from services.chassis.ids import new_id
 from services.chassis.rpc import Server
-from services.gateway.problems import SessionOver
 from tests.support.callers import Keys
 
 CONTRACTS: dict[str, ServiceDescriptor] = {
@@ -112,7 +111,7 @@ class Members:
     async def issue(self, asked: Any) -> Message:
         who = self._sessions.get(asked.session_token)
         if who is None:
-            raise SessionOver
+            raise RemoteError(Kind.REFUSED, "session-over")
         token, until = self._signer.sign(who, asked.audience)
         answer = identity_pb2.AccessToken(token=token, member_id=who.name, session_id=who.session, language="ja")
         answer.expires_at.FromDatetime(until)

@@ -14,14 +14,12 @@ from starlette.types import Receive, Scope, Send
 
 from services.chassis.errors import RuumError
 from services.gateway.live.feed import Feed, Happening, Mark, Watcher
-from services.gateway.live.source import Source
 from services.gateway.problems import Missing, SessionOver, TooManyRequests
 from services.gateway.sessions import Sessions
 
 _log = structlog.get_logger()
 
 PATH = "/events"
-HEARTBEAT = 15.0
 MOST_A_SESSION = 10
 MOST = 5_000
 _SEND_PATIENCE = 10.0
@@ -36,17 +34,14 @@ HEADERS: Mapping[str, str] = {
 
 
 class Events:
-    """Opens streams.
+    """Opens streams."""
 
-    Args:
-        heartbeat: seconds between signs of life; at each the session is looked at.
-    """
+    heartbeat = 15.0
+    """Seconds between signs of life; at each the session is looked at."""
 
-    def __init__(self, feed: Feed, source: Source, sessions: Sessions, heartbeat: float = HEARTBEAT) -> None:
+    def __init__(self, feed: Feed, sessions: Sessions) -> None:
         self._feed = feed
-        self._source = source
         self._sessions = sessions
-        self._heartbeat = heartbeat
 
     async def open(self, request: Request) -> Response:
         """A stream of the asker's own events.
@@ -71,7 +66,7 @@ class Events:
     async def follow(self, watcher: Watcher, session: str, send: Send) -> None:
         """Sends until the watcher has ended, is too slow, or its session is over."""
         loop = asyncio.get_running_loop()
-        beat = loop.time() + self._heartbeat
+        beat = loop.time() + self.heartbeat
         while not watcher.ended:
             told = await watcher.next(beat - loop.time())
             if told:
@@ -81,7 +76,7 @@ class Events:
                     return
                 # The mark moves on for those, too, to whom nothing happens.
                 await _send(send, ":\n" + (_id(self._feed.mark) if watcher.idle else "") + "\n")
-                beat = loop.time() + self._heartbeat
+                beat = loop.time() + self.heartbeat
 
     def beginning(self, after: Mark | None) -> str:
         """What a stream begins with: where to go on from, for a client that has come nowhere yet."""
