@@ -89,6 +89,7 @@ class RuumError(Exception):
 
     def __init__(
         self,
+        /,
         *,
         field: str = "",
         retry_after: timedelta | None = None,
@@ -118,6 +119,7 @@ class RemoteError(RuumError):
         self,
         kind: Kind,
         code: str,
+        /,
         *,
         field: str = "",
         retry_after: timedelta | None = None,
