@@ -40,7 +40,7 @@ async def dump(postgres: Postgres) -> str:
     async with await psycopg.AsyncConnection.connect(postgres.dsn("sparekey_owner")) as owner:
         tables = await owner.execute("select tablename from pg_tables where schemaname = 'sparekey'")
         for (table,) in await tables.fetchall():
-            rows = await owner.execute(f"select * from sparekey.{table}")  # type: ignore[arg-type]  # our own name
+            rows = await owner.execute(f"select * from sparekey.{table}")
             for row in await rows.fetchall():
                 for value in row:
                     found.append(str(value))

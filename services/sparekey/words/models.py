@@ -75,12 +75,12 @@ class Journey:
 
     Attributes:
         reached: handed over, else lost, else absent, or nothing while it travels.
-        since: when that was first said.
+        absent_since: when nobody was at home first, wherever it is now.
         redirected: it was sent on to somewhere else, which no key may be.
     """
 
     reached: State | None
-    since: datetime | None
+    absent_since: datetime | None
     last_scan_at: datetime | None
     collected_at: datetime | None
     redirected: bool
@@ -89,14 +89,13 @@ class Journey:
     def of(cls, scans: Iterable[Scan]) -> Self:
         by_time = sorted(scans, key=lambda scan: scan.occurred_at)
         last_scan_at = by_time[-1].occurred_at if by_time else None
-        reached, since = None, None
-        for state, kinds in _REACHED.items():
-            since = _first(by_time, *kinds)
-            if since is not None:
-                reached = state
-                break
-        collected_at = _first(by_time, Scanned.COLLECTED)
-        return cls(reached, since, last_scan_at, collected_at, _first(by_time, Scanned.REDIRECTED) is not None)
+        return cls(
+            reached=next((state for state, kinds in _REACHED.items() if _first(by_time, *kinds)), None),
+            absent_since=_first(by_time, *_REACHED[State.ABSENT]),
+            last_scan_at=last_scan_at,
+            collected_at=_first(by_time, Scanned.COLLECTED),
+            redirected=_first(by_time, Scanned.REDIRECTED) is not None,
+        )
 
 
 _REACHED: Mapping[State, tuple[Scanned, ...]] = {

@@ -119,51 +119,41 @@ class Travel:
     def _followed(self, now: datetime, parcel: Parcel, journey: Journey, case: Case) -> Change | None:
         if case.tracking_number != parcel.tracking_number:
             return None
-        if parcel.returned_on is not None and admits(case.state, Cause.RETURNED):
-            return self._is_back(now, parcel.returned_on, case)
         known: dict[str, Any] = {
             "last_scan_at": journey.last_scan_at,
-            "collected_at": journey.collected_at or case.collected_at,
+            "absent_since": journey.absent_since,
+            "collected_at": journey.collected_at,
         }
+        if parcel.returned_on is not None and admits(case.state, Cause.RETURNED):
+            return self._is_back(now, parcel.returned_on, case, known)
         reached = journey.reached
         if reached is not None and case.state != reached and admits(case.state, _REACHES[reached][0]):
-            return self._reached(now, journey, case, known)
+            return self._reached(now, reached, journey, case, known)
         if case.state in _TRAVELS:
             scanned = [at for at in (case.dispatched_at, journey.last_scan_at) if at]
-            known |= {
-                **self._waiting.for_scan(max(scanned, default=now)),
-                "needs_operator": _concern(case, journey),
-            }
-        elif case.state == State.ABSENT and journey.since != case.absent_since:
-            known |= {"absent_since": journey.since, **self._waiting.held(journey.since or now, now)}
-        elif case.state not in {State.ABSENT, State.LOST, State.HANDED_OVER}:
-            return None
+            known |= {**self._waiting.for_scan(max(scanned, default=now)), "needs_operator": _concern(case, journey)}
+        elif case.state == State.ABSENT:
+            first = journey.absent_since or now
+            moved = self._waiting.held(first, now) if first != case.absent_since else {}
+            known |= {**moved, "needs_operator": _concern(case, journey)}
         if all(getattr(case, name) == value for name, value in known.items()):
             return None
         return Change(Cause.NOTED, case.state, set=known)
 
-    def _reached(self, now: datetime, journey: Journey, case: Case, known: dict[str, Any]) -> Change:
-        state, since = journey.reached, journey.since or now
-        if state is None:
-            raise AssertionError("asked only for what was reached")
+    def _reached(self, now: datetime, state: State, journey: Journey, case: Case, known: dict[str, Any]) -> Change:
         cause, fact = _REACHES[state]
         if state == State.HANDED_OVER:
             return Change(cause, state, set=known, fact=fact)
         if state == State.LOST:
             return Change(cause, state, set={**known, "needs_operator": LOST}, fact=fact)
-        held = self._waiting.held(since, now)
+        since = journey.absent_since or now
         until = deadline(period_end(since, days=self._waiting.rules.hold_days))
-        concern = {"needs_operator": _concern(case, journey)}
-        return Change(
-            cause,
-            state,
-            set={**known, "absent_since": since, **held, **concern},
-            fact=fact,
-            says={"held_until": until, "redelivery": case.redelivery},
-        )
+        waits = {**self._waiting.held(since, now), "needs_operator": _concern(case, journey)}
+        says = {"held_until": until, "redelivery": case.redelivery}
+        return Change(cause, state, set={**known, **waits}, fact=fact, says=says)
 
-    def _is_back(self, now: datetime, on: date, case: Case) -> Change:
-        stored = self._waiting.stored(on, jst_date(now), now)
+    def _is_back(self, now: datetime, on: date, case: Case, known: dict[str, Any]) -> Change:
+        stored = {**known, **self._waiting.stored(on, jst_date(now), now)}
         return Change(
             Cause.RETURNED,
             State.RETURNED,

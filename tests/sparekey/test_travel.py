@@ -1,0 +1,462 @@
+"""The parcel: absence, hold, return, storage, redelivery, loss (SK-31…SK-35, SK-41), in every order (QA-06)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.chassis.errors import InvalidField
+from services.chassis.ids import new_id
+from services.sparekey.actions.models import RedeliveryNotPossible
+from services.sparekey.cases.domain import RemindMember
+from services.sparekey.cases.models import Case
+from services.sparekey.cases.transitions import State
+from services.sparekey.ports import LeaseEnded
+from tests.sparekey.house import WORKER, House, jst
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.rule("SK-32")
+async def test_an_absence_is_held_for_seven_days_and_the_recipient_told(house: House) -> None:
+    order_id = await house.sent()
+    number = (await house.case(order_id)).tracking_number
+
+    await house.scan(number, "absent", at=jst(2026, 4, 1, 18))
+
+    case = await house.case(order_id)
+    assert (case.state, case.deadline) == (State.ABSENT, jst(2026, 4, 9))
+    told = await house.event(order_id, "recipient_absent")
+    assert (told.held_until.ToDatetime(UTC), told.redelivery) == (jst(2026, 4, 9), 0)
+
+
+@pytest.mark.rule("SK-32")
+async def test_the_recipient_is_reminded_on_day_one_four_and_six_in_the_morning(house: House) -> None:
+    order_id = await house.missed()
+    reminded: list[tuple[datetime, int]] = []
+
+    while at := (await house.case(order_id)).remind_at:
+        house.go_to(at - SECOND)
+        assert (await house.remind(order_id)).remind_at == at
+        house.go_to(at)
+        await house.remind(order_id)
+        reminded.append((at, (await house.event(order_id, "reminder_due")).days))
+
+    assert reminded == [(jst(2026, 4, 2, 10), 1), (jst(2026, 4, 5, 10), 4), (jst(2026, 4, 7, 10), 6)]
+
+
+async def test_a_reminder_that_is_asked_for_again_is_given_once(house: House) -> None:
+    order_id = await house.missed()
+    house.go_to(jst(2026, 4, 2, 10))
+    case = await house.case(order_id)
+    due = {"reminder": case.reminder, "days": case.reminder_days, "redelivery": case.redelivery}
+
+    await house.remind(order_id)
+    await house.domain.steps.remind(WORKER, RemindMember(**house.step(order_id, **due)))
+
+    assert (await house.events(order_id)).count("reminder_due") == 1
+
+
+@pytest.mark.rule("OP-06")
+async def test_a_hold_that_is_over_waits_two_weeks_for_word_before_an_operator_is_called(house: House) -> None:
+    order_id = await house.missed()
+    house.go_to(jst(2026, 4, 9))
+
+    case = await house.expire(order_id)
+    assert (case.state, case.deadline, case.patience_until) == (State.ABSENT, None, jst(2026, 4, 23))
+    house.go_to(jst(2026, 4, 23))
+
+    assert (await house.call_operator(order_id, "no-word-while-absent")).needs_operator == "no-word-while-absent"
+
+
+@pytest.mark.rule("SK-33")
+async def test_only_the_makers_word_makes_a_parcel_returned(house: House) -> None:
+    order_id = await house.missed()
+    number = (await house.case(order_id)).tracking_number
+
+    await house.scan(number, "returned")
+    assert (await house.case(order_id)).state == State.ABSENT
+    await house.returned(order_id, date(2026, 4, 1))
+
+    case = await house.case(order_id)
+    assert (case.state, case.returned_on) == (State.RETURNED, date(2026, 4, 1))
+
+
+@pytest.mark.rule("SK-34")
+@pytest.mark.parametrize(
+    ("returned_on", "noticed", "last_day"),
+    [
+        (date(2026, 4, 10), jst(2026, 4, 10, 9), date(2026, 5, 9)),
+        (date(2026, 4, 10), jst(2026, 4, 25, 23, 59), date(2026, 5, 9)),
+        (date(2026, 4, 10), jst(2026, 4, 26), date(2026, 5, 10)),
+        (date(2026, 4, 10), jst(2026, 6, 1, 12), date(2026, 6, 15)),
+    ],
+)
+async def test_the_maker_keeps_it_a_month_with_its_first_day_and_two_weeks_from_our_notice(
+    house: House, returned_on: date, noticed: datetime, last_day: date
+) -> None:
+    order_id = await house.sent()
+    house.go_to(noticed)
+
+    await house.returned(order_id, returned_on)
+
+    case = await house.case(order_id)
+    end = jst(last_day.year, last_day.month, last_day.day) + timedelta(days=1)
+    assert case.deadline == end
+    told = await house.event(order_id, "key_returned")
+    assert (told.deadline.ToDatetime(UTC), told.charge) == (end, 935)
+
+
+@pytest.mark.rule("SK-34")
+async def test_the_member_is_reminded_fourteen_seven_and_one_day_before_the_end(house: House) -> None:
+    order_id = await house.back(on=date(2026, 4, 1))
+    reminded: list[tuple[datetime, int]] = []
+
+    while at := (await house.case(order_id)).remind_at:
+        house.go_to(at)
+        await house.remind(order_id)
+        told = await house.event(order_id, "reminder_due")
+        reminded.append((at, told.days))
+
+    # The month ends with the thirtieth.
+    assert reminded == [(jst(2026, 4, 16, 10), 14), (jst(2026, 4, 23, 10), 7), (jst(2026, 4, 29, 10), 1)]
+
+
+async def test_reminders_that_a_late_notice_has_overtaken_are_left_out(house: House) -> None:
+    order_id = await house.sent()
+    house.go_to(jst(2026, 4, 20, 12))
+
+    await house.returned(order_id, date(2026, 4, 1))
+
+    case = await house.case(order_id)
+    # Two weeks from the notice: the fourth of May; fourteen days before is today, in the morning.
+    assert (case.deadline, case.remind_at, case.reminder_days) == (jst(2026, 5, 5), jst(2026, 4, 27, 10), 7)
+
+
+@pytest.mark.rule("SK-34")
+@pytest.mark.parametrize(("past", "taken"), [(-SECOND, True), (timedelta(), False), (SECOND, False)])
+async def test_redelivery_is_ordered_within_the_month_and_only_within_it(
+    house: House, past: timedelta, taken: bool
+) -> None:
+    order_id = await house.back(on=date(2026, 4, 1))
+    house.go_to(jst(2026, 5, 1) + past)
+
+    if taken:
+        await house.ask_redelivery(order_id)
+        assert (await house.case(order_id)).state == State.REDELIVERY_REQUESTED
+        return
+    with pytest.raises(RedeliveryNotPossible):
+        await house.ask_redelivery(order_id)
+
+
+@pytest.mark.rule("SK-34")
+async def test_redelivery_needs_the_charge_to_be_accepted(house: House) -> None:
+    order_id = await house.back()
+
+    with pytest.raises(InvalidField) as refused:
+        await house.ask_redelivery(order_id, accepted=False)
+
+    (violation,) = refused.value.violations
+    assert (violation.field, violation.code, violation.params) == (
+        "charge_accepted",
+        "key-redelivery-charge-not-accepted",
+        {"charge": 935},
+    )
+
+
+@pytest.mark.rule("SK-36")
+async def test_who_has_left_cannot_order_redelivery(house: House) -> None:
+    order_id = await house.back()
+    house.leaves()
+
+    with pytest.raises(LeaseEnded):
+        await house.ask_redelivery(order_id)
+
+
+@pytest.mark.rule("SK-35")
+@pytest.mark.parametrize(("past", "state"), [(-SECOND, State.RETURNED), (timedelta(), State.DESTROYED)])
+async def test_after_the_month_the_key_is_destroyed_and_the_order_closed(
+    house: House, past: timedelta, state: State
+) -> None:
+    order_id = await house.back(on=date(2026, 4, 1))
+
+    case = await house.expire(order_id, as_of=jst(2026, 5, 1) + past)
+
+    assert case.state == state
+    if state is State.DESTROYED:
+        await house.close(order_id, State.DESTROYED)
+        assert (await house.event(order_id, "key_destroyed")).reason == "storage-ended"
+
+
+@pytest.mark.rule("SK-35")
+async def test_of_two_hundred_requests_and_timers_at_the_end_of_storage_exactly_one_wins(house: House) -> None:
+    order_id = await house.back(on=date(2026, 4, 1))
+    end = jst(2026, 5, 1)
+    house.go_to(end - SECOND)
+    gate = asyncio.Event()
+
+    async def ask() -> str:
+        await gate.wait()
+        try:
+            await house.ask_redelivery(order_id)
+        except RedeliveryNotPossible:
+            return "too late"
+        return "taken"
+
+    async def timer() -> str:
+        await gate.wait()
+        return (await house.expire(order_id, as_of=end)).state
+
+    racers = [asyncio.ensure_future(ask() if it % 2 else timer()) for it in range(200)]
+    await asyncio.sleep(0)
+    gate.set()
+    ends = await asyncio.gather(*racers)
+
+    case = await house.case(order_id)
+    taken = ends.count("taken")
+    assert (taken, case.state, case.redelivery) in {
+        (1, State.REDELIVERY_REQUESTED, 1),
+        (0, State.DESTROYED, 0),
+    }
+
+
+@pytest.mark.rule("SK-35")
+async def test_a_key_destroyed_after_a_request_was_accepted_is_made_again_free_of_charge(house: House) -> None:
+    order_id = await house.asked_again()
+
+    await house.maker_says("destroyed", order_id, destroyed_on="2026-04-01")
+    case = await house.order_keys(order_id)
+    assert (case.state, case.making, case.remade_free) == (State.MAKING, 2, True)
+    await house.maker_says("ready", order_id, making=2)
+    await house.look(order_id)
+    await house.release(order_id)
+
+    assert len(house.maker.did("remake", order_id)) == 1
+    assert house.maker.did("redeliver", order_id) == []
+    assert (await house.case(order_id)).state == State.RELEASED
+
+
+@pytest.mark.rule("SK-35")
+async def test_a_key_destroyed_too_early_is_made_again_for_who_asks_in_time(house: House) -> None:
+    order_id = await house.back()
+    await house.maker_says("destroyed", order_id, destroyed_on="2026-04-02")
+    early = await house.case(order_id)
+    assert (early.state, early.needs_operator) == (State.RETURNED, "destroyed-early")
+
+    await house.ask_redelivery(order_id)
+
+    assert (await house.redeliver(order_id)).state == State.ACCEPTED
+
+
+@pytest.mark.rule("SK-35")
+@pytest.mark.parametrize("end", ["refused", "absent"])
+async def test_refusing_or_missing_the_parcel_again_counts_as_coming_back(house: House, end: str) -> None:
+    order_id = await house.on_its_way_again()
+    number = (await house.case(order_id)).tracking_number
+    await house.scan(number, end, partner="carrier")
+
+    await house.returned(order_id, date(2026, 4, 1))
+
+    case = await house.case(order_id)
+    assert (case.state, case.redelivery, case.deadline) == (State.RETURNED, 1, jst(2026, 5, 1))
+    await house.ask_redelivery(order_id)
+    assert (await house.case(order_id)).redelivery == 2
+
+
+async def test_the_charge_is_recorded_whether_it_is_told_before_the_handing_over_or_after(house: House) -> None:
+    other = House(house.database, house.keys_file)
+    orders = await house.on_its_way_again(), await other.on_its_way_again()
+    for order_id, kinds in zip(orders, (("collected", "handed_over"), ("handed_over", "collected")), strict=True):
+        number = (await house.case(order_id)).tracking_number
+        for kind in kinds:
+            await house.scan(number, kind, at=house.now, partner="carrier")
+
+    for order_id in orders:
+        case = await house.case(order_id)
+        assert (case.state, case.collected_at) == (State.HANDED_OVER, house.now)
+
+
+@pytest.mark.rule("SK-41")
+@pytest.mark.parametrize(("past", "called"), [(-SECOND, ""), (timedelta(), "no-word-while-dispatched")])
+async def test_two_weeks_without_a_scan_call_an_operator(house: House, past: timedelta, called: str) -> None:
+    order_id = await house.sent()
+    number = (await house.case(order_id)).tracking_number
+    await house.scan(number, "accepted", at=jst(2026, 4, 3, 9))
+    assert (await house.case(order_id)).patience_until == jst(2026, 4, 18)
+    house.go_to(jst(2026, 4, 18) + past)
+
+    case = await house.call_operator(order_id, "no-word-while-dispatched")
+    assert case.needs_operator == called
+    await house.scan(number, "out_for_delivery")
+    assert (await house.case(order_id)).needs_operator == ""
+
+
+@pytest.mark.rule("SK-41")
+async def test_a_parcel_that_the_post_has_lost_waits_for_an_operator(house: House) -> None:
+    order_id = await house.sent()
+
+    await house.scan((await house.case(order_id)).tracking_number, "lost")
+
+    case = await house.case(order_id)
+    assert (case.state, case.needs_operator) == (State.LOST, "parcel-lost")
+    assert (await house.events(order_id))[-1] == "key_lost"
+
+
+# In every order, doubled.
+
+SCAN, RETURN = "scan", "return"
+STORIES: dict[str, tuple[str, list[tuple[str, datetime | None]], State]] = {
+    "handed over at once": ("post", [("accepted", jst(2026, 4, 1, 13)), ("handed_over", jst(2026, 4, 2, 10))],
+                            State.HANDED_OVER),
+    "absent, then handed over": (
+        "post",
+        [
+            ("absent", jst(2026, 4, 2, 10)),
+            ("held", jst(2026, 4, 2, 20)),
+            ("handed_over", jst(2026, 4, 5, 10)),
+        ],
+        State.HANDED_OVER,
+    ),
+    "absent twice": (
+        "post",
+        [("accepted", jst(2026, 4, 1, 13)), ("absent", jst(2026, 4, 2, 10)), ("absent", jst(2026, 4, 3, 10))],
+        State.ABSENT,
+    ),
+    "absent and back": (
+        "post",
+        [("absent", jst(2026, 4, 2, 10)), ("returned", jst(2026, 4, 10, 10)), (RETURN, None)],
+        State.RETURNED,
+    ),
+    "redirected and lost": (
+        "post",
+        [("accepted", jst(2026, 4, 1, 13)), ("redirected", jst(2026, 4, 2, 10)), ("lost", jst(2026, 4, 3, 10))],
+        State.LOST,
+    ),
+    "lost and found": (
+        "post",
+        [("lost", jst(2026, 4, 2, 10)), ("absent", jst(2026, 4, 3, 10)), ("handed_over", jst(2026, 4, 4, 10))],
+        State.HANDED_OVER,
+    ),
+    "paid on delivery": (
+        "parcel",
+        [
+            ("accepted", jst(2026, 4, 1, 13)),
+            ("collected", jst(2026, 4, 2, 10)),
+            ("handed_over", jst(2026, 4, 2, 10)),
+        ],
+        State.HANDED_OVER,
+    ),
+    "refused on delivery": (
+        "parcel",
+        [("refused", jst(2026, 4, 2, 10)), ("returned", jst(2026, 4, 3, 10)), (RETURN, None)],
+        State.RETURNED,
+    ),
+}  # fmt: skip
+OUTCOME = (
+    "state",
+    "deadline",
+    "patience_until",
+    "remind_at",
+    "needs_operator",
+    "carrier",
+    "last_scan_at",
+    "absent_since",
+    "returned_on",
+    "collected_at",
+    "redelivery",
+)
+
+
+async def like(house: House, order_id: str) -> str:
+    """Another case that stands exactly where this one does."""
+    columns = ", ".join(column.name for column in Case.table().columns if column.name != "order_id")
+    copied = f"insert into sparekey.cases (order_id, {columns}) select :copy, {columns} from sparekey.cases"
+    copy = new_id("ord")
+    await house.database.transact(
+        lambda tx: tx.execute(sa.text(f"{copied} where order_id = :id"), {"copy": copy, "id": order_id})
+    )
+    return copy
+
+
+async def told_in(house: House, order_id: str, name: str, order: tuple[int, ...]) -> dict[str, Any]:
+    """What is left of a case when the words of a story come in this order, each of them twice."""
+    carrier, words, _ = STORIES[name]
+    sent = {"order_ref": order_id, "tracking_number": order_id[-20:].upper()}
+    messages = [house.signed("maker", "dispatched", **sent, carrier=carrier, making=1)]
+    for kind, at in words:
+        if kind == RETURN:
+            messages.append(house.signed("maker", "returned", **sent, returned_on="2026-04-11"))
+            continue
+        partner = "post" if carrier == "post" else "carrier"
+        event = {"tracking_number": order_id[-20:].upper(), "event_id": f"{order_id}-{kind}-{at}", "kind": kind}
+        messages.append(house.signed(partner, "tracking", **event, occurred_at=(at or house.now).isoformat()))
+    for place in order:
+        assert [await house.receive(messages[place]) for _ in range(2)] == [False, True]
+    case = await house.case(order_id)
+    told = await house.rows("select code from sparekey.timeline where order_id = :id", id=order_id)
+    return {field: getattr(case, field) for field in OUTCOME} | {"story": sorted(row.code for row in told)}
+
+
+@pytest.mark.rule("QA-06")
+@pytest.mark.parametrize("name", list(STORIES))
+async def test_partners_words_lead_to_the_same_end_in_whatever_order_they_come(house: House, name: str) -> None:
+    carrier, words, end = STORIES[name]
+    pattern = await house.released() if carrier == "post" else await house.asked_again()
+    if carrier == "parcel":
+        await house.redeliver(pattern)
+
+    orders = list(itertools.permutations(range(len(words) + 1)))
+    ends = [await told_in(house, await like(house, pattern), name, order) for order in orders]
+
+    assert ends[0]["state"] == end
+    assert [end for end in ends if end != ends[0]] == []
+
+
+@pytest.mark.rule("QA-06")
+async def test_words_of_an_earlier_parcel_do_not_move_a_later_one(house: House) -> None:
+    order_id = await house.sent()
+    first = (await house.case(order_id)).tracking_number
+    await house.returned(order_id, date(2026, 4, 1))
+    await house.ask_redelivery(order_id)
+    await house.redeliver(order_id)
+    await house.dispatched(order_id, "", "parcel")
+    version = (await house.case(order_id)).version
+
+    await house.scan(first, "absent")
+    await house.scan(first, "handed_over")
+    await house.maker_says("returned", order_id, tracking_number=first, returned_on="2026-04-01")
+    await house.maker_says("dispatched", order_id, tracking_number=first, carrier="post", making=1)
+
+    assert (await house.case(order_id)).version == version
+
+
+@pytest.mark.rule("QA-06")
+async def test_two_words_at_once_are_both_taken(house: House) -> None:
+    for _ in range(10):
+        alone = House(house.database, house.keys_file)
+        order_id = await alone.released()
+        number = f"{order_id[-11:]}".upper()
+        sent = {"order_ref": order_id, "tracking_number": number, "carrier": "post", "making": 1}
+        scan = {"tracking_number": number, "event_id": f"{number}-1", "kind": "handed_over"}
+        messages = [
+            alone.signed("maker", "dispatched", **sent),
+            alone.signed("post", "tracking", **scan, occurred_at=alone.now.isoformat()),
+        ]
+
+        await asyncio.gather(*(alone.receive(message) for message in messages))
+
+        assert (await alone.case(order_id)).state == State.HANDED_OVER
+
+
+async def test_a_key_that_left_without_our_release_calls_an_operator(house: House) -> None:
+    order_id = await house.cut()
+
+    await house.dispatched(order_id)
+
+    case = await house.case(order_id)
+    assert (case.state, case.needs_operator) == (State.READY, "dispatched-unreleased")
