@@ -82,8 +82,11 @@ async def survive(town: Town, effect: Effect, victim: str) -> str:
     if effect.before:
         await _reach(town, home, order_id, effect)
     await _kill_when_done(town, effect, order_id, victim)
-    await placing
-    await home.resident.sees(order_id, "dispatched")
+    told = await placing
+    try:
+        await until(lambda: _dispatched(home, order_id), "the order to be dispatched")
+    except TimeoutError as failure:
+        raise AssertionError(f"told {told!r}, then: {failure}") from None
     times = await effect.done(town, order_id)
     assert times == 1, f"done {times} times"
     assert await _captured(town, order_id) == 1
@@ -94,9 +97,13 @@ def _held_by(effect: Effect) -> str:
     return "maker.check" if effect.before in {"placing", "checking"} else "maker.ready"
 
 
-async def _place(home: Household, order_id: str) -> None:
-    with suppress(ProblemError, httpx.HTTPError):
-        await home.resident.place(order_id)
+async def _place(home: Household, order_id: str) -> str:
+    """What the customer was told; whatever it was, the order's page says how it went on."""
+    try:
+        answer = await home.resident.place(order_id)
+    except (ProblemError, httpx.HTTPError) as failure:
+        return f"{type(failure).__name__} {failure}"
+    return f"{answer['outcome']} {answer['decline_code']}"
 
 
 async def _reach(town: Town, home: Household, order_id: str, effect: Effect) -> None:
@@ -107,6 +114,12 @@ async def _reach(town: Town, home: Household, order_id: str, effect: Effect) -> 
     await home.resident.sees(order_id, "checking" if effect.before == "checking" else "making")
     await town.console.withhold(effect.partner, WITHHELD_SECONDS)
     await town.console.automation(_held_by(effect), on=True, delay_ms=100)
+
+
+async def _dispatched(home: Household, order_id: str) -> bool | None:
+    with suppress(ProblemError, httpx.HTTPError):
+        return (await home.resident.key_order(order_id))["state"] == "dispatched" or None
+    return None
 
 
 async def _kill_when_done(town: Town, effect: Effect, order_id: str, victim: str) -> None:
