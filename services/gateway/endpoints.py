@@ -14,8 +14,8 @@ from services.gateway.clients import service_of
 
 Verb = Literal["GET", "POST", "PATCH", "DELETE"]
 
-FROM_ELSEWHERE = {"request_id", "client", "as_of"}
-"""Fields that a caller does not state in the body: the Idempotency-Key, who they are, and the time."""
+FROM_ELSEWHERE = {"request_id", "client", "member_id", "as_of"}
+"""Fields that a caller does not state: the Idempotency-Key, whence and as whom they ask, and the time."""
 
 
 @dataclass(frozen=True)
