@@ -50,7 +50,7 @@ async def test_who_has_left_between_order_and_dispatch_gets_no_key_before_an_ope
 
 @pytest.mark.rule("SK-05")
 async def test_lease_and_address_are_read_again_right_before_the_key_leaves(house: House) -> None:
-    moved = ADDRESS | {"street": "北二条西2-2"}
+    moved = {**ADDRESS, "street": "北二条西2-2"}
     order_id = await house.cleared()
     house.rooms.leases[house.member_id, house.room_id] = lease(address=moved)
 
@@ -134,7 +134,7 @@ async def test_nobody_who_has_left_gets_a_redelivery(house: House) -> None:
 @pytest.mark.rule("SK-34")
 async def test_a_redelivery_goes_to_the_lease_for_935_yen_on_delivery(house: House) -> None:
     order_id = await house.asked_again()
-    moved = ADDRESS | {"building": "メゾン北一条 201号室"}
+    moved = {**ADDRESS, "building": "メゾン北一条 201号室"}
     house.rooms.leases[house.member_id, house.room_id] = lease(address=moved)
 
     case = await house.redeliver(order_id)
