@@ -103,7 +103,7 @@ class Page(View):
             InvalidField: the cursor is none of ours.
         """
         try:
-            return base64.urlsafe_b64decode(self.cursor.encode()).decode()
+            return base64.b64decode(self.cursor.encode(), altchars=b"-_", validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             raise InvalidField(violations=[Violation("page.cursor", "field-invalid", {})]) from None
 

@@ -6,11 +6,12 @@ import pytest
 
 from deploy.local.postgres import Postgres
 from services.chassis.db import Database
+from tests.sandbox.conftest import sandbox, started_sandbox
 from tests.store.shop import Shop, new_member
 from tests.support.callers import keys
 from tests.support.contexts import migrated
 
-__all__ = ["keys"]
+__all__ = ["keys", "sandbox", "started_sandbox"]
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +21,11 @@ async def database(postgres: Postgres) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def shop(database: Database) -> Shop:
-    return Shop(database)
+async def shop(database: Database) -> AsyncIterator[Shop]:
+    """A store whose sweep finds nothing of other tests': their partners are gone."""
+    shop = Shop(database)
+    yield shop
+    await shop.leave_nothing_open()
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ruum.store.v1 import events_pb2
 from services.chassis.caller import Caller
@@ -24,14 +26,14 @@ from services.store.coupons.domain import PutCoupons
 from services.store.coupons.models import CouponTerms
 from services.store.main import Store
 from services.store.models import Address, LocalText, outbox, requests
-from services.store.orders.domain import CancelOrder
-from services.store.orders.models import Order, OrderView
+from services.store.orders.domain import CancelOrder, MarkOrder
+from services.store.orders.models import Order, OrderState, OrderView
 from services.store.payments.domain import Authorise, CapturePayment, EnsureAuthorised
 from services.store.payments.models import Payment, PaymentView
 from services.store.placing.domain import AbandonPlacing, BeginPlacing, ConfirmOrder, Placing
 from services.store.ports import Orderer
 from services.store.settings import StoreRules
-from services.store.webhooks.domain import Sender, read_standard, read_stripe
+from services.store.webhooks.domain import Receipt, Sender, read_standard, read_stripe
 from tests.store.partner import SimulatedPartner
 
 # A Friday, six in the evening in Japan.
@@ -80,8 +82,8 @@ class Neighbours:
 class Shop:
     """One store, its partners and its clock."""
 
-    def __init__(self, database: Database, at: datetime = NOW, **rules: Any) -> None:
-        self.clock = FixedClock(at)
+    def __init__(self, database: Database, **rules: Any) -> None:
+        self.clock = FixedClock(NOW)
         self.database = database
         self.card = SimulatedPartner("card", self.clock)
         self.deferred = SimulatedPartner("deferred", self.clock)
@@ -191,8 +193,29 @@ class Shop:
         )
         return await self.store.orders.cancel(WORKER, asked)
 
+    async def marked(self, order_id: str, state: OrderState, **more: Any) -> OrderView:
+        asked = MarkOrder(**{"request_id": request_id(), **more}, order_id=order_id, state=state)
+        return await self.store.orders.mark(WORKER, asked)
+
     async def order(self, order_id: str) -> OrderView:
         return await self.store.orders.get(WORKER, order_id)
+
+    # What partners send.
+
+    async def card_webhook(
+        self, order_id: str, kind: str = "payment_intent.amount_capturable_updated", **more: Any
+    ) -> Receipt:
+        about = {"id": "pi_1", "object": "payment_intent", "metadata": {"merchant_ref": f"{order_id}-1"}}
+        event = {"id": new_id("evt"), "type": kind, "data": {"object": about}, **more}
+        body = json.dumps(event).encode()
+        headers = StripeWebhooks([SECRET], self.clock).sign(body)
+        return await self.store.webhooks.receive(GATEWAY, "card", headers, body)
+
+    async def webhook(self, partner: str, order_id: str, kind: str = "told", ordinal: int = 1, **more: Any) -> Receipt:
+        event = {"id": new_id("evt"), "type": kind, "data": {"merchant_ref": f"{order_id}-{ordinal}"}, **more}
+        body = json.dumps(event).encode()
+        headers = StandardWebhooks([SECRET], self.clock).sign(event["id"], body)
+        return await self.store.webhooks.receive(GATEWAY, partner, headers, body)
 
     # The campaign desk.
 
@@ -239,6 +262,13 @@ class Shop:
                 subject.split(".")[2] if "." in subject else subject
                 for subject in await session.scalars(found.order_by(t.position))
             ]
+
+    async def leave_nothing_open(self) -> None:
+        async def close(tx: AsyncSession) -> None:
+            await tx.execute(sa.text("update intents set done_at = opened_at where done_at is null"))
+            await tx.execute(sa.text("update payments set state = 'voided' where state = 'requires-action'"))
+
+        await self.database.transact(close)
 
     async def scalar(self, sql: str, **given: Any) -> Any:
         async with self.database.reading() as session:

@@ -1,4 +1,4 @@
-"""A deferred invoice as the world may speak to it: id, input, signal and steps (ST-24)."""
+"""A deferred invoice as the world may speak to it: id, input, signal, operators' action and steps (ST-24)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ __all__ = ["TASK_QUEUE"]
 
 WORKFLOW = "invoice"
 INVOICE_CHANGED = "invoice_changed"
+LOOK_AGAIN = "look_again"
+LOOK_AGAIN_SAYS = "The problem is mended, or the customer was spoken to: look at the invoice again"
 
-InvoiceState = Literal["requested", "issued", "late", "paid", "cancelled"]
+State = Literal["requested", "issued", "late", "paid", "cancelled"]
 
 
 def workflow_id(invoice_id: str) -> str:
@@ -32,30 +34,48 @@ class Invoice(Given):
 
     Attributes:
         next_charge_at: when it is charged for lateness next, unless it is paid; nothing once no charge is left.
+        patience_until: when an operator is called, where no charge is left and it is still not paid.
     """
 
-    state: InvoiceState
+    state: State
     late_charges: int = 0
     next_charge_at: datetime | None = None
+    patience_until: datetime | None = None
 
     @property
     def over(self) -> bool:
         return self.state in {"paid", "cancelled"}
 
 
-class InvoiceStep(Given):
-    """One look at an invoice."""
+class ReviewInvoice(Given):
+    """`as_of`: the process's time."""
 
     invoice_id: str
     as_of: datetime
 
 
-class ChargeLate(InvoiceStep):
-    """One collection charge; `request_id` is the same in every repetition."""
+class ChargeLate(ReviewInvoice):
+    """`request_id`: workflow id, step and the charge's ordinal."""
 
     request_id: str
     ordinal: int
 
 
-REVIEW = Step[InvoiceStep, Invoice]("store.review_invoice", Invoice, SERVICE, "read the invoice")
+class Acted(Given):
+    """An operator's action on its way to the audit table (OP-02)."""
+
+    request_id: str
+    as_of: datetime
+    invoice_id: str
+    operator: str
+    reason: str
+    action: str
+
+
+class Recorded(Given):
+    action_id: str
+
+
+REVIEW = Step[ReviewInvoice, Invoice]("store.review_invoice", Invoice, SERVICE, "see where the invoice stands")
 CHARGE = Step[ChargeLate, Invoice]("store.charge_late_invoice", Invoice, PARTNER, "late: add the collection charge")
+RECORD_ACTION = Step[Acted, Recorded]("store.record_action", Recorded, SERVICE, "note the operator's action")

@@ -161,10 +161,13 @@ class Checkouts(Verbs):
         if await orders.open_once(work.tx, fresh):
             return fresh, []
         known = await orders.open_key_checkout(work.tx, asked.member_id)
-        changed = known and await orders.move(work.tx, known.order_id, ("checkout",), **place)
-        if known is None or not changed:
+        if known is None:
             raise OrderBeingPlaced
-        return changed, ["address-changed"] if known.address != place["address"] else []
+        notices = ["address-changed"] if known.address != place["address"] else []
+        changed = await orders.move(work.tx, known.order_id, ("checkout",), **place)
+        if changed is None:
+            raise OrderBeingPlaced
+        return changed, notices
 
     async def update(self, caller: Caller, asked: UpdateCheckout) -> CheckoutView:
         """Settings of an order that is not placed: points, coupon, means, recipient, wish (SK-20…SK-25).

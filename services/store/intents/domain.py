@@ -130,7 +130,8 @@ class Intents(Verbs):
         was, was_declined = found.state, bool(found.decline_code)
         changes = self._changes(found, word, work.now)
         payment = await payments.change(work.tx, payment_id, changes) if changes else found
-        await repository.close_intents(work.tx, payment_id, word.intent_id, _done(payment), work.now)
+        answered = word.intent_id if word.said else ""
+        await repository.close_intents(work.tx, payment_id, answered, _done(payment), work.now)
         if payment.credit_held and (payment.ended or payment.paid_at):
             await payments.free_credit(work.tx, payment)
         if (

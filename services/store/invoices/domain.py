@@ -16,7 +16,7 @@ from services.store.intents import repository as calls
 from services.store.intents.domain import Intents
 from services.store.intents.models import Change, Word
 from services.store.invoices import repository
-from services.store.invoices.models import Invoice, InvoiceView
+from services.store.invoices.models import Invoice, InvoiceAction, InvoiceView
 from services.store.models import View
 from services.store.orders import repository as orders
 from services.store.payments.domain import PartnerSilent, PaymentMissing, PaymentOnHold
@@ -77,8 +77,21 @@ class ChargeLateInvoice(Command):
     word: Word = Field(default=Word(), exclude=True)
 
 
+class RecordAction(Command):
+    """`reason`: a code."""
+
+    invoice_id: str
+    operator: str
+    action: str
+    reason: str
+
+
 class Wanted(View):
     payment_id: str
+
+
+class Recorded(View):
+    action_id: str
 
 
 class Invoices(Verbs):
@@ -169,6 +182,20 @@ class Invoices(Verbs):
         if stands is None or (stands.state in {"issued", "late"} and stands.late_charges < asked.ordinal):
             raise InvoiceNotLate
         return stands.view(self._late)
+
+    @command
+    async def record_action(self, work: Work, asked: RecordAction) -> Recorded:
+        """Keeps who did what to the process of an invoice, and why (OP-02).
+
+        Raises:
+            NotFound: no such invoice.
+        """
+        if await repository.get(work.tx, asked.invoice_id) is None:
+            raise NotFound
+        action_id = new_id("act")
+        given = asked.model_dump(include={"invoice_id", "operator", "action", "reason"})
+        work.tx.add(InvoiceAction.make(action_id=action_id, acted_at=work.now, **given))
+        return Recorded(action_id=action_id)
 
     async def _charge(self, work: Work, invoice_id: str, ordinal: int) -> bool:
         charged = await repository.charge(work.tx, invoice_id, ordinal, self._late.charge)

@@ -21,6 +21,7 @@ class InvoiceView(View):
         charges: yen of collection charges so far.
         due_at: 24:00 in Japan of the last day on which it can be paid in time.
         next_charge_at: when it will be charged for lateness next, unless it is paid; nothing once that is over.
+        patience_until: when an operator is called, where nothing more is charged and it is still not paid.
     """
 
     invoice_id: str
@@ -32,6 +33,7 @@ class InvoiceView(View):
     due_on: date | None
     due_at: datetime | None
     next_charge_at: datetime | None
+    patience_until: datetime | None
 
 
 class Invoice(Table, table=True):
@@ -67,9 +69,22 @@ class Invoice(Table, table=True):
         return deadline(self.due_on + (ordinal - 1) * late.spacing)
 
     def view(self, late: LateRules) -> InvoiceView:
-        waits = self.state in OPEN and self.late_charges < late.most
-        own = self.model_dump() | {
-            "due_at": self.due(1, late) if self.due_on else None,
-            "next_charge_at": self.due(self.late_charges + 1, late) if waits else None,
-        }
+        own = self.model_dump() | {"due_at": self.due(1, late) if self.due_on else None}
+        next_one = self.due(self.late_charges + 1, late) if self.state in OPEN else None
+        charged_enough = self.late_charges >= late.most
+        own |= {"next_charge_at": None if charged_enough else next_one}
+        own |= {"patience_until": next_one if charged_enough else None}
         return InvoiceView.model_validate(own)
+
+
+class InvoiceAction(Table, table=True):
+    """What an operator did to the process of an invoice (OP-02)."""
+
+    __tablename__ = "invoice_actions"
+
+    action_id: str = text(primary_key=True)
+    invoice_id: str = text(foreign_key="store.invoices.invoice_id")
+    operator: str = text()
+    action: str = text()
+    reason: str = text()
+    acted_at: datetime = instant()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ruum.store.v1 import store_pb2
 from services.chassis.door import caller
-from services.store.invoices.domain import ChargeLateInvoice, Invoices, IssueInvoice
+from services.store.invoices.domain import ChargeLateInvoice, Invoices, IssueInvoice, RecordAction
 from services.store.invoices.models import InvoiceView
 from services.store.servicer import Context, as_of, day, number, stamp
 
@@ -31,6 +31,19 @@ class InvoicesServicer:
         )
         return invoice(await self.invoices.charge_late(caller(), asked))
 
+    async def RecordAction(
+        self, request: store_pb2.RecordActionRequest, context: Context
+    ) -> store_pb2.RecordActionResponse:
+        asked = RecordAction(
+            request_id=request.request_id,
+            as_of=as_of(request),
+            invoice_id=request.invoice_id,
+            operator=request.operator,
+            action=request.action,
+            reason=request.reason,
+        )
+        return store_pb2.RecordActionResponse(action_id=(await self.invoices.record_action(caller(), asked)).action_id)
+
 
 def invoice(view: InvoiceView) -> store_pb2.Invoice:
     return store_pb2.Invoice(
@@ -43,4 +56,5 @@ def invoice(view: InvoiceView) -> store_pb2.Invoice:
         due_at=stamp(view.due_at),
         late_charges=view.late_charges,
         next_charge_at=stamp(view.next_charge_at),
+        patience_until=stamp(view.patience_until),
     )

@@ -14,6 +14,7 @@ from pydantic import Field
 from services.chassis.caller import Caller
 from services.chassis.errors import NotFound
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
+from services.chassis.ids import new_id
 from services.chassis.webhooks import WebhookMalformed
 from services.store.intents.domain import Intents
 from services.store.intents.models import Word
@@ -100,7 +101,7 @@ class Webhooks(Verbs):
         taken = await self._take(
             caller,
             TakeWebhook(
-                request_id=f"{partner}/{told.event_id}",
+                request_id=new_id("req"),  # a repeat is known by the partner's own id
                 partner=partner,
                 event_id=told.event_id,
                 kind=told.kind,

@@ -1719,6 +1719,7 @@ class Invoice(_message.Message):
     DUE_AT_FIELD_NUMBER: _builtins.int
     LATE_CHARGES_FIELD_NUMBER: _builtins.int
     NEXT_CHARGE_AT_FIELD_NUMBER: _builtins.int
+    PATIENCE_UNTIL_FIELD_NUMBER: _builtins.int
     invoice_id: _builtins.str
     order_id: _builtins.str
     state: Global___InvoiceState.ValueType
@@ -1734,6 +1735,10 @@ class Invoice(_message.Message):
     def next_charge_at(self) -> _timestamp_pb2.Timestamp:
         """When a collection charge falls due next, unless it is paid; absent when none will be made any more."""
 
+    @_builtins.property
+    def patience_until(self) -> _timestamp_pb2.Timestamp:
+        """When an operator is called, if it is still not paid and nothing more is charged."""
+
     def __init__(
         self,
         *,
@@ -1746,10 +1751,11 @@ class Invoice(_message.Message):
         due_at: _timestamp_pb2.Timestamp | None = ...,
         late_charges: _builtins.int = ...,
         next_charge_at: _timestamp_pb2.Timestamp | None = ...,
+        patience_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "due_on", b"due_on", "next_charge_at", b"next_charge_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "due_on", b"due_on", "next_charge_at", b"next_charge_at", "patience_until", b"patience_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "charges", b"charges", "due_at", b"due_at", "due_on", b"due_on", "invoice_id", b"invoice_id", "late_charges", b"late_charges", "next_charge_at", b"next_charge_at", "order_id", b"order_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "charges", b"charges", "due_at", b"due_at", "due_on", b"due_on", "invoice_id", b"invoice_id", "late_charges", b"late_charges", "next_charge_at", b"next_charge_at", "order_id", b"order_id", "patience_until", b"patience_until", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1833,6 +1839,61 @@ class ChargeLateInvoiceRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChargeLateInvoiceRequest: _TypeAlias = ChargeLateInvoiceRequest  # noqa: Y015
+
+@_typing.final
+class RecordActionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    INVOICE_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    invoice_id: _builtins.str
+    operator: _builtins.str
+    action: _builtins.str
+    reason: _builtins.str
+    """A code; free text belongs to the desk."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        invoice_id: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        action: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "as_of", b"as_of", "invoice_id", b"invoice_id", "operator", b"operator", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordActionRequest: _TypeAlias = RecordActionRequest  # noqa: Y015
+
+@_typing.final
+class RecordActionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_ID_FIELD_NUMBER: _builtins.int
+    action_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        action_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_id", b"action_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordActionResponse: _TypeAlias = RecordActionResponse  # noqa: Y015
 
 @_typing.final
 class SweepIntentsRequest(_message.Message):

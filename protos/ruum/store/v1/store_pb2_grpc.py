@@ -170,6 +170,11 @@ class StoreServiceStub:
                 request_serializer=ruum_dot_store_dot_v1_dot_store__pb2.ChargeLateInvoiceRequest.SerializeToString,
                 response_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.Invoice.FromString,
                 _registered_method=True)
+        self.RecordAction = channel.unary_unary(
+                '/ruum.store.v1.StoreService/RecordAction',
+                request_serializer=ruum_dot_store_dot_v1_dot_store__pb2.RecordActionRequest.SerializeToString,
+                response_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.RecordActionResponse.FromString,
+                _registered_method=True)
         self.SweepIntents = channel.unary_unary(
                 '/ruum.store.v1.StoreService/SweepIntents',
                 request_serializer=ruum_dot_store_dot_v1_dot_store__pb2.SweepIntentsRequest.SerializeToString,
@@ -365,6 +370,13 @@ class StoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordAction(self, request, context):
+        """Keeps an operator's action on the process of an invoice (OP-02).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SweepIntents(self, request, context):
         """Intents without an outcome are looked up and settled (ST-21).
         """
@@ -516,6 +528,11 @@ def add_StoreServiceServicer_to_server(servicer, server):
                     servicer.ChargeLateInvoice,
                     request_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.ChargeLateInvoiceRequest.FromString,
                     response_serializer=ruum_dot_store_dot_v1_dot_store__pb2.Invoice.SerializeToString,
+            ),
+            'RecordAction': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordAction,
+                    request_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.RecordActionRequest.FromString,
+                    response_serializer=ruum_dot_store_dot_v1_dot_store__pb2.RecordActionResponse.SerializeToString,
             ),
             'SweepIntents': grpc.unary_unary_rpc_method_handler(
                     servicer.SweepIntents,
@@ -1257,6 +1274,33 @@ class StoreService:
             '/ruum.store.v1.StoreService/ChargeLateInvoice',
             ruum_dot_store_dot_v1_dot_store__pb2.ChargeLateInvoiceRequest.SerializeToString,
             ruum_dot_store_dot_v1_dot_store__pb2.Invoice.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordAction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruum.store.v1.StoreService/RecordAction',
+            ruum_dot_store_dot_v1_dot_store__pb2.RecordActionRequest.SerializeToString,
+            ruum_dot_store_dot_v1_dot_store__pb2.RecordActionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -79,6 +79,8 @@ class StoreServiceStub:
     ReviewInvoice: _grpc.UnaryUnaryMultiCallable[_store_pb2.ReviewInvoiceRequest, _store_pb2.Invoice]
     ChargeLateInvoice: _grpc.UnaryUnaryMultiCallable[_store_pb2.ChargeLateInvoiceRequest, _store_pb2.Invoice]
     """A due date passed: late unless it was paid; each collection charge once (ST-24)."""
+    RecordAction: _grpc.UnaryUnaryMultiCallable[_store_pb2.RecordActionRequest, _store_pb2.RecordActionResponse]
+    """Keeps an operator's action on the process of an invoice (OP-02)."""
     SweepIntents: _grpc.UnaryUnaryMultiCallable[_store_pb2.SweepIntentsRequest, _store_pb2.SweepIntentsResponse]
     """Intents without an outcome are looked up and settled (ST-21)."""
     ListBooks: _grpc.UnaryUnaryMultiCallable[_store_pb2.ListBooksRequest, _store_pb2.ListBooksResponse]
@@ -134,6 +136,8 @@ class StoreServiceAsyncStub(StoreServiceStub):
     ReviewInvoice: _aio.UnaryUnaryMultiCallable[_store_pb2.ReviewInvoiceRequest, _store_pb2.Invoice]  # type: ignore[assignment]
     ChargeLateInvoice: _aio.UnaryUnaryMultiCallable[_store_pb2.ChargeLateInvoiceRequest, _store_pb2.Invoice]  # type: ignore[assignment]
     """A due date passed: late unless it was paid; each collection charge once (ST-24)."""
+    RecordAction: _aio.UnaryUnaryMultiCallable[_store_pb2.RecordActionRequest, _store_pb2.RecordActionResponse]  # type: ignore[assignment]
+    """Keeps an operator's action on the process of an invoice (OP-02)."""
     SweepIntents: _aio.UnaryUnaryMultiCallable[_store_pb2.SweepIntentsRequest, _store_pb2.SweepIntentsResponse]  # type: ignore[assignment]
     """Intents without an outcome are looked up and settled (ST-21)."""
     ListBooks: _aio.UnaryUnaryMultiCallable[_store_pb2.ListBooksRequest, _store_pb2.ListBooksResponse]  # type: ignore[assignment]
@@ -348,6 +352,14 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_store_pb2.Invoice, _abc.Awaitable[_store_pb2.Invoice]]:
         """A due date passed: late unless it was paid; each collection charge once (ST-24)."""
+
+    @_abc_1.abstractmethod
+    def RecordAction(
+        self,
+        request: _store_pb2.RecordActionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_pb2.RecordActionResponse, _abc.Awaitable[_store_pb2.RecordActionResponse]]:
+        """Keeps an operator's action on the process of an invoice (OP-02)."""
 
     @_abc_1.abstractmethod
     def SweepIntents(

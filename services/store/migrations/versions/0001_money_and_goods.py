@@ -308,6 +308,13 @@ def _paid() -> None:
     )
     _index("invoices_of_order", "invoices", ["order_id"])
     _create(
+        "invoice_actions",
+        _key("action_id"),
+        _filled("invoice_id", of="store.invoices.invoice_id"),
+        *_filled_all(("operator", "action", "reason")),
+        _filled("acted_at", _INSTANT),
+    )
+    _create(
         "credits",
         _key("member_id"),
         _filled("outstanding", sa.BigInteger),

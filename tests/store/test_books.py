@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from services.store.books.domain import Book
+from services.store.models import Page
+from tests.store.shop import Shop, new_member
+
+
+async def book_of(shop: Shop, order_id: str) -> Book:
+    """The book of an order, found as whoever compares books finds it: page by page."""
+    cursor = ""
+    while True:
+        listed = await shop.store.books.listed(Page(size=100, cursor=cursor))
+        for book in listed.books:
+            if book.order.order_id == order_id:
+                return book
+        assert listed.next_cursor, "not in the books"
+        cursor = listed.next_cursor
+
+
+@pytest.mark.rule("OP-06")
+async def test_an_orders_money_stands_beside_the_partners_word(shop: Shop, member: str) -> None:
+    order = await shop.placed(member)
+    await shop.captured(order.order_id)
+
+    book = await book_of(shop, order.order_id)
+
+    assert (book.authorised, book.captured, book.refunded, book.open_intents) == (3_300, 3_300, 0, 0)
+    assert book.partner_state == "captured"
+
+
+@pytest.mark.rule("OP-06")
+async def test_what_the_partner_did_behind_our_back_shows(shop: Shop, member: str) -> None:
+    order = await shop.placed(member)
+    shop.card.decide(order.order_id, "voided")
+
+    book = await book_of(shop, order.order_id)
+
+    assert book.order.payment is not None
+    assert (book.order.payment.state, book.partner_state) == ("authorised", "voided")
+
+
+async def test_a_call_without_an_outcome_is_counted_and_a_silent_partner_is_unknown(shop: Shop, member: str) -> None:
+    view = await shop.ready(member)
+    await shop.begun(view)
+    shop.card.faults.calls.append("lost")
+    await shop.authorised(view.order_id)
+    shop.card.faults.down = True
+
+    book = await book_of(shop, view.order_id)
+
+    assert (book.open_intents, book.partner_state) == (1, "unknown")
+
+
+async def test_money_paid_back_and_orders_that_cost_nothing_are_told_apart(shop: Shop, member: str) -> None:
+    order = await shop.placed(member)
+    await shop.captured(order.order_id)
+    await shop.cancelled(order.order_id)
+    shop.neighbours.points = 10_000
+    view = await shop.updated(await shop.opened(free := new_member()), points_choice="all")
+    assert free
+    await shop.begun(view)
+    await shop.authorised(view.order_id)
+
+    assert (await book_of(shop, order.order_id)).partner_state == "refunded"
+    assert (await book_of(shop, view.order_id)).partner_state == "none-needed"
+
+
+async def test_the_books_are_listed_oldest_first(shop: Shop, member: str) -> None:
+    orders = []
+    for _ in range(3):
+        orders.append((await shop.placed(member)).order_id)
+        shop.clock.advance(timedelta(seconds=1))
+
+    ids: list[str] = []
+    cursor = ""
+    while True:
+        listed = await shop.store.books.listed(Page(size=100, cursor=cursor))
+        ids += [book.order.order_id for book in listed.books]
+        cursor = listed.next_cursor
+        if not cursor:
+            break
+
+    assert ids == sorted(ids)
+    assert set(orders) <= set(ids)

@@ -1,0 +1,104 @@
+"""What the database itself refuses, whoever asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from deploy.local.postgres import Postgres
+from services.store.models import Table
+from tests.store.shop import Shop
+
+
+async def test_the_migrated_schema_is_the_one_that_the_models_describe(shop: Shop, postgres: Postgres) -> None:
+    def compared(connection: sa.Connection) -> list[Any]:
+        options = {
+            "include_schemas": True,
+            "compare_type": True,
+            "include_name": lambda name, kind, _: name == "store" if kind == "schema" else name != "schema_version",
+        }
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), Table.metadata))
+
+    def checks(connection: sa.Connection) -> set[str]:
+        found = sa.text(
+            "select conname from pg_constraint where contype = 'c' and connamespace = 'store'::regnamespace"
+        )
+        return set(connection.scalars(found))
+
+    # Outside of the role's own search path, so that the schema is named as the models name it.
+    outside = create_async_engine(postgres.url("store_owner"), connect_args={"options": "-c search_path=public"})
+    async with outside.connect() as connection:
+        differences = await connection.run_sync(compared)
+        there = await connection.run_sync(checks)
+    await outside.dispose()
+    wanted = {
+        str(constraint.name)
+        for table in Table.metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, sa.CheckConstraint)
+    }
+    assert differences == []
+    assert there == wanted
+
+
+@pytest.mark.rule("ST-21")
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        "authorised = 0",
+        "authorised = amount + 1, captured = amount + 1",
+        "captured = authorised + 1",
+        "refunded = captured + 1",
+        "refunded = -1",
+    ],
+)
+async def test_refunds_never_pass_captures_nor_captures_what_was_authorised(
+    shop: Shop, member: str, amounts: str
+) -> None:
+    order = await shop.placed(member)
+    await shop.captured(order.order_id)
+
+    with pytest.raises(IntegrityError, match="payments_invariant"):
+        await shop.scalar(f"update payments set {amounts} where order_id = :o returning 1", o=order.order_id)
+
+
+@pytest.mark.rule("ST-11")
+@pytest.mark.parametrize("wrong", ["due = due + 1", "due = -1, points = goods + 1", "coupon = -1, due = due + 1"])
+async def test_an_order_whose_sum_is_not_right_cannot_be(shop: Shop, member: str, wrong: str) -> None:
+    order = await shop.placed(member)
+
+    with pytest.raises(IntegrityError, match="orders_"):
+        await shop.scalar(f"update orders set {wrong} where order_id = :o returning 1", o=order.order_id)
+
+
+async def test_a_partner_is_asked_for_one_thing_at_a_time_and_for_each_once(shop: Shop, member: str) -> None:
+    order = await shop.placed(member)
+    (payment,) = await shop.payments(order.order_id)
+    add = "insert into intents (intent_id, payment_id, step, amount, opened_at, tries) values (:i, :p, :s, 1, now(), 0)"
+
+    async def intent(step: str) -> None:
+        await shop.scalar(f"{add} returning 1", i=f"int_{step}_{order.order_id}", p=payment.payment_id, s=step)
+
+    with pytest.raises(IntegrityError, match="intents_once"):
+        await intent("authorise")
+    await intent("capture")
+    with pytest.raises(IntegrityError, match="intents_one_open"):
+        await intent("void")
+    await intent("detach")
+
+
+async def test_a_member_has_one_open_checkout_of_keys(shop: Shop, member: str) -> None:
+    view = await shop.opened(member)
+    copy = (
+        "insert into orders select (jsonb_populate_record(o, jsonb_build_object('order_id', 'ord_copy'))).*"
+        " from orders o where order_id = :o returning 1"
+    )
+
+    with pytest.raises(IntegrityError, match="orders_open_key_checkout"):
+        await shop.scalar(copy, o=view.order_id)

@@ -1,0 +1,111 @@
+"""Every branch of an invoice lived once, for the histories that later code must still replay (OP-05).
+
+python -m tests.workflows.invoice.branches     writes them anew: only when no case of the old code runs
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+
+from deploy.local.child import installed
+from deploy.local.temporal import SEARCH_ATTRIBUTES
+from tests.workflows.invoice.script import SPACING, Store, running
+from tests.workflows.point_grant.script import eventually
+from workflows.invoice import contract as steps
+
+HISTORIES = Path(__file__).with_name("histories")
+TWO_WEEKS = timedelta(days=14)
+A_LITTLE = timedelta(seconds=2)
+
+Process = WorkflowHandle[Any, Any]
+Branch = Callable[[Store, Process, WorkflowEnvironment], Awaitable[None]]
+
+
+async def over(store: Store, process: Process, state: steps.State) -> None:
+    store.state = state
+    await process.signal(steps.INVOICE_CHANGED)
+
+
+async def paid(store: Store, process: Process, time: WorkflowEnvironment) -> None:
+    """In time."""
+    await time.sleep(timedelta(days=5))
+    await over(store, process, "paid")
+
+
+async def late(store: Store, process: Process, time: WorkflowEnvironment) -> None:
+    """Charged once, then paid."""
+    await time.sleep(TWO_WEEKS + timedelta(days=1))
+    await eventually(lambda: store.charged == 1)
+    await over(store, process, "paid")
+
+
+async def unpaid(store: Store, process: Process, time: WorkflowEnvironment) -> None:
+    """Charged three times; a person writes it off."""
+    for ordinal in (1, 2, 3):
+        await time.sleep(SPACING + A_LITTLE)
+        await eventually(lambda ordinal=ordinal: store.charged == ordinal)  # type: ignore[misc]  # bound now
+    await time.sleep(SPACING + A_LITTLE)
+    store.state = "cancelled"
+    await process.execute_update(steps.LOOK_AGAIN, {"operator": "op_sato", "reason": "written-off"})
+
+
+async def withdrawn(store: Store, process: Process, _time: WorkflowEnvironment) -> None:
+    """The order was cancelled."""
+    await over(store, process, "cancelled")
+
+
+async def stuck(store: Store, process: Process, _time: WorkflowEnvironment) -> None:
+    """A look that is refused for good, and mended."""
+    store.failure = ApplicationError("not-found", type="not-found", non_retryable=True)
+    await process.signal(steps.INVOICE_CHANGED)
+    await eventually(lambda: len(store.looks) > 1)
+    store.failure, store.state = None, "paid"
+    await process.execute_update(steps.LOOK_AGAIN, {"operator": "op_sato", "reason": "mended"})
+
+
+BRANCHES: dict[str, Branch] = {branch.__name__: branch for branch in (paid, late, unpaid, withdrawn, stuck)}
+
+
+async def live(branch: Branch) -> str:
+    """The history of one branch, as JSON."""
+    server = installed("temporal-test-server")
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=server, data_converter=pydantic_data_converter
+    ) as time:
+        asked = AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
+        await time.client.operator_service.add_search_attributes(asked)
+        store = Store(await time.get_current_time() + TWO_WEEKS)
+        async with running(time.client, store) as process:
+            await eventually(lambda: bool(store.looks))
+            await branch(store, process, time)
+            await process.result()
+            return (await process.fetch_history()).to_json()
+
+
+async def record() -> None:
+    HISTORIES.mkdir(exist_ok=True)
+    for name, branch in BRANCHES.items():
+        history = _of_no_machine(await live(branch))
+        (HISTORIES / f"{name}.json").write_text(history + "\n", "utf-8")
+        print(f"{name}: {history.count('eventId')} events")  # noqa: T201  # for whoever records
+
+
+def _of_no_machine(history: str) -> str:
+    """Without what says where it was recorded: identities and stack traces."""
+    kept = re.sub(r'"identity": "[^"]*"', '"identity": "recorded"', history)
+    return re.sub(r'"stackTrace": "(?:[^"\\]|\\.)*"', '"stackTrace": ""', kept)
+
+
+if __name__ == "__main__":
+    asyncio.run(record())
