@@ -30,10 +30,10 @@ def requested(world: World, envelope_id: str) -> Any:
 @pytest.mark.parametrize(
     ("purpose", "language", "subject", "digits"),
     [
-        ("sign-up", "ja", "【ruum】認証コード2のお知らせ", "042137"),
-        ("sign-up", "zh_Hans", "【ruum】ruum 注册验证码（第2次）", "042137"),
+        ("sign-up", "ja", "[ruum] 認証コード2のお知らせ", "042137"),
+        ("sign-up", "zh_Hans", "[ruum] ruum 注册验证码（第2次）", "042137"),
         ("new-device", "en", "[ruum] Your ruum sign-in code (code 2)", "042137"),
-        ("sign-up-existing", "ja", "【ruum】すでにアカウントをお持ちです", ""),
+        ("sign-up-existing", "ja", "[ruum] すでにアカウントをお持ちです", ""),
     ],
 )
 async def test_an_envelope_is_sent_and_then_destroyed(
@@ -106,7 +106,7 @@ async def test_a_code_goes_to_a_telephone_that_asked_for_it(world: World) -> Non
     [delivery] = await world.settled(event, "sent")
     [sms] = await world.inbox(number)
     assert (sms["channel"], sms["message_id"]) == ("sms", delivery["id"])
-    assert sms["text"].split("\n")[:2] == ["【ruum】ログイン用の認証コード3", "042137"]
+    assert sms["text"].split("\n")[:2] == ["[ruum] ログイン用の認証コード3", "042137"]
 
 
 async def test_who_has_no_mail_address_is_told_by_sms(world: World) -> None:
@@ -145,7 +145,7 @@ async def test_an_sms_that_went_out_is_not_repeated_in_the_language_chosen_since
 
     await world.settled(event, "sent")
     [sms] = await world.inbox(number)
-    assert sms["text"].startswith("【ruum】")
+    assert sms["text"].startswith("[ruum] ")
 
 
 async def test_a_try_that_may_have_gone_out_keeps_its_channel(world: World) -> None:

@@ -128,7 +128,7 @@ def test_an_sms_is_short_and_leads_to_the_page(writer: Writer) -> None:
     letter = writer.write("key-number-asked", "ja", "山田 太郎", FACTS)
 
     assert writer.sms(letter).split("\n") == [
-        "【ruum】要ご回答：鍵番号をご確認ください",
+        "[ruum] 要ご回答：鍵番号をご確認ください",
         "ご回答の期限（当日中）: 2026年5月10日",
         f"{PORTAL}/orders/{FACTS['order_id']}/key-number",
     ]

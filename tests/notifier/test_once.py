@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from deploy.local.child import Child, running
+from deploy.local.child import running
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.postgres import Postgres
 from ruum.points.v1 import events_pb2 as points
 from services.chassis.ids import new_id
-from tests.notifier.world import World, notifier
+from tests.notifier.world import World, instead, notifier
 from tests.support.wire import wire_to
 
 END_OF_A_MAIL = b"\r\n.\r\n"
@@ -22,20 +22,6 @@ END_OF_A_MAIL = b"\r\n.\r\n"
 
 def granted(world: World, member: str) -> Any:
     return points.PointsGranted(header=world.header(member), order_id=new_id("ord"), points=7)
-
-
-@asynccontextmanager
-async def instead(world: World, **changes: str) -> AsyncIterator[Child]:
-    """A notifier that is told otherwise in the place of the usual one, which goes on afterwards."""
-    world.process.kill()
-    await world.process.wait()
-    program = notifier({**world.process.program.env, **changes}, world.process.program.log)
-    try:
-        async with running(program) as child:
-            yield child
-    finally:
-        await world.process.start()
-        await world.process.until_ready(30)
 
 
 @asynccontextmanager

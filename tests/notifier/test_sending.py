@@ -91,11 +91,12 @@ class Desk:
         return Delivery.make(**found)
 
     async def claim(self, *events: str, most: int = 100) -> list[Delivery]:
-        """Lets the deliveries of these events be due and claims what is."""
+        """Lets the deliveries of these events be due, the first one for the longest, and claims what is."""
 
         async def claimed(tx: AsyncSession) -> list[Delivery]:
-            due = sa.update(_t).where(_t.c.event_id.in_(events)).values(due_at=sa.func.statement_timestamp())
-            await tx.execute(due)
+            for event in events:
+                due = sa.update(_t).where(_t.c.event_id == event).values(due_at=sa.func.statement_timestamp())
+                await tx.execute(due)
             return list(await repository.claim(tx, most, RULES.sending_lease))
 
         return [each for each in await self.database.transact(claimed) if each.event_id in events]

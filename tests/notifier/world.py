@@ -7,7 +7,8 @@ import asyncio
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from nats.aio.client import Client
 
-from deploy.local.child import Child, Program
+from deploy.local.child import Child, Program, running
 from deploy.local.probes import grpc_serves
 from ruum.common.v1.common_pb2 import EventHeader
 from ruum.identity.v1 import identity_pb2 as pb
@@ -168,6 +169,20 @@ class World:
 
         await until(so, patience=patience)
         return await self.deliveries(event)
+
+
+@asynccontextmanager
+async def instead(world: World, **changes: str) -> AsyncIterator[Child]:
+    """A notifier that is told otherwise in the place of the usual one, which goes on afterwards."""
+    world.process.kill()
+    await world.process.wait()
+    program = notifier({**world.process.program.env, **changes}, world.process.program.log)
+    try:
+        async with running(program) as child:
+            yield child
+    finally:
+        await world.process.start()
+        await world.process.until_ready(30)
 
 
 def subject(kind: type[Message]) -> str:
