@@ -85,8 +85,8 @@ CUSTOMER_WAITS = Effort(
     once=timedelta(seconds=12),
     whole=timedelta(seconds=25),
     again=timedelta(milliseconds=100),
-    at_most=timedelta(seconds=1),
-    tries=5,
+    at_most=timedelta(seconds=2),
+    tries=12,
     local=True,
 )
 """A step of ordering, while somebody looks at the screen."""

@@ -15,6 +15,8 @@ from ruum.store.v1.store_pb2_grpc import StoreServiceStub
 from services.chassis import log, rpc, temporal
 from services.chassis.caller import KeyRing, Signer
 from services.chassis.settings import load
+from workflows.invoice.activities import InvoiceActivities
+from workflows.invoice.workflow import DeferredInvoice
 from workflows.kit import TASK_QUEUE
 from workflows.money.activities import MoneyActivities
 from workflows.point_grant.activities import PointGrantActivities
@@ -23,7 +25,7 @@ from workflows.settings import WorkerSettings
 from workflows.sparekey_order.activities import SparekeyActivities
 from workflows.sparekey_order.workflow import SparekeyOrder
 
-WORKFLOWS = [SparekeyOrder, PointGrant]
+WORKFLOWS = [SparekeyOrder, PointGrant, DeferredInvoice]
 
 
 class Activities(Protocol):
@@ -64,6 +66,7 @@ async def serve() -> None:
             MoneyActivities(StoreServiceStub(store), PointsServiceStub(points)),
             SparekeyActivities(SparekeyServiceStub(sparekey)),
             PointGrantActivities(PointsServiceStub(points)),
+            InvoiceActivities(StoreServiceStub(store)),
         ],
     )
     server = rpc.Server("worker", settings.listen, KeyRing(settings.keys_dir, clock), [])

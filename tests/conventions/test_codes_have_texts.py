@@ -10,6 +10,7 @@ import pytest
 from services.texts import Texts
 from tests.conventions.rules import ROOT
 
+ITEM_RULES = re.compile(r"items: \{(\w+): \{([^}]*)\}\}")
 FIELD_RULES = re.compile(r"\(buf\.validate\.field\)\.(\w+)(?:\.(\w+) =| = \{([^}]*)\})")
 
 
@@ -51,7 +52,9 @@ def test_every_error_has_its_text() -> None:
 
 def field_codes(contract: str) -> Iterator[str]:
     """What a field may be refused for by the rules of its contract, as the door of a service names it."""
-    for kind, single, several in FIELD_RULES.findall(contract):
+    # The rules of a list's items are those of the items' own type.
+    items = [(kind, "", rules) for kind, rules in ITEM_RULES.findall(contract)]
+    for kind, single, several in [*items, *FIELD_RULES.findall(ITEM_RULES.sub("", contract))]:
         rules = re.findall(r"(?<![\w\"])([a-z_]+):", several) or [single]
         bounds = [rule for rule in rules if rule in {"gt", "gte", "lt", "lte"}]
         for rule in ["_".join(bounds), *(rule for rule in rules if rule not in bounds)]:

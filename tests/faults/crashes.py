@@ -74,7 +74,7 @@ async def survive(town: Town, effect: Effect, victim: str) -> str:
     console = town.console
     home = await town.household(points=300)
     for name in ("maker.check", "maker.ready"):
-        await console.automation(name, on=not effect.before or name != _held_by(effect), delay_ms=100)
+        await console.automation(name, on=name != _held_by(effect), delay_ms=100)
     order_id = await town.drafted(home, await town.card(), points_choice="some", points_some=100)
     if not effect.before:
         await console.withhold(effect.partner, WITHHELD_SECONDS)
@@ -84,7 +84,7 @@ async def survive(town: Town, effect: Effect, victim: str) -> str:
     await _kill_when_done(town, effect, order_id, victim)
     told = await placing
     try:
-        await until(lambda: _dispatched(home, order_id), "the order to be dispatched")
+        await until(lambda: _is(home, order_id, "dispatched"), "the order to be dispatched")
     except TimeoutError as failure:
         raise AssertionError(f"told {told!r}, then: {failure}") from None
     times = await effect.done(town, order_id)
@@ -94,7 +94,8 @@ async def survive(town: Town, effect: Effect, victim: str) -> str:
 
 
 def _held_by(effect: Effect) -> str:
-    return "maker.check" if effect.before in {"placing", "checking"} else "maker.ready"
+    """What the maker does not do by itself until the order has come to where the effect is next."""
+    return {"checking": "maker.check", "making": "maker.ready", "ready": "maker.ready"}.get(effect.before, "")
 
 
 async def _place(home: Household, order_id: str) -> str:
@@ -111,14 +112,15 @@ async def _reach(town: Town, home: Household, order_id: str, effect: Effect) -> 
     if effect.before == "placing":
         await town.console.withhold(effect.partner, WITHHELD_SECONDS)
         return
-    await home.resident.sees(order_id, "checking" if effect.before == "checking" else "making")
+    waits = "checking" if effect.before == "checking" else "making"
+    await until(lambda: _is(home, order_id, waits), f"the order to be {waits}")
     await town.console.withhold(effect.partner, WITHHELD_SECONDS)
     await town.console.automation(_held_by(effect), on=True, delay_ms=100)
 
 
-async def _dispatched(home: Household, order_id: str) -> bool | None:
+async def _is(home: Household, order_id: str, state: str) -> bool | None:
     with suppress(ProblemError, httpx.HTTPError):
-        return (await home.resident.key_order(order_id))["state"] == "dispatched" or None
+        return (await home.resident.key_order(order_id))["state"] == state or None
     return None
 
 
