@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ruum.common.v1.common_pb2 import Address, Day, Page
 from ruum.sparekey.v1 import sparekey_pb2 as pb
 from services.chassis.errors import InvalidField, Violation
+from services.chassis.ids import is_id
 from services.sparekey.actions.domain import KeyOrder
 from services.sparekey.cases.models import Case, Kind
 from services.sparekey.drafts.domain import Draft, RoomOffer
@@ -43,10 +44,11 @@ def asked_page(page: Page) -> tuple[str, int]:
     Raises:
         InvalidField: the cursor is none of ours.
     """
-    try:
-        before = base64.urlsafe_b64decode(page.cursor.encode()).decode("ascii")
-    except (binascii.Error, ValueError):
-        raise InvalidField(field="page.cursor", violations=[Violation("page.cursor", "field-invalid", {})]) from None
+    before = ""
+    with suppress(ValueError):
+        before = base64.b64decode(page.cursor.encode(), altchars=b"-_", validate=True).decode("ascii")
+    if page.cursor and not is_id(before, "ord"):
+        raise InvalidField(field="page.cursor", violations=[Violation("page.cursor", "field-invalid", {})])
     return before, page.size or _PAGE
 
 

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
+from ruum.store.v1 import store_pb2
 from services.chassis.errors import NotFound, RuumError, Unavailable
 from services.chassis.ids import new_id
 from services.sparekey.cases.models import Kind
@@ -113,7 +113,7 @@ class FakeStore:
 
     async def keys(self) -> list[Product]:
         self._heard()
-        return [Product(kind.sku, SimpleNamespace(sku=kind.sku, price=3300)) for kind in Kind]
+        return [Product(kind.sku, store_pb2.Product(sku=kind.sku, price=3300)) for kind in Kind]
 
     async def open_checkout(
         self, request_id: str, member_id: str, room_id: str, sku: str, quantity: int, address: Address
@@ -155,12 +155,13 @@ class FakeStore:
             recipient=RECIPIENT,
             means_wanted=basket.means_wanted,
             payer_awaited_until=basket.payer_awaited_until,
-            shown=basket,
+            shown=store_pb2.Order(order_id=order_id, order_number="0123456789"),
         )
 
 
 def _checkout(basket: Basket) -> Checkout:
-    return Checkout(basket.order_id, basket.member_id, basket.wish_date, basket)
+    shown = store_pb2.Checkout(order_id=basket.order_id, room_id=basket.room_id)
+    return Checkout(basket.order_id, basket.member_id, basket.wish_date, shown)
 
 
 @dataclass

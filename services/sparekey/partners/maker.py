@@ -42,8 +42,10 @@ class HttpMaker:
             **({"building_code": keys.building_code} if keys.kind == Kind.IC else {}),
             **_destination(to),
         }
-        # Each order of ours is made once: one that exists is the one that we asked for.
-        await self._post("/orders", key, asked, fine={"order_exists"} | _DONE)
+        # Each order of ours is made once: one that exists is the one that we asked for, or stopped since.
+        new = await self._post("/orders", key, asked, fine={"order_exists"} | _DONE)
+        if new is None and await self._stopped(order_id):
+            await self.remake(f"{key}/remake", order_id)
 
     async def remake(self, key: str, order_id: str) -> None:
         await self._post(f"/orders/{order_id}/remake", key, {})
@@ -58,6 +60,15 @@ class HttpMaker:
     async def stop(self, key: str, order_id: str) -> None:
         fine = {"not_found", "already_dispatched", "wrong_state"}
         await self._post(f"/orders/{order_id}/stop", key, {}, fine=fine)
+
+    async def _stopped(self, order_id: str) -> bool:
+        try:
+            answer = await self._http.get(f"/orders/{order_id}")
+        except httpx.HTTPError as failure:
+            raise MakerAway from failure
+        if not answer.is_success:
+            raise MakerAway
+        return bool(answer.json()["state"] == "stopped")
 
     async def _post(self, path: str, key: str, asked: Mapping[str, Any], fine: Collection[str] = ()) -> Any:
         """What the maker answers, or nothing where it refuses with a code that is as good as done."""

@@ -1,0 +1,81 @@
+"""The declared table of a case's transitions, compared with one written by hand (PR-13)."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.chassis.idempotency import Work
+from services.sparekey.cases.changes import Change, change
+from services.sparekey.cases.models import Case
+from services.sparekey.cases.transitions import TABLE, Cause, State, TransitionImpossible, leads
+from tests.sparekey.house import WORKER, House
+
+# From the pages: from where a case may move, and to where; what stays where it is, is left out.
+MOVES: dict[str, set[str]] = {
+    "draft": {"placing"},
+    "placing": {"draft", "checking"},
+    "checking": {"number-asked", "accepted", "cancelling"},
+    "number-asked": {"checking", "cancelling"},
+    "accepted": {"number-asked", "making", "cancelling"},
+    "making": {"accepted", "ready", "stopped", "cancelling"},
+    "ready": {"cleared", "stopped"},
+    "cleared": {"released", "stopped"},
+    "stopped": {"accepted", "ready", "returned", "redelivery-requested", "dispatched", "cancelling", "destroyed"},
+    "released": {"dispatched", "stopped"},
+    "dispatched": {"absent", "handed-over", "lost", "returned"},
+    "absent": {"handed-over", "lost", "returned"},
+    "returned": {"redelivery-requested", "destroyed", "stopped"},
+    "redelivery-requested": {"redelivering", "accepted", "stopped"},
+    "redelivering": {"absent", "handed-over", "lost", "returned", "accepted", "stopped"},
+    "handed-over": set(),
+    "lost": {"accepted", "handed-over", "returned", "cancelling"},
+    "cancelling": {"cancelled"},
+    "cancelled": set(),
+    "destroyed": set(),
+}
+
+
+@pytest.mark.rule("PR-13")
+def test_the_table_is_the_one_that_the_pages_describe() -> None:
+    found = {state: {to for moves in TABLE.values() for to in moves.get(state, ()) if to != state} for state in State}
+
+    assert {str(state): {str(to) for to in tos} for state, tos in found.items()} == MOVES
+
+
+def test_every_state_is_reached_from_a_draft() -> None:
+    reached, before = {"draft"}, set[str]()
+    while reached != before:
+        before = set(reached)
+        reached |= {to for state in before for to in MOVES[state]}
+
+    assert reached == set(MOVES)
+
+
+def test_only_what_is_over_leads_nowhere() -> None:
+    assert {state for state, tos in MOVES.items() if not tos} == {"handed-over", "cancelled", "destroyed"}
+
+
+@pytest.mark.rule("PR-13")
+async def test_an_impossible_transition_is_refused_by_name_and_changes_nothing(house: House) -> None:
+    order_id = await house.made()
+    version = (await house.case(order_id)).version
+
+    def jump(_case: Case) -> Change:
+        return Change(Cause.HANDED_OVER, State.HANDED_OVER)
+
+    assert not leads(State.MAKING, Cause.HANDED_OVER, State.HANDED_OVER)
+    with pytest.raises(TransitionImpossible) as refused:
+        await house.database.transact(lambda tx: change(Work(tx, WORKER, house.now), order_id, jump))
+    assert refused.value.params == {"state": "making"}
+    with pytest.raises(TransitionImpossible):
+        await house.close(order_id, State.HANDED_OVER)
+    assert (await house.case(order_id)).version == version
+
+
+async def test_each_change_makes_the_case_one_version_older(house: House) -> None:
+    order_id = await house.accepted()
+    before = (await house.case(order_id)).version
+
+    await house.order_keys(order_id)
+
+    assert (await house.case(order_id)).version == before + 1
