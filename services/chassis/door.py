@@ -38,7 +38,7 @@ from services.chassis.telemetry import Telemetry
 _log = structlog.get_logger()
 
 LONGEST_CALL = 30.0
-"""Seconds: what a call may take when its caller sets no limit of its own."""
+"""Seconds: what a call may take, whatever its caller allows."""
 
 # No instant of ours lies outside: what does cannot be counted with.
 _FIRST_INSTANT = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
@@ -120,8 +120,7 @@ class Door(grpc.aio.ServerInterceptor):
 
     def _guard(self, method: Method, answer: Behaviour) -> Behaviour:
         async def guarded(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            left = context.time_remaining()
-            limit = asyncio.timeout(LONGEST_CALL if left is None else min(left, LONGEST_CALL))
+            limit = asyncio.timeout(LONGEST_CALL)  # the caller's own, where it is shorter, is kept by gRPC
             with self._telemetry.handling(method.name) as outcome:
                 try:
                     self._let_in(method, request, context)
