@@ -85,7 +85,7 @@ CUSTOMER_WAITS = Effort(
     once=timedelta(seconds=12),
     whole=timedelta(seconds=25),
     again=timedelta(milliseconds=100),
-    at_most=timedelta(seconds=2),
+    at_most=timedelta(seconds=1),
     tries=12,
     local=True,
 )

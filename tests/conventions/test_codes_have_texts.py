@@ -10,7 +10,7 @@ import pytest
 from services.texts import Texts
 from tests.conventions.rules import ROOT
 
-ITEM_RULES = re.compile(r"items: \{(\w+): \{([^}]*)\}\}")
+ITEM_RULES = re.compile(r"items: \{(\w+): \{(.*?)\}\}")
 FIELD_RULES = re.compile(r"\(buf\.validate\.field\)\.(\w+)(?:\.(\w+) =| = \{([^}]*)\})")
 
 

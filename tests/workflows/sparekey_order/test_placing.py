@@ -111,7 +111,7 @@ async def test_an_unanswered_confirmation_is_asked_again_and_never_undone(
 
     async with running(skipping, services) as order:
         placing = asyncio.ensure_future(order.place())
-        await eventually(lambda: len(services.of(money.CONFIRM)) >= CUSTOMER_WAITS.tries)
+        await eventually(lambda: len(services.of(money.CONFIRM)) >= CUSTOMER_WAITS.tries, within=60)
         del services.answers[money.CONFIRM.name]
         await time.sleep(timedelta(minutes=2))
         answer = await placing
