@@ -107,7 +107,7 @@ async def open_intents(session: AsyncSession, order_ids: Iterable[str]) -> dict[
         .where(_P.order_id.in_(order_ids), _I.done_at.is_(None))
         .group_by(_P.order_id)
     )
-    return dict((await session.execute(counted)).tuples().all())
+    return dict((await session.execute(counted)).all())
 
 
 def _errands(intents: sa.FromClause, *own: sa.ColumnElement[Any]) -> sa.Select[Any]:
