@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.chassis.errors import Defect, Kind, RuumError
-from services.gateway.asking import COOKIE_WANTED, asked
+from services.gateway.asking import COOKIE, COOKIE_WANTED, asked
 from services.gateway.bridge.messages import to_json as values_of
 from services.gateway.clients import Services
 from services.gateway.endpoints import Endpoint
@@ -79,7 +79,7 @@ class Api:
         """The answer; a new session in a cookie instead of the body where a browser asks for that."""
         values = values_of(given)
         session = values.get("signed_in") or values
-        if request.query_params.get(COOKIE_WANTED) != "cookie" or not session.get("session_token"):
+        if request.query_params.get(COOKIE_WANTED) != COOKIE or not session.get("session_token"):
             return _written(endpoint, values)
         opened, until = session["session_token"], datetime.fromisoformat(session["absolute_until"])
         session["session_token"] = ""

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from pydantic_core import from_json
 from starlette.requests import Request
 
-from services.chassis.errors import InvalidField, Violation
+from services.chassis.errors import Changed, InvalidField, Violation
 from services.gateway.bridge.messages import from_json as message_of
 from services.gateway.endpoints import Endpoint
 from services.gateway.problems import (
@@ -27,7 +27,7 @@ from services.gateway.visits import visit_of
 LARGEST_BODY = 64 * 1024
 KEY = "Idempotency-Key"
 KEY_PATTERN = r"^[!-~]{8,128}$"
-COOKIE_WANTED = "session"
+COOKIE_WANTED, COOKIE = "session", "cookie"
 _BODY_PATIENCE = 10.0
 _KEY_FORM = re.compile(KEY_PATTERN)
 _ETAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
@@ -39,7 +39,7 @@ async def asked(endpoint: Endpoint, request: Request) -> Message:
     """The contract's request.
 
     Raises:
-        MissingKey, VersionMissing, BodyUnreadable, BodyNotJson, BodyTooLarge, BodyTooSlow
+        MissingKey, VersionMissing, Changed, BodyUnreadable, BodyNotJson, BodyTooLarge, BodyTooSlow
         InvalidField: names what is unknown, or not of its field's type.
     """
     values = _question(endpoint, request) if endpoint.verb == "GET" else await _command(endpoint, request)
@@ -70,10 +70,12 @@ async def body_of(request: Request, largest: int) -> bytes:
 async def _command(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     key = _key(request)
     _known(request.query_params, {COOKIE_WANTED} if endpoint.opens_session else set())
+    if request.query_params.get(COOKIE_WANTED, COOKIE) != COOKIE:
+        raise InvalidField(violations=[Violation(COOKIE_WANTED, "field-choice", {"choices": COOKIE})])
     values = await _json(request)
     _known(values, endpoint.in_body)
     if endpoint.edits:
-        values["version"] = _version(request, values.get("version"))
+        values["version"] = _version(request, values)
     if "request_id" in endpoint.request.fields_by_name:
         values["request_id"] = key
     return values
@@ -104,16 +106,16 @@ async def _json(request: Request) -> dict[str, Any]:
     return values
 
 
-def _version(request: Request, stated: Any) -> Any:
+def _version(request: Request, stated: dict[str, Any]) -> Any:
     """The version that was edited: in the body, or as the ETag that the thing was read with."""
     match = request.headers.get("if-match")
     if match is None:
-        if stated is None:
+        if "version" not in stated:
             raise VersionMissing
-        return stated
+        return stated["version"]
     tag = _ETAG.fullmatch(match.strip())
-    if tag is None or (stated is not None and stated != int(tag[1])):
-        raise InvalidField(violations=[Violation("If-Match", "field-invalid", {})])
+    if tag is None or stated.get("version", int(tag[1])) != int(tag[1]):
+        raise Changed  # no tag of ours, or one of two that is not the present one
     return int(tag[1])
 
 

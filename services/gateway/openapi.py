@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.chassis.errors import TABLE
-from services.gateway.asking import COOKIE_WANTED, KEY, KEY_PATTERN
+from services.gateway.asking import COOKIE, COOKIE_WANTED, KEY, KEY_PATTERN
 from services.gateway.bridge.schemas import Schemas
 from services.gateway.endpoints import Endpoint
 from services.gateway.problems import MEDIA, TYPE
@@ -20,7 +20,7 @@ _ABOUT = f"""The residents' API of ruum.
 A failure is a problem (RFC 9457) with a stable `type`, in the language of `Accept-Language`: ja, en or zh-Hans.
 Each POST, PATCH and DELETE carries an `{KEY}`: the same key with the same content gives the same answer and acts
 once. With the session in a cookie, such a request also carries `{CSRF_HEADER}`: the value of the cookie
-`__Host-ruum-csrf`."""
+`__Host-ruum-csrf`. No text may hold the character U+0000."""
 _TEXT = {"type": "string"}
 _PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -69,15 +69,15 @@ _PARAMETERS: dict[str, Any] = {
         "name": "If-Match",
         "in": "header",
         "required": False,
-        "schema": {"type": "string", "pattern": '^(W/)?"[0-9]{1,18}"$'},
+        "schema": _TEXT,
         "description": "The ETag with which the thing was read; or its `version` in the body.",
-        "example": '"7"',
+        "example": '"1"',
     },
     "AsCookie": {
         "name": COOKIE_WANTED,
         "in": "query",
         "required": False,
-        "schema": {"type": "string", "enum": ["cookie"]},
+        "schema": {"type": "string", "enum": [COOKIE]},
         "description": "`cookie`: the new session comes as a cookie, and the body's `session_token` stays empty.",
     },
     "LastEventId": {

@@ -152,4 +152,6 @@ def _one(field: FieldDescriptor) -> Any:
         return filled(field.message_type)
     if field.enum_type is not None:
         return 1
+    if field.name.endswith("_token"):
+        return "a-token-of-a-test"
     return {FieldDescriptor.TYPE_STRING: "見本", FieldDescriptor.TYPE_BOOL: True}.get(field.type, 7)

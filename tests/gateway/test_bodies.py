@@ -61,6 +61,7 @@ async def test_what_is_no_json_object_in_utf_8_is_refused(house: House, neighbou
     [
         ({"address": 7}, ("address", "field-not-string")),
         ({"address": ["a"]}, ("address", "field-not-string")),
+        ({"address": None}, ("address", "field-not-string")),
         ({"address": True}, ("address", "field-not-string")),
         ({"nonsense": 1}, ("nonsense", "field-unknown")),
         ({"request_id": "12345678"}, ("request_id", "field-unknown")),
@@ -87,6 +88,7 @@ async def test_a_field_that_is_not_right_is_named(house: House, values: dict[str
         ({"points_some": "7"}, ("points_some", "field-not-int64")),
         ({"points_some": 1.5}, ("points_some", "field-not-int64")),
         ({"points_some": 1e400}, ("points_some", "field-not-int64")),
+        ({"points_some": None}, ("points_some", "field-not-int64")),
         ({"points_some": 2**63}, ("points_some", "field-not-int64")),
         ({"points_some": 10**400}, ("points_some", "field-not-int64")),
         ({"points_some": -1}, ("points_some", "field-int64-gte-lte")),
@@ -100,13 +102,13 @@ async def test_a_field_that_is_not_right_is_named(house: House, values: dict[str
         ({"recipient": {"age": 7}}, ("recipient.age", "field-unknown")),
         ({"recipient": {"name": "x" * 65}}, ("recipient.name", "field-string-max-len")),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 async def test_a_value_of_another_kind_is_named_with_its_place(
     house: House, session: str, values: dict[str, Any], wrong: tuple[str, str]
 ) -> None:
     path = f"/api/v1/checkouts/{new_id('ord')}"
-    body = str({"version": 1} | values).replace("'", '"').replace("inf", "1e400")
+    body = str({"version": 1} | values).replace("'", '"').replace("inf", "1e400").replace("None", "null")
 
     answer = await house.post(path, session, verb="PATCH", content=body, headers=JSON)
 

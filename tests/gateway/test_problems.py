@@ -14,6 +14,9 @@ from services.texts import Texts
 from tests.gateway.fakes import Fake
 from tests.gateway.house import House
 
+ELSEWHERE = {Kind.DEFECT, Kind.UNAUTHENTICATED, Kind.TOO_LATE}
+"""Kinds that the gateway does not hand on from a question as they are."""
+
 
 @pytest.fixture(scope="module")
 def problems() -> Problems:
@@ -63,7 +66,7 @@ async def test_a_refusal_keeps_its_name_its_field_and_what_it_counts(
     assert "12" in problem["title"]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in {Kind.DEFECT, Kind.UNAUTHENTICATED}])
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in ELSEWHERE])
 async def test_each_kind_of_failure_has_its_status(
     house: House, session: str, neighbours: Mapping[str, Fake], kind: Kind
 ) -> None:

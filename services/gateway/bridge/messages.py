@@ -1,7 +1,8 @@
 """Messages of the contracts as JSON and back (PO-01): the API is the contract, written once.
 
 Field names stay as they are; numbers stay numbers; an enum's value is its last word in lower case (`placed`); a `Day`
-is `2026-05-31`; an instant is RFC 3339 in UTC; what is absent is null.
+is `2026-05-31`; an instant is RFC 3339 in UTC; what is absent is null
+in an answer, and left out of a request.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def _fill(descriptor: Descriptor, values: Any, path: str, violations: list[Viola
         where = f"{path}.{name}" if path else name
         if field is None:
             violations.append(Violation(where[:_LONGEST_NAME], "field-unknown", {}))
-        elif value is not None:
+        else:
             _put(message, field, value, where, violations)
     return message
 
@@ -141,10 +142,13 @@ def _value(field: FieldDescriptor, value: Any, where: str, violations: list[Viol
             return numbers[value]
         violations.append(Violation(where, "field-choice", {"choices": ", ".join(numbers)}))
         return None
-    if type(value) is not _TYPES[kind_of(field)]:
-        violations.append(_wrong(where, kind_of(field)))
-        return None
-    return value
+    wanted = _TYPES[kind_of(field)]
+    if wanted is int and isinstance(value, float) and value.is_integer():
+        value = int(value)  # to JSON 7.0 is a whole number too
+    if type(value) is wanted:
+        return value
+    violations.append(_wrong(where, kind_of(field)))
+    return None
 
 
 def _message(kind: Descriptor, value: Any, where: str, violations: list[Violation]) -> Message | None:
