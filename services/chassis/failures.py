@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import grpc
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from services.chassis.errors import TABLE, Defect, Kind, RemoteError, RuumError, TooLate, Unavailable, Violation
+from services.chassis.errors import (
+    TABLE,
+    CallerUnknown,
+    Changed,
+    Crowded,
+    Defect,
+    InvalidField,
+    Kind,
+    NotAllowed,
+    NotFound,
+    RemoteError,
+    RequestReused,
+    RuumError,
+    TooLate,
+    Unavailable,
+    Violation,
+)
 
 _DETAILS = "grpc-status-details-bin"
 _DOMAIN = "ruum"
 _KINDS = {row.grpc: kind for kind, row in TABLE.items()}
 # Trailing metadata of more than 8 KiB is refused by the other end: a form's first mistakes are enough.
 _MOST_VIOLATIONS = 20
+
+
+def _remote(general: type[RuumError]) -> type[RemoteError]:
+    return cast("type[RemoteError]", type(f"Remote{general.__name__}", (RemoteError, general), {}))
+
+
+# What a neighbour says is a RemoteError and can be caught as what it is in general: `except Unavailable`.
+_GENERAL = (InvalidField, CallerUnknown, NotAllowed, NotFound, Changed, RequestReused, Crowded, Unavailable, TooLate)
+_REMOTE = {general.kind: _remote(general) for general in _GENERAL}
 
 
 def status(failure: RuumError) -> tuple[grpc.StatusCode, tuple[tuple[str, bytes]]]:
@@ -54,7 +80,7 @@ def _named(kind: Kind, answer: status_pb2.Status) -> RemoteError:
     retry = error_details_pb2.RetryInfo()
     told = [detail.DESCRIPTOR for packed in answer.details for detail in (info, bad, retry) if packed.Unpack(detail)]
     params = {key.removeprefix("param."): json.loads(value) for key, value in info.metadata.items() if key != "field"}
-    return RemoteError(
+    return _REMOTE.get(kind, RemoteError)(
         kind,
         info.reason,
         field=info.metadata["field"],

@@ -12,12 +12,15 @@ from services.chassis import failures
 from services.chassis.errors import (
     TABLE,
     CallerUnknown,
+    Changed,
     Crowded,
     Defect,
     InvalidField,
     Kind,
+    NotAllowed,
     NotFound,
     RemoteError,
+    RequestReused,
     RuumError,
     StillRunning,
     TooLate,
@@ -72,6 +75,18 @@ def test_a_failure_crosses_a_call_with_its_kind_and_its_name(kind: Kind) -> None
     assert (arrived.kind, arrived.code, arrived.field) == (kind, "coupon-used-up", "coupon_code")
     assert arrived.retry_after is None
     assert arrived.violations == ()
+
+
+@pytest.mark.parametrize(
+    "general",
+    [InvalidField, CallerUnknown, NotAllowed, NotFound, Changed, RequestReused, Crowded, Unavailable, TooLate],
+)
+def test_a_neighbours_failure_can_be_caught_as_what_it_is_in_general(general: type[RuumError]) -> None:
+    arrived = travelled(RemoteError(general.kind, "of-its-own"))
+
+    assert isinstance(arrived, general)
+    assert isinstance(arrived, RemoteError)
+    assert (arrived.kind, arrived.code) == (general.kind, "of-its-own")
 
 
 @given(params=PARAMS, retry=st.none() | st.timedeltas(min_value=timedelta(), max_value=timedelta(days=1)))
