@@ -14,7 +14,7 @@ from services.chassis.idempotency import Commands
 from services.chassis.processes import Process, ProcessStarter
 from services.chassis.sealing import MasterKeys
 from services.chassis.settings import load
-from services.sparekey.actions.domain import Orders, Requests
+from services.sparekey.actions.domain import Requests
 from services.sparekey.cases.changes import PROCESS
 from services.sparekey.cases.domain import Steps
 from services.sparekey.cases.waiting import Waiting
@@ -25,9 +25,11 @@ from services.sparekey.drafts.domain import Drafts
 from services.sparekey.making.domain import Making
 from services.sparekey.models import inbox, outbox, requests
 from services.sparekey.numbers.domain import Vault
+from services.sparekey.orders.domain import Orders
 from services.sparekey.partners.maker import HttpMaker
 from services.sparekey.partners.webhooks import SignedMail
 from services.sparekey.placing.domain import Placings
+from services.sparekey.placing.steps import PlacingSteps
 from services.sparekey.ports import Maker, Processes, Rooms, Store
 from services.sparekey.processes import KeyProcesses
 from services.sparekey.servicer import Domain, SparekeyServicer
@@ -55,6 +57,7 @@ def wired(
         vault=vault,
         drafts=Drafts(commands, vault, rooms, store, waiting.rules),
         placings=Placings(commands, vault, rooms, store, order_processes, waiting),
+        placed=PlacingSteps(commands, store, waiting),
         orders=Orders(commands, vault, rooms, store, waiting),
         requests=Requests(commands, vault, making, rooms, waiting),
         steps=Steps(commands, making, rooms, waiting),

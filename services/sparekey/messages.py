@@ -14,10 +14,10 @@ from ruum.common.v1.common_pb2 import Address, Day, Page
 from ruum.sparekey.v1 import sparekey_pb2 as pb
 from services.chassis.errors import InvalidField, Violation
 from services.chassis.ids import is_id
-from services.sparekey.actions.domain import KeyOrder
 from services.sparekey.cases.models import Case, Kind
 from services.sparekey.drafts.domain import Draft, RoomOffer
 from services.sparekey.numbers.models import ERASED
+from services.sparekey.orders.domain import KeyOrder
 from services.sparekey.placing.domain import Review
 from services.sparekey.ports import Answer
 from services.sparekey.settings import Rules

@@ -14,14 +14,17 @@ from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceServicer
 from services.chassis.door import caller
 from services.sparekey import messages
 from services.sparekey.actions import domain as actions
-from services.sparekey.actions.domain import Orders, Requests
+from services.sparekey.actions.domain import Requests
 from services.sparekey.cases import domain as steps
 from services.sparekey.cases.domain import Steps
 from services.sparekey.cases.transitions import State
-from services.sparekey.desk.domain import ActAsOperator, Desk, DeskEnterKeyNumber
+from services.sparekey.desk.deeds import ActAsOperator
+from services.sparekey.desk.domain import Desk, DeskEnterKeyNumber
 from services.sparekey.drafts.domain import Drafts, DropOrder, EnterKeyNumber, StartOrder
 from services.sparekey.numbers.domain import EraseKeyNumbers, Vault
-from services.sparekey.placing.domain import AbandonPlaced, ConfirmPlaced, PlaceOrder, Placings, ReviewOrder
+from services.sparekey.orders.domain import Orders
+from services.sparekey.placing.domain import PlaceOrder, Placings, ReviewOrder
+from services.sparekey.placing.steps import AbandonPlaced, ConfirmPlaced, PlacingSteps
 from services.sparekey.settings import Rules
 from services.sparekey.words.domain import Words
 
@@ -34,6 +37,7 @@ class Domain:
     vault: Vault
     drafts: Drafts
     placings: Placings
+    placed: PlacingSteps
     orders: Orders
     requests: Requests
     steps: Steps
@@ -166,11 +170,11 @@ class SparekeyServicer(SparekeyServiceServicer):
     # The process.
 
     async def ConfirmPlaced(self, request: pb.ConfirmPlacedRequest, context: Any) -> pb.Case:
-        return messages.case(await self._it.placings.confirm(caller(), ConfirmPlaced(**_step(request))))
+        return messages.case(await self._it.placed.confirm(caller(), ConfirmPlaced(**_step(request))))
 
     async def AbandonPlaced(self, request: pb.AbandonPlacedRequest, context: Any) -> pb.Case:
         step = AbandonPlaced(**_step(request), reason=request.reason, attempt=request.attempt)
-        return messages.case(await self._it.placings.abandon(caller(), step))
+        return messages.case(await self._it.placed.abandon(caller(), step))
 
     async def GetCase(self, request: pb.GetCaseRequest, context: Any) -> pb.Case:
         return messages.case(await self._it.steps.case(request.order_id))

@@ -24,18 +24,20 @@ from services.chassis.jst import JST, BusinessCalendar
 from services.chassis.sealing import MasterKeys
 from services.chassis.webhooks import StandardWebhooks
 from services.sparekey.actions import domain as actions
-from services.sparekey.actions.domain import KeyOrder
 from services.sparekey.cases import domain as steps
 from services.sparekey.cases.models import CARRIER, POST, Case, Kind
 from services.sparekey.cases.transitions import State
 from services.sparekey.cases.waiting import Waiting
-from services.sparekey.desk.domain import ActAsOperator, DeskEnterKeyNumber
+from services.sparekey.desk.deeds import ActAsOperator
+from services.sparekey.desk.domain import DeskEnterKeyNumber
 from services.sparekey.drafts.domain import Draft, EnterKeyNumber, StartOrder
 from services.sparekey.main import wired
 from services.sparekey.models import outbox, requests
 from services.sparekey.numbers.domain import EraseKeyNumbers
+from services.sparekey.orders.domain import KeyOrder
 from services.sparekey.partners.webhooks import SignedMail
-from services.sparekey.placing.domain import AbandonPlaced, ConfirmPlaced, PlaceOrder, ReviewOrder
+from services.sparekey.placing.domain import PlaceOrder, ReviewOrder
+from services.sparekey.placing.steps import AbandonPlaced, ConfirmPlaced
 from services.sparekey.ports import Answer
 from services.sparekey.settings import Rules
 from tests.sparekey.neighbours import FakeMaker, FakeProcesses, FakeRooms, FakeStore, lease
@@ -192,11 +194,11 @@ class House:
         return {"request_id": request(), "as_of": self.now, "order_id": order_id, **more}
 
     async def confirm(self, order_id: str) -> Case:
-        return await self.domain.placings.confirm(WORKER, ConfirmPlaced(**self.step(order_id)))
+        return await self.domain.placed.confirm(WORKER, ConfirmPlaced(**self.step(order_id)))
 
     async def abandon(self, order_id: str, reason: str, request_id: str = "") -> Case:
         step = AbandonPlaced(**self.step(order_id, reason=reason) | ({"request_id": request_id} if request_id else {}))
-        return await self.domain.placings.abandon(WORKER, step)
+        return await self.domain.placed.abandon(WORKER, step)
 
     async def check(self, order_id: str) -> Case:
         check_round = (await self.case(order_id)).check_round

@@ -9,12 +9,8 @@ import pytest
 from services.chassis.errors import InvalidField, NotFound
 from services.chassis.ids import new_id
 from services.sparekey.cases.transitions import State
-from services.sparekey.desk.domain import (
-    DeskReferenceUnknown,
-    OperatorActionNotPossible,
-    OperatorActionUnknown,
-    SecondOperatorNeeded,
-)
+from services.sparekey.desk.deeds import DeskReferenceUnknown, OperatorActionNotPossible, SecondOperatorNeeded
+from services.sparekey.desk.domain import OperatorActionUnknown
 from services.sparekey.ports import LeaseEnded
 from tests.sparekey.house import House, jst
 from workflows.sparekey_order.contract import ACTIONS

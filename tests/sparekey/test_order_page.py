@@ -12,8 +12,8 @@ from services.chassis.ids import new_id
 from services.sparekey.actions.models import TABLE, Action
 from services.sparekey.cases import transitions
 from services.sparekey.cases.transitions import State
-from services.sparekey.desk.domain import CLOSED_BY_DESK
-from services.sparekey.making.domain import NOT_CONFIRMED
+from services.sparekey.desk.deeds import CLOSED_BY_DESK
+from services.sparekey.making.verdicts import NOT_CONFIRMED
 from services.sparekey.ports import Answer
 from services.sparekey.words.travel import SCAN_CODES
 from services.texts import Texts
@@ -284,18 +284,64 @@ async def test_a_draft_is_no_order_yet(house: House) -> None:
 
 # What is said.
 
-REASONS = [NOT_CONFIRMED, "storage-ended", "reported-not-mine", "mail-redirect", "lease-ended", "lease-not-begun",
-           "not-registered", "kind-may-not", "contractor-left", "maker-refused", "parcel-lost", CLOSED_BY_DESK]  # fmt: skip
-TOLD = ["key-ordered", "key-number-asked", "key-number-replied", "key-number-accepted", "key-number-not-confirmed",
-        "key-late-reply", "keys-ordered", "keys-remade", "key-ready", "key-made-again", "key-wish-date-passed",
-        "key-wish-date-chosen", "key-goes-without-wish", "key-dispatch-released", "key-dispatch-stopped",
-        "key-dispatch-let-go", "key-dispatch-rejected", "key-dispatched", "key-hold-ended", "key-returned",
-        "key-redelivery-requested", "key-redelivery-arranged", "key-reminded-held-at-post",
-        "key-reminded-storage-ends", "key-storage-ended", "key-destroyed-by-maker", "key-destroyed",
-        "key-reported-not-mine", "key-mail-redirect", "key-refund-decided", "key-order-cancelled",
-        "key-order-destroyed", *SCAN_CODES]  # fmt: skip
-NEXT = [*(row.next for row in TABLE.values()), "key-next-your-wish-date", "key-next-your-means",
-        "key-next-your-payment", "key-next-number-asked", "key-next-storage-ends", "key-next-keys-remade"]  # fmt: skip
+REASONS = [
+    NOT_CONFIRMED,
+    "storage-ended",
+    "reported-not-mine",
+    "mail-redirect",
+    "lease-ended",
+    "lease-not-begun",
+    "not-registered",
+    "kind-may-not",
+    "contractor-left",
+    "maker-refused",
+    "parcel-lost",
+    CLOSED_BY_DESK,
+]
+TOLD = [
+    "key-ordered",
+    "key-number-asked",
+    "key-number-replied",
+    "key-number-accepted",
+    "key-number-not-confirmed",
+    "key-late-reply",
+    "keys-ordered",
+    "keys-remade",
+    "key-ready",
+    "key-made-again",
+    "key-wish-date-passed",
+    "key-wish-date-chosen",
+    "key-goes-without-wish",
+    "key-dispatch-released",
+    "key-dispatch-stopped",
+    "key-dispatch-let-go",
+    "key-dispatch-rejected",
+    "key-dispatched",
+    "key-hold-ended",
+    "key-returned",
+    "key-redelivery-requested",
+    "key-redelivery-arranged",
+    "key-reminded-held-at-post",
+    "key-reminded-storage-ends",
+    "key-storage-ended",
+    "key-destroyed-by-maker",
+    "key-destroyed",
+    "key-reported-not-mine",
+    "key-mail-redirect",
+    "key-refund-decided",
+    "key-order-cancelled",
+    "key-order-destroyed",
+    *SCAN_CODES,
+]
+NEXT = [
+    *(row.next for row in TABLE.values()),
+    "key-next-your-wish-date",
+    "key-next-your-means",
+    "key-next-your-payment",
+    "key-next-number-asked",
+    "key-next-storage-ends",
+    "key-next-keys-remade",
+]
 
 
 @pytest.mark.rule("SK-40")

@@ -11,13 +11,13 @@ from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import State, TransitionImpossible
 from services.sparekey.drafts.domain import OrderBeingPlaced
 from services.sparekey.placing.domain import (
-    AbandonPlaced,
     KeyNumberMissing,
     ReviewOrder,
     ReviewOutdated,
     TermsNotAgreed,
     TermsOutdated,
 )
+from services.sparekey.placing.steps import AbandonPlaced
 from services.sparekey.ports import Answer, LeaseEnded
 from tests.sparekey.house import WORKER, House, member, request
 from tests.sparekey.neighbours import lease
@@ -182,9 +182,9 @@ async def test_undoing_an_earlier_try_does_not_undo_the_present_one(house: House
     house.processes.answer = Answer("pending")
     await house.place(order_id, snapshot_hash)
     first = AbandonPlaced(**house.step(order_id, reason="declined", attempt=1))
-    await house.domain.placings.abandon(WORKER, first)
+    await house.domain.placed.abandon(WORKER, first)
     await house.place(order_id, snapshot_hash)
-    late = await house.domain.placings.abandon(WORKER, first)
+    late = await house.domain.placed.abandon(WORKER, first)
 
     assert (late.state, late.attempt) == (State.PLACING, 2)
 

@@ -1,10 +1,9 @@
-"""What members see of their orders, and what they ask of them (SK-14, SK-25, SK-30, SK-34, SK-37, SK-40)."""
+"""What members ask of their orders (SK-14, SK-25, SK-30, SK-34, SK-37)."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -12,20 +11,21 @@ import structlog
 from pydantic import TypeAdapter
 
 from services.chassis.caller import Caller
-from services.chassis.errors import InvalidField, Kind, NotFound, RuumError, Unavailable, Violation
+from services.chassis.errors import InvalidField, Kind, NotFound, RuumError, Violation
 from services.chassis.idempotency import Command, Commands, Work
-from services.sparekey.actions.models import Action, Outlook, Situation, admit, outlook
+from services.sparekey.actions.models import Action, Situation, admit
 from services.sparekey.cases import repository
 from services.sparekey.cases.changes import Change, change, poke
 from services.sparekey.cases.events import MailRedirectAlarm, RedeliveryAccepted
-from services.sparekey.cases.models import Case, Entry
+from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
-from services.sparekey.making.domain import Making, give, stop
+from services.sparekey.making.domain import Making
 from services.sparekey.making.models import Verb
+from services.sparekey.making.verdicts import give, stop
 from services.sparekey.numbers.domain import Vault
-from services.sparekey.numbers.models import ERASED, KeyNumber
-from services.sparekey.ports import Order, Rooms, Store
+from services.sparekey.numbers.models import KeyNumber
+from services.sparekey.ports import Rooms
 from services.sparekey.words.travel import NOT_MINE, REDIRECT
 
 _log = structlog.get_logger()
@@ -75,82 +75,6 @@ class ReportMailRedirect(OfOrder):
 
 class ChooseWishDate(OfOrder):
     wish_date: str
-
-
-@dataclass(frozen=True)
-class KeyOrder:
-    """An order as its member sees it.
-
-    Attributes:
-        order: the store's part; nothing in lists, and while the store is silent.
-        wishes: days that may be chosen now.
-    """
-
-    case: Case
-    masked: str
-    story: Sequence[Entry]
-    outlook: Outlook
-    order: Order | None
-    wishes: Sequence[date]
-
-
-class Orders:
-    """A member's own orders, from our database; what neighbours add is left out while they are silent (RM-05)."""
-
-    def __init__(self, commands: Commands, vault: Vault, rooms: Rooms, store: Store, waiting: Waiting) -> None:
-        self._database = commands.database
-        self._clock = commands.clock
-        self._vault = vault
-        self._rooms = rooms
-        self._store = store
-        self._waiting = waiting
-
-    async def get(self, caller: Caller, order_id: str) -> KeyOrder:
-        """One order.
-
-        Raises:
-            NotFound: there is none, or it is another's (PR-15).
-        """
-        async with self._database.reading() as session:
-            case = own(await repository.get(session, order_id), caller)
-            story = await repository.story(session, [order_id])
-            masked = await self._vault.masked(session, [case.number_id])
-        resident, order = await asyncio.gather(self._rooms.resides(case.member_id, case.room_id), self._order(order_id))
-        return self._seen(case, masked, story[order_id], resident=resident, order=order)
-
-    async def page(self, caller: Caller, before: str, size: int) -> list[KeyOrder]:
-        """Orders, newest first (PR-16)."""
-        async with self._database.reading() as session:
-            cases = await repository.of_member(session, caller.name, before, size)
-            story = await repository.story(session, [case.order_id for case in cases])
-            masked = await self._vault.masked(session, [case.number_id for case in cases])
-        rooms = sorted({case.room_id for case in cases})
-        answers = await asyncio.gather(*(self._rooms.resides(caller.name, room_id) for room_id in rooms))
-        resides = dict(zip(rooms, answers, strict=True))
-        return [
-            self._seen(case, masked, story[case.order_id], resident=resides[case.room_id], order=None) for case in cases
-        ]
-
-    def _seen(
-        self, case: Case, masked: dict[str, str], story: Sequence[Entry], *, resident: bool, order: Order | None
-    ) -> KeyOrder:
-        now = self._clock.now()
-        given = Situation(
-            now=now,
-            resident=resident,
-            means_wanted=order is not None and order.means_wanted,
-            payer_awaited_until=order.payer_awaited_until if order else None,
-            promised_on=order.promised_on if order else None,
-        )
-        seen = outlook(case, given)
-        wishes = self._waiting.wishes(now) if Action.CHOOSE_WISH_DATE in seen.actions else []
-        return KeyOrder(case, masked.get(case.number_id or "", ERASED), story, seen, order, wishes)
-
-    async def _order(self, order_id: str) -> Order | None:
-        try:
-            return await self._store.order(order_id)
-        except Unavailable:
-            return None
 
 
 class Requests:

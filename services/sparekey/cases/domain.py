@@ -19,8 +19,9 @@ from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import Cause, State, TransitionImpossible
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making import repository as calls
-from services.sparekey.making.domain import NOT_CONFIRMED, Making, stop
+from services.sparekey.making.domain import Making
 from services.sparekey.making.models import Call, Verb
+from services.sparekey.making.verdicts import NOT_CONFIRMED, stop
 from services.sparekey.ports import Permission, Rooms
 
 STORAGE_ENDED = "storage-ended"

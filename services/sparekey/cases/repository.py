@@ -35,29 +35,10 @@ async def tell(tx: AsyncSession, entries: Sequence[Entry]) -> None:
         await tx.execute(sa.insert(timeline), [entry.model_dump(exclude={"position"}) for entry in entries])
 
 
-async def story(session: AsyncSession, order_ids: Sequence[str]) -> dict[str, list[Entry]]:
-    """The timelines of orders, oldest first."""
-    found = sa.select(Entry).where(col(Entry.order_id).in_(order_ids)).order_by(col(Entry.at), col(Entry.position))
-    told: dict[str, list[Entry]] = {order_id: [] for order_id in order_ids}
-    for entry in await session.scalars(found):
-        told[entry.order_id].append(entry)
-    return told
-
-
-async def of_member(session: AsyncSession, member_id: str, before: str, size: int) -> Sequence[Case]:
-    """A member's orders, newest first, without drafts."""
-    mine = sa.select(Case).where(col(Case.member_id) == member_id, col(Case.state) != State.DRAFT)
-    return await _page(session, mine, before, size)
-
-
 async def for_operators(session: AsyncSession, before: str, size: int, *, needing: bool) -> Sequence[Case]:
     found = sa.select(Case).where(col(Case.state) != State.DRAFT)
     if needing:
         found = found.where(col(Case.needs_operator) != "")
-    return await _page(session, found, before, size)
-
-
-async def _page(session: AsyncSession, found: sa.Select[Case], before: str, size: int) -> Sequence[Case]:
     if before:
         found = found.where(col(Case.order_id) < before)
     return (await session.scalars(found.order_by(col(Case.order_id).desc()).limit(size))).all()

@@ -1,58 +1,29 @@
-"""Operators' actions on a running case, and key numbers entered at the desk (SK-14, SK-50)."""
+"""The desk: operators' actions on running cases, and key numbers entered there (SK-14, SK-50)."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from services.chassis.caller import Caller
-from services.chassis.errors import InvalidField, Kind, NotFound, RuumError, Violation
+from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
-from services.chassis.jst import jst_date
-from services.sparekey.actions.domain import redelivery_asked
 from services.sparekey.cases import repository as cases
-from services.sparekey.cases.changes import Change, change, read
-from services.sparekey.cases.models import CARRIER, POST, Case
-from services.sparekey.cases.transitions import Cause, State
-from services.sparekey.cases.waiting import PATIENT, Waiting
+from services.sparekey.cases.changes import read
+from services.sparekey.cases.models import Case
+from services.sparekey.cases.transitions import State
+from services.sparekey.cases.waiting import Waiting
 from services.sparekey.desk import repository
-from services.sparekey.desk.models import Approval, Audit, DeskReference
-from services.sparekey.making import repository as calls
-from services.sparekey.making.domain import Making, give
-from services.sparekey.making.models import Verb
+from services.sparekey.desk.deeds import ALLOWED, Act, ActAsOperator, Deeds, OperatorActionNotPossible
+from services.sparekey.desk.models import Audit, DeskReference
+from services.sparekey.making.domain import Making
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import KeyNumber
 from services.sparekey.ports import Permission, Rooms
-from services.sparekey.words.models import Scan, Scanned
-from services.sparekey.words.travel import Travel
 
 _NOTHING = TypeAdapter(None)
-
-S = State
-ALLOWED: Mapping[str, frozenset[State]] = {
-    "accept_key_number": frozenset({S.CHECKING, S.NUMBER_ASKED}),
-    "refuse_key_number": frozenset({S.CHECKING, S.ACCEPTED}),
-    "mark_arranged": frozenset({S.ACCEPTED}),
-    "mark_dispatched": frozenset({S.RELEASED, S.REDELIVERING}),
-    "record_carrier_event": frozenset({S.DISPATCHED, S.ABSENT, S.REDELIVERING, S.LOST}),
-    "order_redelivery": frozenset({S.RETURNED}),
-    "record_collected": frozenset({S.REDELIVERING, S.ABSENT, S.HANDED_OVER}),
-    "release_dispatch": frozenset({S.STOPPED}),
-    "reject_dispatch": frozenset({S.STOPPED}),
-    "close_as_destroyed": frozenset({S.RETURNED, S.STOPPED}),
-    "decide": frozenset({S.LOST, S.STOPPED}),
-    "try_again": frozenset(set(State) - {S.DRAFT, S.CANCELLED}),
-}
-"""In which states an operator can do what (SK-50)."""
-
-CLOSED_BY_DESK = "closed-by-desk"
-_CAME_BACK = frozenset({S.RETURNED, S.REDELIVERY_REQUESTED})
-# Where else it was stopped, it is looked at again before it leaves.
-_GOES_BACK = _CAME_BACK | {S.ACCEPTED}
 
 
 class OperatorActionUnknown(RuumError):
@@ -60,27 +31,6 @@ class OperatorActionUnknown(RuumError):
 
     kind = Kind.INVALID
     code = "key-operator-action-unknown"
-
-
-class OperatorActionNotPossible(RuumError):
-    """The case does not stand where this could be done (PR-13, SK-50)."""
-
-    kind = Kind.REFUSED
-    code = "key-operator-action-not-possible"
-
-
-class SecondOperatorNeeded(RuumError):
-    """The same operator cannot be the second one (SK-50)."""
-
-    kind = Kind.REFUSED
-    code = "second-operator-needed"
-
-
-class DeskReferenceUnknown(RuumError):
-    """No living reference for this order: used up, lapsed, or of another order (SK-14)."""
-
-    kind = Kind.REFUSED
-    code = "desk-reference-unknown"
 
 
 class DeskEnterKeyNumber(Command):
@@ -92,62 +42,15 @@ class Reference(BaseModel):
     reference: str
 
 
-class ActAsOperator(Command):
-    order_id: str
-    operator: str
-    reason: str
-    action: str
-    arguments: dict[str, str] = Field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Act:
-    """An action under way."""
-
-    work: Work
-    asked: ActAsOperator
-    permission: Permission | None = field(default=None)
-
-    @property
-    def order_id(self) -> str:
-        return self.asked.order_id
-
-    def said(self, name: str) -> str:
-        """An argument of the action.
-
-        Raises:
-            InvalidField: it is missing.
-        """
-        said = self.asked.arguments.get(name, "")
-        if not said:
-            raise InvalidField(field=name, violations=[Violation(f"arguments.{name}", "field-required", {})])
-        return said
-
-
 class Desk(Verbs):
     """Lets operators act; each action is copied to the audit table with what it does (OP-02)."""
 
     def __init__(self, commands: Commands, vault: Vault, making: Making, rooms: Rooms, waiting: Waiting) -> None:
         self.commands = commands
         self._vault = vault
-        self._making = making
         self._rooms = rooms
         self._waiting = waiting
-        self._travel = Travel(waiting)
-        self._does: Mapping[str, Callable[[Act], Awaitable[Any]]] = {
-            "accept_key_number": self._accept_number,
-            "refuse_key_number": self._refuse_number,
-            "mark_arranged": self._mark_arranged,
-            "mark_dispatched": self._mark_dispatched,
-            "record_carrier_event": self._carrier_event,
-            "order_redelivery": self._order_redelivery,
-            "record_collected": self._collected,
-            "release_dispatch": self._release,
-            "reject_dispatch": self._reject,
-            "close_as_destroyed": self._close_as_destroyed,
-            "decide": self._decide,
-            "try_again": self._try_again,
-        }
+        self._deeds = Deeds(vault, making.verdicts, waiting)
 
     @command
     async def enter_number(self, work: Work, asked: DeskEnterKeyNumber) -> Reference:
@@ -187,7 +90,7 @@ class Desk(Verbs):
             RoomRefuses: no redelivery for somebody who lives there no more.
             InvalidField: an argument is missing or not possible.
         """
-        if asked.action not in self._does:
+        if asked.action not in ALLOWED:
             raise OperatorActionUnknown(action=asked.action)
         permission = await self._permission(asked)
 
@@ -196,7 +99,7 @@ class Desk(Verbs):
             if case.state not in ALLOWED[asked.action]:
                 raise OperatorActionNotPossible(action=asked.action, state=case.state)
             await self._audit(work, asked, case.version)
-            await self._does[asked.action](Act(work, asked, permission))
+            await self._deeds.do(Act(work, asked, permission))
 
         await self.commands.run(caller, asked, _NOTHING, once)
         async with self.commands.database.reading() as session:
@@ -217,191 +120,3 @@ class Desk(Verbs):
     async def _audit(self, work: Work, asked: ActAsOperator, version: int) -> None:
         said = asked.model_dump(include={"order_id", "operator", "action", "reason", "arguments"})
         await repository.write(work.tx, Audit.make(**said, case_version=version, acted_at=work.now))
-
-    async def _change(self, act: Act, decide: Callable[[Case], Change | None]) -> Case:
-        """Changes the case where it still stands where the action is possible."""
-
-        def allowed(case: Case) -> Change | None:
-            if case.state not in ALLOWED[act.asked.action]:
-                raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-            return decide(case)
-
-        return await change(act.work, act.order_id, allowed)
-
-    async def _accept_number(self, act: Act) -> None:
-        reference, now = act.said("reference"), act.work.now
-        number_id = await repository.use_reference(act.work.tx, reference, act.order_id, now)
-        if number_id is None:
-            raise DeskReferenceUnknown
-
-        def decide(case: Case) -> Change:
-            if not case.in_time(now):
-                raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-            return give(number_id, now, self._waiting, case)
-
-        await self._change(act, decide)
-
-    async def _refuse_number(self, act: Act) -> None:
-        case = await read(act.work, act.order_id)
-        await self._making.verdicts.unknown(act.work, act.order_id, case.check_round, act.work.now)
-
-    async def _mark_arranged(self, act: Act) -> None:
-        await calls.withdraw(act.work.tx, act.order_id, [Verb.ORDER, Verb.REMAKE], act.work.now)
-
-        def decide(case: Case) -> Change:
-            patience = self._waiting.for_making(case.promised_on, act.work.now)
-            made = {"making": case.making + 1, **patience}
-            return Change(Cause.KEYS_ORDERED, State.MAKING, set=made, told="keys-ordered")
-
-        await self._change(act, decide)
-
-    async def _mark_dispatched(self, act: Act) -> None:
-        number = act.said("tracking_number")
-        case = await read(act.work, act.order_id)
-        carrier = CARRIER if case.state == State.REDELIVERING else POST
-        moved = await self._dispatched(act, number, carrier, case.making)
-        if moved.tracking_number != number:
-            raise OperatorActionNotPossible(action=act.asked.action, state=moved.state)
-
-    async def _dispatched(self, act: Act, number: str, carrier: str, making: int) -> Case:
-        await self._travel.dispatched(act.work, act.order_id, number, carrier, making, act.work.now)
-        return await read(act.work, act.order_id)
-
-    async def _carrier_event(self, act: Act) -> None:
-        case = await read(act.work, act.order_id)
-        event = act.said("event")
-        kind = _SCANS.get(event)
-        if kind is None:
-            raise InvalidField(field="event", violations=[Violation("arguments.event", "field-string-in", {})])
-        if not case.on_its_way:
-            raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-        await self._scan(act, case.tracking_number, kind)
-        if kind is Scanned.RETURNED:
-            on = jst_date(act.work.now)
-            await self._travel.returned(act.work, act.order_id, case.tracking_number, on)
-
-    async def _scan(self, act: Act, tracking_number: str, kind: Scanned) -> None:
-        scan = Scan.make(
-            event_id=new_id("scan"),
-            tracking_number=tracking_number,
-            kind=kind,
-            occurred_at=act.work.now,
-            taken_at=act.work.now,
-        )
-        await self._travel.scanned(act.work, scan)
-
-    async def _order_redelivery(self, act: Act) -> None:
-        if act.permission is not None:
-            act.permission.needed()
-
-        def decide(case: Case) -> Change:
-            if not case.in_time(act.work.now):
-                raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-            return redelivery_asked(case, self._waiting.rules.redelivery_charge)
-
-        await self._change(act, decide)
-
-    async def _collected(self, act: Act) -> None:
-        case = await read(act.work, act.order_id)
-        if not case.on_its_way or not case.redelivery:
-            raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-        await self._scan(act, case.tracking_number, Scanned.COLLECTED)
-
-    async def _release(self, act: Act) -> None:
-        """Two operators let a stopped dispatch go on; lease and membership are looked at again all the same."""
-
-        def decide(case: Case) -> Change:
-            to = State(case.stopped_from) if case.stopped_from in _GOES_BACK else State.READY
-            stored = self._stored_again(case, act) if to is State.RETURNED else {}
-            let = {"frozen": False, "reason": "", "stopped_from": "", **stored}
-            return Change(Cause.LET_GO, to, set=let, told="key-dispatch-let-go")
-
-        if await self._both(act):
-            await self._change(act, decide)
-
-    def _stored_again(self, case: Case, act: Act) -> dict[str, Any]:
-        today = jst_date(act.work.now)
-        return self._waiting.stored(case.returned_on or today, today, act.work.now)
-
-    async def _reject(self, act: Act) -> None:
-        def decide(case: Case) -> Change:
-            reason = {"reason": case.reason or CLOSED_BY_DESK}
-            return Change(Cause.REJECTED, State.CANCELLING, set=reason, told="key-dispatch-rejected")
-
-        if await self._both(act):
-            await self._change(act, decide)
-
-    async def _both(self, act: Act) -> bool:
-        """Whether two different operators have approved this of the case as it is (SK-50).
-
-        Raises:
-            SecondOperatorNeeded: this one has approved already.
-        """
-        asked, now = act.asked, act.work.now
-        case = await read(act.work, asked.order_id)
-        approval = Approval.make(
-            order_id=asked.order_id,
-            action=asked.action,
-            operator=asked.operator,
-            case_version=case.version,
-            approved_at=now,
-        )
-        lapsed = now - self._waiting.rules.approval_life
-        standing = await repository.approve(act.work.tx, approval, lapsed)
-        if standing == asked.operator:
-            raise SecondOperatorNeeded
-        if standing:
-            await repository.spend(act.work.tx, asked.order_id, asked.action)
-        return bool(standing)
-
-    async def _close_as_destroyed(self, act: Act) -> None:
-        def decide(case: Case) -> Change:
-            if case.state == State.STOPPED and case.stopped_from not in _CAME_BACK:
-                raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-            reason = {"reason": case.reason or CLOSED_BY_DESK}
-            return Change(Cause.DESTROYED, State.DESTROYED, set=reason, told="key-destroyed")
-
-        await self._change(act, decide)
-
-    async def _decide(self, act: Act) -> None:
-        """What becomes of a lost key, or of the money for one whose receiver has left (SK-36, SK-41)."""
-        decision = act.said("decision")
-
-        def decide(case: Case) -> Change:
-            if (case.state, decision) == (State.LOST, "remake"):
-                again = {"tracking_number": "", "carrier": "", "remade_free": True}
-                return Change(Cause.REMADE, State.ACCEPTED, set=again, told="key-made-again")
-            gone = case.state == State.STOPPED and case.stopped_from in _CAME_BACK
-            if decision == "refund" and (gone or case.state == State.LOST):
-                reason = {"reason": case.reason or "parcel-lost"}
-                return Change(Cause.DECIDED, State.CANCELLING, set=reason, told="key-refund-decided")
-            if decision == "no-refund" and gone:
-                return Change(Cause.DECIDED, State.DESTROYED, told="key-destroyed")
-            raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-
-        await self._change(act, decide)
-
-    async def _try_again(self, act: Act) -> None:
-        """The problem is mended; who has to act is waited for anew (OP-04)."""
-
-        def decide(case: Case) -> Change | None:
-            if case.state == State.STOPPED:
-                return None
-            mended: dict[str, Any] = {"needs_operator": ""}
-            if case.state in PATIENT and case.needs_operator and case.patience_until is None:
-                mended |= self._waiting.silence(act.work.now, self._waiting.rules.release_business_days)
-            return Change(Cause.NOTED, case.state, set=mended)
-
-        await self._change(act, decide)
-
-
-_SCANS: Mapping[str, Scanned] = {
-    "handed-over": Scanned.HANDED_OVER,
-    "absent": Scanned.ABSENT,
-    "held": Scanned.HELD,
-    "returned": Scanned.RETURNED,
-    "redirected": Scanned.REDIRECTED,
-    "lost": Scanned.LOST,
-    "scanned": Scanned.OUT_FOR_DELIVERY,
-}
-"""Events of the contract, as the carriers write them."""

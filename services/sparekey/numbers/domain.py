@@ -69,11 +69,10 @@ class Vault(Verbs):
         found = (await repository.find(session, [number_id])).get(number_id) if number_id else None
         return self._number(found)
 
-    async def masked(self, session: AsyncSession, number_ids: list[str | None]) -> dict[str, str]:
-        """What may be shown of numbers, by id."""
-        found = await repository.find(session, [number_id for number_id in number_ids if number_id])
-        opened = {number_id: self._number(row) for number_id, row in found.items()}
-        return {number_id: number.masked if number else ERASED for number_id, number in opened.items()}
+    def mask(self, row: SealedNumber | None) -> str:
+        """What may be shown of a number."""
+        number = self._number(row)
+        return number.masked if number else ERASED
 
     async def digest(self, session: AsyncSession, number_id: str) -> str:
         """A digest by which the number can be compared as long as it is not erased (SK-26)."""

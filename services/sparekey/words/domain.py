@@ -17,8 +17,8 @@ from services.sparekey.cases.models import CARRIER, POST, Case
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making import repository as making
-from services.sparekey.making.domain import Verdicts, give
 from services.sparekey.making.models import Verb
+from services.sparekey.making.verdicts import Verdicts, give
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import KeyNumber, KeyNumberMalformed
 from services.sparekey.words import ports, repository

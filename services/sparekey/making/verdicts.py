@@ -1,0 +1,109 @@
+"""What the maker's word on a key number means, and what stops a key (SK-05, SK-13, SK-14)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from services.chassis.idempotency import Work
+from services.chassis.jst import jst_date
+from services.sparekey.cases.changes import Change, change, read
+from services.sparekey.cases.events import DispatchStopped, KeyNumberAccepted, KeyNumberAsked
+from services.sparekey.cases.models import Case
+from services.sparekey.cases.transitions import Cause, State
+from services.sparekey.cases.waiting import Waiting
+from services.sparekey.making import repository
+
+NOT_CONFIRMED = "key-number-not-confirmed"
+
+
+def stop(case: Case, reason: str, cause: Cause = Cause.STOPPED) -> Change:
+    """Nothing leaves before an operator has decided (SK-05, SK-36, SK-37)."""
+    return Change(
+        cause,
+        State.STOPPED,
+        set={"reason": reason, "needs_operator": reason, "stopped_from": case.state},
+        told="key-dispatch-stopped",
+        fact=DispatchStopped,
+        says={"reason": reason},
+    )
+
+
+class Verdicts:
+    """What the maker's word on a key number means for the case (SK-13, SK-14)."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
+
+    async def judge(self, work: Work, order_id: str) -> Case:
+        """Moves a case that waits for its check, once enough is known of it; else leaves it as it is."""
+        case = await read(work, order_id)
+        check = await repository.check_of_round(work.tx, order_id, case.check_round)
+        if check is None or not (check.result or check.mailed_at):
+            return case
+        if check.result == "exists":
+            return await change(work, order_id, partial(self._accept, work.now, case.check_round))
+        return await self.unknown(work, order_id, case.check_round, check.mailed_at)
+
+    def _accept(self, now: datetime, check_round: int, case: Case) -> Change | None:
+        if case.state != State.CHECKING or case.check_round != check_round:
+            return None
+        # An order that had to be confirmed is promised from its confirmation (SK-28).
+        promised = {"promised_on": self._waiting.promise(now)} if check_round > 1 else {}
+        return Change(
+            Cause.NUMBER_EXISTS,
+            State.ACCEPTED,
+            set={**promised, "number_due_at": None, "early_number_id": None},
+            told="key-number-accepted",
+            fact=KeyNumberAccepted,
+            says={"round": check_round},
+        )
+
+    async def unknown(self, work: Work, order_id: str, check_round: int, mailed_at: datetime | None) -> Case:
+        """The number of this round does not exist: the customer is asked, or the time for asking is over."""
+
+        def ask(case: Case) -> Change | None:
+            due = case.number_due_at or (self._waiting.for_number(mailed_at) if mailed_at else None)
+            waits = case.state in {State.CHECKING, State.ACCEPTED} and case.check_round == check_round
+            if not waits or due is None:
+                return None
+            return self._asked(case, due) if work.now < due else self._over()
+
+        case = await change(work, order_id, ask)
+        if case.state == State.NUMBER_ASKED and case.early_number_id:
+            case = await change(work, order_id, partial(give, case.early_number_id, work.now, self._waiting))
+        return case
+
+    def _asked(self, case: Case, due: datetime) -> Change:
+        last_day = jst_date(due - timedelta(microseconds=1))
+        return Change(
+            Cause.NUMBER_UNKNOWN,
+            State.NUMBER_ASKED,
+            set={"deadline": due, "number_due_at": due},
+            told="key-number-asked",
+            params={"until": last_day.isoformat()},
+            fact=KeyNumberAsked,
+            says={"deadline": due, "round": case.check_round},
+        )
+
+    def _over(self) -> Change:
+        return Change(
+            Cause.NUMBER_UNKNOWN, State.CANCELLING, set={"reason": NOT_CONFIRMED}, told="key-number-not-confirmed"
+        )
+
+
+def give(number_id: str, now: datetime, waiting: Waiting, case: Case) -> Change:
+    """Another number for the case: the maker looks it up, and meanwhile no deadline runs (SK-14)."""
+    return Change(
+        Cause.NUMBER_GIVEN,
+        State.CHECKING,
+        set={
+            "number_id": number_id,
+            "early_number_id": None,
+            "check_round": case.check_round + 1,
+            "deadline": None,
+            "needs_operator": "",
+            **waiting.for_check(now),
+        },
+        told="key-number-replied",
+    )
