@@ -33,6 +33,7 @@ R = TypeVar("R")
 DISPATCH_BUSINESS_DAYS = 7  # SK-28
 UNPLACED_FOR = timedelta(hours=1)
 PAUSE = timedelta(minutes=1)
+SOON = timedelta(seconds=2)  # somebody looks at the screen
 
 
 @workflow.defn(name=steps.WORKFLOW)
@@ -360,4 +361,4 @@ async def _decided(work: Callable[[], Awaitable[R]]) -> R:
         except StepFailed as failure:
             if failure.decided:
                 raise
-            await workflow.sleep(PAUSE)
+            await workflow.sleep(SOON)
