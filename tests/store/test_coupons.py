@@ -96,13 +96,15 @@ async def test_a_member_uses_a_coupon_as_often_as_it_says(shop: Shop, member: st
 
 
 @pytest.mark.rule("QA-03")
-async def test_of_two_hundred_members_one_gets_the_last_use(shop: Shop) -> None:
-    code = await shop.coupon(uses_total=1)
-    barrier = asyncio.Barrier(200)
+@pytest.mark.parametrize(("in_all", "for_each"), [(1, 1), (1_000, 1)], ids=["members", "orders of one member"])
+async def test_of_two_hundred_at_once_one_gets_the_last_use(shop: Shop, in_all: int, for_each: int) -> None:
+    code = await shop.coupon(uses_total=in_all, uses_per_member=for_each)
+    barrier, somebody = asyncio.Barrier(200), new_member()
 
     async def use() -> bool:
+        who = somebody if in_all > 1 else new_member()
         redemption = Redemption.make(
-            order_id=new_id("ord"), attempt=1, code=code, member_id=new_member(), amount=500, redeemed_at=NOW
+            order_id=new_id("ord"), attempt=1, code=code, member_id=who, amount=500, redeemed_at=NOW
         )
         await barrier.wait()
         try:

@@ -311,6 +311,14 @@ async def test_a_member_is_one_customer_who_says_nothing_of_the_person(partners:
     assert (customer.email, customer.name) == (None, None)
 
 
+async def test_of_a_customer_that_the_processor_does_not_know_it_knows_no_payment(
+    partners: Partners, sandbox: Sandbox
+) -> None:
+    stranger = errand("card", card_ref="pm_1", customer_ref="cus_nobody")
+
+    assert await partners.card.look_up(stranger) is None
+
+
 @pytest.mark.rule("ST-24")
 @pytest.mark.parametrize(
     ("email", "state", "code"),

@@ -15,6 +15,11 @@ from ruum.store.v1.store_pb2_grpc import StoreServiceStub, add_StoreServiceServi
 from services.chassis.caller import Caller
 from services.chassis.errors import InvalidField, NotAllowed, RuumError
 from services.chassis.ids import new_id
+from services.store.invoices import models as invoices
+from services.store.models import cursor
+from services.store.orders import models as orders
+from services.store.payments import models as payments
+from services.store.servicer import number, word
 from tests.store.shop import CAMPAIGNS, DESK, GATEWAY, HOME, SPAREKEY, WORKER, Shop, as_member, request_id
 from tests.support.callers import Keys, refused
 from tests.support.contexts import served
@@ -170,6 +175,35 @@ async def test_history_cards_coupons_and_books_are_listed(line: Line, shop: Shop
         ("key-normal", "spare-key", 7),
         ("key-ic", "spare-key", 7),
     }
+
+
+@pytest.mark.rule("OP-06")
+async def test_the_books_show_a_dropped_order_whose_placing_had_asked_for_money(
+    line: Line, shop: Shop, member: str
+) -> None:
+    view = await shop.ready(member)
+    await shop.begun(view)
+    await shop.authorised(view.order_id)
+    await shop.abandoned(view.order_id)
+    await line.ask(SPAREKEY, "DropCheckout", order_id=view.order_id, member_id=member)
+
+    page = common_pb2.Page(cursor=cursor(view.order_id[:-1]), size=1)
+    (book,) = (await line.ask(DESK, "ListBooks", page=page)).books
+
+    assert (book.order.order_id, book.order.state) == (view.order_id, pb.ORDER_STATE_DROPPED)
+    assert (book.captured, book.open_intents) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        (pb.OrderState, orders.STATES),
+        (pb.PaymentState, [state for state in payments.STATES if state != "asked"]),
+        (pb.InvoiceState, invoices.STATES),
+    ],
+)
+def test_every_state_has_its_word_in_the_contract(kinds: Any, words: list[str]) -> None:
+    assert [word(kinds, number(kinds, state)) for state in words] == list(words)
 
 
 async def test_operators_keep_products_and_the_campaign_desk_keeps_coupons(line: Line) -> None:

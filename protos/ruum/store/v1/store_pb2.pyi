@@ -62,6 +62,8 @@ class _OrderStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderState
     ORDER_STATE_CANCELLING: _OrderState.ValueType  # 8
     ORDER_STATE_CANCELLED: _OrderState.ValueType  # 9
     ORDER_STATE_CLOSED: _OrderState.ValueType  # 10
+    ORDER_STATE_DROPPED: _OrderState.ValueType  # 11
+    """Dropped from the cart; only the books still show it, where a try of placing it had asked for money (SK-22)."""
 
 class OrderState(_OrderState, metaclass=_OrderStateEnumTypeWrapper): ...
 
@@ -77,6 +79,8 @@ ORDER_STATE_DELIVERED: OrderState.ValueType  # 7
 ORDER_STATE_CANCELLING: OrderState.ValueType  # 8
 ORDER_STATE_CANCELLED: OrderState.ValueType  # 9
 ORDER_STATE_CLOSED: OrderState.ValueType  # 10
+ORDER_STATE_DROPPED: OrderState.ValueType  # 11
+"""Dropped from the cart; only the books still show it, where a try of placing it had asked for money (SK-22)."""
 Global___OrderState: _TypeAlias = OrderState  # noqa: Y015
 
 class _PointsChoice:
