@@ -16,6 +16,7 @@ GRANTS_AFTER = {"placed", "arranged", "dispatched", "delivered", "closed"}
 
 _CASE_OF_ORDER: dict[str, set[str]] = {
     "checkout": {"draft", "placing"},
+    "dropped": {"draft"},
     "placing": {"placing", "draft", "checking"},
     "awaiting-payer": {"placing"},
     "placed": {"placing", "checking", "number-asked", "accepted", "stopped", "cancelling"},
@@ -66,7 +67,7 @@ def points_follow_the_order(books: Books) -> Iterator[Disagreement]:
 
 def _points_due(money: Money) -> tuple[int | None, int]:
     """What should be held, and what should have been spent; a cut key's points may be either until it is sent."""
-    if money.state in {"checkout", "cancelled"}:
+    if money.state in {"checkout", "dropped", "cancelled"}:
         return 0, 0
     if money.state in SENT:
         return 0, money.points
@@ -91,7 +92,7 @@ def charge_follows_the_order(books: Books) -> Iterator[Disagreement]:
         charged = money.captured - money.refunded
         if money.state in SENT and money.means in {"card", "epos"} and charged != money.due:
             yield Disagreement("charge-missing", order_id, f"{money.state}: {charged} yen kept, {money.due} due")
-        if money.state in {"checkout", "placed", "cancelled"} and charged:
+        if money.state in {"checkout", "dropped", "placed", "cancelled"} and charged:
             yield Disagreement("charge-left", order_id, f"{money.state}: {charged} yen kept, none due")
         if not money.refunded <= money.captured <= money.authorised:
             sums = f"{money.refunded} refunded, {money.captured} captured, {money.authorised} authorised"
@@ -125,6 +126,8 @@ def case_follows_the_order(books: Books) -> Iterator[Disagreement]:
             if case != "draft":
                 yield Disagreement("order-missing", order_id, f"the case is {case}, the store knows of no payment")
         elif case is None:
+            if money.state == "dropped":
+                continue  # its draft went with it
             yield Disagreement("case-missing", order_id, f"the order is {money.state}")
         elif case not in _CASE_OF_ORDER[money.state]:
             yield Disagreement("case-differs", order_id, f"the order is {money.state}, the case {case}")

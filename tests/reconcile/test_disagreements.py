@@ -119,6 +119,13 @@ def test_books_that_agree_are_passed_over_in_silence() -> None:
     assert disagreements(sound()) == []
 
 
+def test_a_dropped_order_has_no_case_and_owes_nothing() -> None:
+    dropped = money(CHECKOUT, state="dropped")(without_case(CHECKOUT)(sound()))
+
+    assert disagreements(dropped) == []
+    assert [one.kind for one in disagreements(points(CHECKOUT, held=200)(dropped))] == ["points-held"]
+
+
 @pytest.mark.rule("OP-06")
 @pytest.mark.parametrize("planted", sorted(PLANTED))
 def test_each_planted_disagreement_is_found_with_its_id(planted: str) -> None:
