@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -26,27 +27,34 @@ def _validation_rules(folder: Path) -> Path:
 def _run(*arguments: str) -> None:
     from grpc_tools import protoc  # noqa: PLC0415  # a development tool: not installed where services run
 
-    if protoc.main(["protoc", *arguments]) != 0:
+    beside = Path(sysconfig.get_path("scripts"))
+    plugins = [f"--plugin={name}={beside / name}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")]
+    if protoc.main(["protoc", *plugins, *arguments]) != 0:
         raise SystemExit("the protos do not compile: see the lines above")
 
 
-def image(target: Path) -> None:
-    """Writes all contracts as one descriptor image, which buf lints and compares (`make check`)."""
+def image(target: Path, root: Path = ROOT) -> None:
+    """Writes all contracts as one descriptor image, which buf lints and compares (`make check`).
+
+    Args:
+        target: the file to write.
+        root: a folder of contracts; that of an earlier commit is compared with.
+    """
     with tempfile.TemporaryDirectory() as folder:
         rules = _validation_rules(Path(folder))
         _run(
-            f"-I{ROOT}",
+            f"-I{root}",
             f"--descriptor_set_in={rules}",
             "--include_source_info",
             "--include_imports",
             f"--descriptor_set_out={target}",
-            *sources(),
+            *sources(root),
         )
 
 
-def sources() -> list[str]:
-    """The contracts, relative to `protos/`."""
-    return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("ruum/**/*.proto"))
+def sources(root: Path = ROOT) -> list[str]:
+    """The contracts, relative to their folder."""
+    return sorted(str(path.relative_to(root)) for path in root.glob("ruum/**/*.proto"))
 
 
 def generate(target: Path = ROOT) -> None:

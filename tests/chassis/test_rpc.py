@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -206,6 +207,23 @@ async def test_a_token_that_was_overtaken_by_the_clock_is_replaced_unseen(
         behind.advance(timedelta(days=30))
 
         assert (await call).text == "service:store"
+
+
+async def test_a_token_of_a_key_that_was_replaced_is_replaced_unseen(
+    tmp_path: Path, clock: FixedClock, echo: Echo
+) -> None:
+    keys, anew = Keys(tmp_path / "keys"), Keys(tmp_path / "anew")
+    async with (
+        serving("echo", keys.ring(clock), SERVICE, {"Ask": echo}) as (running, _),
+        keys.channel("store", running.address, "echo", clock) as channel,
+    ):
+        ask = Stub(channel, SERVICE)
+        await ask("Ask")
+
+        anew.private["store"].replace(keys.private["store"])
+        (anew.public / "store.json").replace(keys.public / "store.json")
+
+        assert (await ask("Ask")).text == "service:store"
 
 
 async def test_a_service_that_is_not_believed_does_not_pass_for_an_unknown_member(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.chassis.idempotency import Work
+from services.sparekey.cases import repository
 from services.sparekey.cases.changes import Change, change
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import TABLE, Cause, State, TransitionImpossible, leads
@@ -79,3 +83,36 @@ async def test_each_change_makes_the_case_one_version_older(house: House) -> Non
     await house.order_keys(order_id)
 
     assert (await house.case(order_id)).version == before + 1
+
+
+@pytest.mark.rule("PR-06")
+async def test_who_has_read_an_older_version_changes_nothing(house: House) -> None:
+    order_id = await house.sent()
+
+    async def two_at_once(first: AsyncSession) -> tuple[Case | None, Case | None]:
+        read = await repository.get(first, order_id)
+        assert read is not None
+        first.expunge(read)
+        moved = await repository.move(first, read, {"needs_operator": "first"})
+        return moved, await repository.move(first, read, {"needs_operator": "second"})
+
+    moved, late = await house.database.transact(two_at_once)
+
+    assert (moved is not None, late) == (True, None)
+    assert (await house.case(order_id)).needs_operator == "first"
+
+
+async def test_changes_that_meet_in_one_state_are_all_made_one_after_the_other(house: House) -> None:
+    order_id = await house.sent()
+    version = (await house.case(order_id)).version
+
+    def count(case: Case) -> Change:
+        return Change(Cause.NOTED, case.state, set={"reminder_days": case.reminder_days + 1})
+
+    async def once() -> None:
+        await house.database.transact(lambda tx: change(Work(tx, WORKER, house.now), order_id, count))
+
+    await asyncio.gather(*(once() for _ in range(20)))
+
+    case = await house.case(order_id)
+    assert (case.reminder_days, case.version) == (20, version + 20)

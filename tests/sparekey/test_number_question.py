@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.chassis.errors import RuumError
+from services.chassis.errors import RequestReused, RuumError
 from services.chassis.ids import new_id
 from services.sparekey.actions.domain import ReplyKeyNumber
 from services.sparekey.actions.models import NumberNotAsked
@@ -306,3 +306,19 @@ async def test_an_order_that_had_to_be_confirmed_is_promised_from_its_confirmati
 
     # Seven business days from Tuesday the seventh.
     assert str((await house.case(order_id)).promised_on) == "2026-04-16"
+
+
+@pytest.mark.rule("PR-10")
+async def test_the_same_reply_again_is_the_same_reply_also_when_the_order_went_on(house: House) -> None:
+    order_id = await house.asked_for_number()
+    await asyncio.gather(*(house.reply(order_id, "ZZ99YY88", "one-reply") for _ in range(5)))
+    await house.check(order_id)
+    await house.checked(order_id, "exists")
+    version = (await house.case(order_id)).version
+
+    await house.reply(order_id, "ZZ99YY88", "one-reply")
+    with pytest.raises(RequestReused):
+        await house.reply(order_id, "AA99YY88", "one-reply")
+
+    assert (await house.case(order_id)).version == version
+    assert await house.rows("select 1 from sparekey.numbers where order_id = :id and source = 'member'", id=order_id)

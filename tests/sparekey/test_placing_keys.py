@@ -184,7 +184,7 @@ async def test_undoing_an_earlier_try_does_not_undo_the_present_one(house: House
     first = AbandonPlaced(**house.step(order_id, reason="declined", attempt=1))
     await house.domain.placed.abandon(WORKER, first)
     await house.place(order_id, snapshot_hash)
-    late = await house.domain.placed.abandon(WORKER, first)
+    late = await house.domain.placed.abandon(WORKER, first.model_copy(update={"request_id": request()}))
 
     assert (late.state, late.attempt) == (State.PLACING, 2)
 

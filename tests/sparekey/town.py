@@ -7,7 +7,7 @@ import hashlib
 import json
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -205,6 +205,16 @@ class Gateway:
         self.metadata: Metadata = ()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            # A stand-in that is stopped may hang up in the middle of a word.
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                await self._answer(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:]) if value}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
@@ -212,7 +222,6 @@ class Gateway:
         status = await self._handed_on(partner, headers, body)
         writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
         await writer.drain()
-        writer.close()
 
     async def _handed_on(self, partner: str, headers: Mapping[str, str], body: bytes) -> int:
         if self.stub is None:
@@ -340,6 +349,7 @@ async def town(
         }
         gateway = Gateway()
         webhooks = await asyncio.start_server(gateway.serve, LOOPBACK, 0)
+        stack.push_async_callback(webhooks.wait_closed)
         stack.callback(webhooks.close)
         gateway.port = webhooks.sockets[0].getsockname()[1]
         sandbox = Sandbox(folder, Receiver(gateway.port))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -215,8 +216,6 @@ class Steps:
         def decide(now: datetime, case: Case) -> Change | None:
             if case.state != State.CLEARED:
                 return None
-            if case.frozen:
-                return stop(case, case.reason)
             gone = {"tracking_number": "", "carrier": ""}
             patience = self._waiting.silence(now, self._rules.release_business_days)
             return Change(
@@ -330,7 +329,11 @@ class Steps:
         def decide(now: datetime, case: Case) -> Change | None:
             if case.needs_operator or case.ended or (case.patience_until and now < case.patience_until):
                 return None
-            return Change(Cause.NOTED, case.state, set={"needs_operator": step.problem, "patience_until": None})
+            called: dict[str, Any] = {"needs_operator": step.problem, "patience_until": None}
+            if case.state == State.MAKING:
+                # The process promises anew in the store (SK-28).
+                called["promised_on"] = self._waiting.promise(now)
+            return Change(Cause.NOTED, case.state, set=called)
 
         return await self._change(caller, step, decide)
 

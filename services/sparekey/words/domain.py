@@ -87,7 +87,7 @@ class Words:
         elif said is not None and before is not None:
             await self._takes[type(said)](work, said)
         else:
-            _log.warning("partner's word is of no order of ours", kind=message.type.replace("_", "-"))
+            _log.warning("word of no order of ours", kind=message.type.replace("_", "-"))
         after = await cases.get(work.tx, order_id) if order_id else None
         moved = after is not None and after.version != version
         if moved:
