@@ -296,7 +296,8 @@ def _page(rows: Sequence[repository.Row], running: int | None, limit: int) -> En
     return EntriesPage(entries=tuple(views), next_cursor=_write_cursor(rows[limit - 1]["entry_id"], running))
 
 
-_CURSOR = struct.Struct(">16sI")  # the page's last entry, and the balance before it
+_CURSOR = struct.Struct(">16sQ")  # the page's last entry, and the balance before it
+_MOST = 2**53
 
 
 def _write_cursor(last: UUID, running: int) -> str:
@@ -308,6 +309,8 @@ def _read_cursor(cursor: str) -> tuple[UUID | None, int | None]:
         return None, None
     try:
         last, running = _CURSOR.unpack(base64.b64decode(cursor, altchars=b"-_", validate=True))
-    except (ValueError, struct.error) as unreadable:
-        raise InvalidField(violations=[Violation("page.cursor", "field-invalid", {})]) from unreadable
+    except (ValueError, struct.error):
+        running = _MOST
+    if running >= _MOST:
+        raise InvalidField(violations=[Violation("page.cursor", "field-invalid", {})])
     return UUID(bytes=last), running
