@@ -1,6 +1,7 @@
 """PostgreSQL as tests and the local stack run it: who may do what, and from what it recovers."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psycopg
@@ -19,6 +20,16 @@ async def as_role(postgres: Postgres, role: str, *statements: str) -> list[tuple
         for statement in statements:
             cursor = await connection.execute(statement)
         return await cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture(scope="module")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+    """One of its own: the tables that are made here must not meet those of the contexts."""
+    folder = tmp_path_factory.mktemp("roles")
+    server = Postgres(folder / "pg", free_port(), DATABASE_PASSWORDS, log=folder / "log", durable=False)
+    async with running(server.program()):
+        await create_contexts(server.admin_url, DATABASE_PASSWORDS)
+        yield server
 
 
 async def test_service_writes_rows_that_its_owner_made_room_for(postgres: Postgres) -> None:
