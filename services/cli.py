@@ -116,14 +116,17 @@ def worker() -> None:
 
 
 @app.command()
-def migrate(context: Context) -> None:
-    """Brings one context's schema to its newest version; reads RUUM_MIGRATION_DATABASE_URL."""
+def migrate(context: Annotated[list[Context] | None, typer.Argument(help="All when none is named.")] = None) -> None:
+    """Brings schemas to their newest version; reads RUUM_<CONTEXT>_MIGRATION_DATABASE_URL of each."""
     from services.chassis import migrate as migrations  # noqa: PLC0415  # Alembic is not needed to serve
 
-    url = os.environ.get("RUUM_MIGRATION_DATABASE_URL")
-    if not url:
-        raise SystemExit("RUUM_MIGRATION_DATABASE_URL is not set: the role that owns the schema")
-    migrations.upgrade(context.value, url)
+    names = [one.value for one in context or Context]
+    urls = {name: os.environ.get(f"RUUM_{name}_MIGRATION_DATABASE_URL".upper(), "") for name in names}
+    missing = [f"RUUM_{name}_MIGRATION_DATABASE_URL".upper() for name in names if not urls[name]]
+    if missing:
+        raise SystemExit("\n".join(f"{name} is not set: the role that owns the schema" for name in missing))
+    for name, url in urls.items():
+        migrations.upgrade(name, url)
 
 
 @app.command()

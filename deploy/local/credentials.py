@@ -8,7 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
-from joserfc.jwk import OKPKey
+from services.chassis import keys
 
 _BYTES = 32
 
@@ -32,11 +32,9 @@ class Credentials:
         """The private Ed25519 key (a JWK) of a process; its public half stands in `public_keys`."""
         path = self._folder / "keys" / "private" / f"{process}.json"
         if not path.exists():
-            key_id = f"{process}-{secrets.token_hex(4)}"
-            key = OKPKey.generate_key("Ed25519", {"kid": key_id, "use": "sig"}, private=True)
-            _keep(path, json.dumps(key.as_dict(private=True)))
-        public = OKPKey.import_key(json.loads(path.read_text())).as_dict(private=False)
-        _keep(self.public_keys / f"{process}.json", json.dumps({"keys": [public]}))
+            key = keys.generate(process)
+            keys.publish(self.public_keys, process, [key])
+            keys.keep(path, key)
         return path
 
     def master_keys(self, process: str) -> Path:

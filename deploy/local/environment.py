@@ -38,13 +38,12 @@ class Environment:
     def url(self, name: str) -> str:
         return f"http://{self.address(name)}"
 
-    def migration(self, context: str) -> dict[str, str]:
-        """For the job that brings a context's schema up to date, as its owner."""
+    def migrations(self) -> dict[str, str]:
+        """For the job that brings all schemas up to date, each as its owner."""
         return self._prefixed(
             {
-                "DEPLOYMENT": "local",
-                "DATABASE_URL": self._postgres.url(context),
-                "MIGRATION_DATABASE_URL": self._postgres.url(f"{context}_owner"),
+                f"{context}_MIGRATION_DATABASE_URL".upper(): self._postgres.url(f"{context}_owner")
+                for context in CONTEXTS
             }
         )
 

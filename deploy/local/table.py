@@ -56,7 +56,7 @@ class Table:
             Unit(self.nats.program(), furnish=self.nats.create_stream),
             Unit(self.temporal.program(), furnish=self._prepare_namespace),
             self._sandbox(),
-            *(self._migration(context) for context in CONTEXTS),
+            self._migrations(),
             *(self._service(context) for context in CONTEXTS),
             self._worker(),
             self._gateway(),
@@ -73,13 +73,11 @@ class Table:
         ready = partial(http_serves, environment.address("sandbox"), "/healthz")
         return Unit(self._python("sandbox", ["deploy.sandbox"], environment.sandbox(), ready))
 
-    def _migration(self, context: str) -> Unit:
-        command = ["services.cli", "migrate", context]
-        name = f"migrate-{context}"
+    def _migrations(self) -> Unit:
+        # One process for all: what takes time is to start it.
+        command = ["services.cli", "migrate"]
         return Unit(
-            self._python(name, command, self.environment.migration(context), _always),
-            after=("postgres",),
-            job=True,
+            self._python("migrate", command, self.environment.migrations(), _always), after=("postgres",), job=True
         )
 
     def _service(self, context: str) -> Unit:
@@ -87,7 +85,7 @@ class Table:
         command = ["services.cli", "serve", context]
         return Unit(
             self._python(context, command, self.environment.service(context), ready),
-            after=(*SERVERS, f"migrate-{context}"),
+            after=(*SERVERS, "migrate"),
         )
 
     def _worker(self) -> Unit:

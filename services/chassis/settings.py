@@ -66,8 +66,6 @@ class ServiceSettings(Settings):
 class DatabaseSettings(Settings):
     database_url: SecretStr
     """Of the service's role, which may not change the schema."""
-    migration_database_url: SecretStr | None = None
-    """Of the role that owns the schema; only migrations use it."""
     database_pool_size: int = Field(default=10, ge=1)
     database_pool_overflow: int = Field(default=5, ge=0)
 

@@ -45,7 +45,6 @@ def test_a_process_joins_the_groups_of_settings_it_needs(environment: pytest.Mon
     assert settings.listen == "127.0.0.1:7001"
     assert settings.keys_dir == Path("/run/keys")
     assert settings.database_url.get_secret_value() == ENVIRONMENT["RUUM_DATABASE_URL"]
-    assert settings.migration_database_url is None
     assert settings.first_answer_days == 2
     assert isinstance(settings.clock(), SystemClock)
 

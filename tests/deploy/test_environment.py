@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,9 @@ from deploy.local.home import Home
 from deploy.local.postgres import ADMIN
 from deploy.local.table import Table
 from deploy.sandbox import settings as sandbox
+from services.chassis import keys
+from services.chassis.caller import Caller, KeyRing, Signer
+from services.chassis.clock import SystemClock
 from services.chassis.migrate import SERVICES
 from services.chassis.sealing import MasterKeys, Sealer
 from services.chassis.settings import ServiceSettings, load
@@ -53,8 +57,9 @@ def environments(table: Table) -> dict[str, dict[str, str]]:
 def test_secret_files_are_read_by_their_owner_only(table: Table) -> None:
     files = [path for path in table.home.secrets.rglob("*") if path.is_file()]
 
-    assert files
-    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    public = {path for path in files if path.is_relative_to(Credentials(table.home.secrets).public_keys)}
+    assert public
+    assert {path.stat().st_mode & 0o777 for path in set(files) - public} == {0o600}
     assert table.home.secrets.stat().st_mode & 0o777 == 0o700
 
 
@@ -100,9 +105,7 @@ def test_administrators_and_owners_are_known_to_no_service(table: Table) -> None
     credentials = Credentials(table.home.secrets)
     closed = {f"database/{ADMIN}", f"nats/{nats.ADMIN}", *(f"database/{context}_owner" for context in CONTEXTS)}
     told = {
-        name: " ".join(environment.values())
-        for name, environment in environments(table).items()
-        if not name.startswith("migrate-")
+        name: " ".join(environment.values()) for name, environment in environments(table).items() if name != "migrate"
     }
 
     assert not [(name, secret) for name in told for secret in closed if credentials.secret(secret) in told[name]]
@@ -132,6 +135,23 @@ def test_every_process_has_published_its_key_and_nothing_private(table: Table) -
 
     assert set(published) == {*CONTEXTS, "gateway", "worker", "desk", "contract-master"}
     assert not [name for name, keys in published.items() if '"d"' in keys]
+
+
+@pytest.mark.rule("ID-15")
+def test_the_next_start_publishes_the_key_before_a_rotation_too(table: Table) -> None:
+    store = environments(table)["store"]
+    private, public = Path(store["RUUM_SIGNING_KEY_FILE"]), Path(store["RUUM_KEYS_DIR"])
+    clock = SystemClock()
+    before = Signer(private, "store", clock).own_token("points")
+    long_ago = time.time() - keys.OVERLAP.total_seconds()
+    os.utime(private, (long_ago, long_ago))
+    keys.rotate(public, private)
+
+    Table(table.home, ports.USUAL)
+
+    after = Signer(private, "store", clock).own_token("points")
+    ring = KeyRing(public, clock)
+    assert {ring.caller(token, "points") for token in (before, after)} == {Caller("service", "store")}
 
 
 def test_sealed_value_opens_with_the_master_keys_of_the_next_start(table: Table) -> None:
