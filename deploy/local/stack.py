@@ -123,10 +123,10 @@ async def _serve(
 ) -> None:
     began = time.monotonic()
     async with running(folder, chosen, only=only) as stack:
+        print(f"\nall ready in {time.monotonic() - began:.1f} s", flush=True)
         lines = [*_addresses(stack), *(await welcome(stack) if welcome is not None else ())]
-        seconds, memory = time.monotonic() - began, stack.processes.memory() + own_memory()
-        print(f"\nall ready in {seconds:.1f} s, {memory / _MEBIBYTE:.0f} MiB", *lines, sep="\n")
-        print("Ctrl-C stops all", flush=True)
+        memory = stack.processes.memory() + own_memory()
+        print(*lines, f"  memory            {memory / _MEBIBYTE:.0f} MiB", "Ctrl-C stops all", sep="\n", flush=True)
         await asyncio.get_running_loop().create_future()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -205,11 +206,32 @@ def command_of(folder: Path, chosen: Mapping[str, int]) -> list[str]:
 async def started(folder: Path, chosen: Mapping[str, int]) -> asyncio.subprocess.Process:
     """`up` with NATS alone, when it says that all is ready."""
     process = await asyncio.create_subprocess_exec(*command_of(folder, chosen), stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    async for line in process.stdout:
-        if b"Ctrl-C stops all" in line:
-            break
+    await said(process)
     return process
+
+
+async def said(up: asyncio.subprocess.Process) -> str:
+    """What it has told by then."""
+    assert up.stdout is not None
+    return (await up.stdout.readuntil(b"Ctrl-C stops all\n")).decode()
+
+
+@pytest.mark.rule("OP-20")
+async def test_it_says_how_long_the_start_took_and_what_memory_it_holds(tmp_path: Path) -> None:
+    command = command_of(tmp_path, ports.any_free())
+    began = time.monotonic()
+    up = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+
+    told = await said(up)
+    took = time.monotonic() - began
+    up.terminate()
+
+    ready, memory = re.search(r"all ready in ([\d.]+) s", told), re.search(r"memory +(\d+) MiB", told)
+    assert ready is not None
+    assert 0 < float(ready[1]) < took + 0.1
+    assert memory is not None
+    assert 10 < int(memory[1]) < 1000
+    assert await up.wait() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
