@@ -8,7 +8,7 @@ UV = .uv/bin/uv
 
 export UV_PYTHON_DOWNLOADS = never
 
-.PHONY: up demo test check format lint types contracts protos bench faults
+.PHONY: up demo test check format lint imports types contracts protos bench faults
 
 # `make up UP="--port gateway=9000"`: see `ruum up --help`.
 up: $(READY)
@@ -22,13 +22,16 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/pytest $(TESTS)
 
-check: format lint types contracts
+check: format lint imports types contracts
 
 format: $(READY)
 	$(BIN)/ruff format --check
 
 lint: $(READY)
 	$(BIN)/ruff check
+
+imports: $(READY)
+	$(BIN)/lint-imports --no-logo
 
 types: $(READY)
 	$(BIN)/mypy

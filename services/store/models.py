@@ -77,6 +77,16 @@ class Address(View):
     building: str = ""
 
 
+class Orderer(View):
+    """The orderer's own data, copied into an order (SK-24)."""
+
+    name: str
+    kana: str
+    phone: str
+    email: str
+    address: Address
+
+
 class Recipient(View):
     """Whom registered mail is handed to (SK-24)."""
 

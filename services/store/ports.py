@@ -2,17 +2,7 @@
 
 from typing import Protocol
 
-from services.store.models import Address, View
-
-
-class Orderer(View):
-    """The orderer's own data, copied into an order (SK-24)."""
-
-    name: str
-    kana: str
-    phone: str
-    email: str
-    address: Address
+from services.store.models import Orderer
 
 
 class Orderers(Protocol):

@@ -25,13 +25,12 @@ from services.store.checkout.models import CheckoutView
 from services.store.coupons.domain import PutCoupons
 from services.store.coupons.models import CouponTerms
 from services.store.main import Store
-from services.store.models import Address, LocalText, outbox, requests
+from services.store.models import Address, LocalText, Orderer, outbox, requests
 from services.store.orders.domain import CancelOrder, MarkOrder
 from services.store.orders.models import Order, OrderState, OrderView
 from services.store.payments.domain import Authorise, CapturePayment, EnsureAuthorised
 from services.store.payments.models import Payment, PaymentView
 from services.store.placing.domain import AbandonPlacing, BeginPlacing, ConfirmOrder, Placing
-from services.store.ports import Orderer
 from services.store.settings import StoreRules
 from services.store.webhooks.domain import Receipt, Sender, read_standard, read_stripe
 from tests.store.partner import SimulatedPartner

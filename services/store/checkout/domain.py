@@ -18,7 +18,7 @@ from services.store.catalogue import repository as catalogue
 from services.store.checkout import repository
 from services.store.checkout.models import Basket, CheckoutView, Facts, Snapshot, digest, read_recipient
 from services.store.intents import repository as calls
-from services.store.models import Address, Means, Recipient, View
+from services.store.models import Address, Means, Orderer, Recipient, View
 from services.store.orders import repository as orders
 from services.store.orders.models import (
     KEY_FLOW,
@@ -30,7 +30,7 @@ from services.store.orders.models import (
     PointsChoice,
 )
 from services.store.placing.domain import OrderAlreadyPlaced, OrderBeingPlaced
-from services.store.ports import Balances, Orderer, Orderers
+from services.store.ports import Balances, Orderers
 from services.store.settings import StoreRules
 
 

@@ -16,7 +16,7 @@ from services.chassis.jst import BusinessCalendar
 from services.store.cards.models import Card, CardView
 from services.store.catalogue.models import MEANS_OFFERABLE, Product
 from services.store.coupons.models import Coupon
-from services.store.models import Address, Means, Recipient, Table, View, instant, text
+from services.store.models import Address, Means, Orderer, Recipient, Table, View, instant, text
 from services.store.orders.models import (
     InvoiceTo,
     LineView,
@@ -26,7 +26,6 @@ from services.store.orders.models import (
     PointsChoice,
     Totals,
 )
-from services.store.ports import Orderer
 from services.store.settings import StoreRules
 from services.store.sums.models import Bill, PointsWish, reckon
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ruum.identity.v1 import identity_pb2
-from services.store.models import Address
-from services.store.ports import Orderer
+from services.store.models import Address, Orderer
 
 if TYPE_CHECKING:
     # Only the stubs of types know it.
