@@ -36,7 +36,7 @@ class Command(BaseModel):
     """What somebody wants done. Immutable; its `request_id` makes a repeat known.
 
     Attributes:
-        request_id: chosen by the caller, scoped by caller and command.
+        request_id: chosen by the caller, scoped by caller, command and `of_whom`.
         as_of: the worker's time; everybody else's is the clock's (PR-05).
     """
 
@@ -44,6 +44,14 @@ class Command(BaseModel):
 
     request_id: str
     as_of: AwareDatetime | None = None
+
+    @property
+    def of_whom(self) -> str:
+        """What tells strangers apart for whom a service asks in its own name, which would be one name for all.
+
+        They share no request ids then: neither meets the other's answer, nor uses the other's id up.
+        """
+        return ""
 
 
 @dataclass
@@ -168,12 +176,12 @@ class _Content:
     """A request's place and keyed digest; its answer can be read only by whoever asks the very same again."""
 
     def __init__(self, key: bytes, caller: Caller, command: Command) -> None:
+        self._secret = key
         self.place = {
-            "principal": caller.principal,
+            "principal": caller.principal + self._stranger(command.of_whom),
             "command": type(command).__name__,
             "request_id": command.request_id,
         }
-        self._secret = key
         self._text = command.model_dump_json(exclude={"request_id", "as_of"}).encode()
 
     @cached_property
@@ -186,6 +194,11 @@ class _Content:
 
     def opened(self, sealed: bytes) -> bytes:
         return AESGCM(self._hash(b"answer")).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
+
+    def _stranger(self, of_whom: str) -> str:
+        if not of_whom:
+            return ""
+        return "/" + hmac.digest(self._secret, b"of whom\0" + of_whom.encode(), "sha256").hex()
 
     def _hash(self, purpose: bytes) -> bytes:
         place = "\0".join(self.place.values()).encode()

@@ -11,7 +11,8 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.chassis.errors import Defect, Kind, RuumError
+from ruum.common.v1.common_pb2 import Page
+from ruum.rooms.v1 import rooms_pb2
 from services.gateway.asking import COOKIE, COOKIE_WANTED, asked
 from services.gateway.bridge.messages import to_json as values_of
 from services.gateway.clients import Services
@@ -20,6 +21,8 @@ from services.gateway.limits import Limits
 from services.gateway.sessions import Sessions, Token
 
 JSON = "application/json"
+_MY_ROOMS = rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"].methods_by_name["ListMyRooms"]
+_ROOMS_AT_ONCE = 50
 
 
 class Api:
@@ -54,26 +57,18 @@ class Api:
         session = self._sessions.session_of(request)
         token = await self._sessions.token(session, endpoint.audience)
         self._limits.count(token.session_id, self._most)
-        message = await asked(endpoint, request)
-        try:
-            given = await self._services.call(endpoint.rpc, message, token.value)
-        except RuumError as failure:
-            if failure.kind is not Kind.UNAUTHENTICATED:
-                raise
-            token, given = await self._again(endpoint, message, session, token)
+        message: Any = await asked(endpoint, request)
+        if endpoint.of_own_rooms:
+            message.room_ids.extend(await self._rooms_of(session))
+        token, given = await self._sessions.call(session, endpoint.rpc, message)
         return self._closed(endpoint, message, token, _written(endpoint, values_of(given)))
 
-    async def _again(self, endpoint: Endpoint, message: Message, session: str, refused: Token) -> tuple[Token, Message]:
-        """With a fresh token: the clock has moved, or identity's key was replaced, since the last was issued."""
-        self._sessions.forget(refused.session_id)
-        token = await self._sessions.token(session, endpoint.audience)
-        try:
-            return token, await self._services.call(endpoint.rpc, message, token.value)
-        except RuumError as failure:
-            if failure.kind is not Kind.UNAUTHENTICATED:
-                raise
-            # Identity knows the member: it is we who are not believed.
-            raise Defect from failure
+    async def _rooms_of(self, session: str) -> list[str]:
+        """The newest of the member's own rooms, as many as may be asked about at once."""
+        asked = rooms_pb2.ListMyRoomsRequest(page=Page(size=_ROOMS_AT_ONCE))
+        answer: Any
+        _, answer = await self._sessions.call(session, _MY_ROOMS, asked)
+        return [membership.room_id for membership in answer.rooms]
 
     def _opened(self, endpoint: Endpoint, request: Request, given: Message) -> Response:
         """The answer; a new session in a cookie instead of the body where a browser asks for that."""

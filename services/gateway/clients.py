@@ -12,6 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from services.chassis.errors import Kind, RemoteError, RuumError
 from services.gateway.breaker import Breaker
+from services.gateway.problems import SessionOver
 
 QUESTION_PATIENCE = 5.0
 COMMAND_PATIENCE = 15.0
@@ -37,6 +38,7 @@ class Services:
 
         Raises:
             RuumError: what the service answered, by its name.
+            SessionOver: that the session has ended, which to those who sign in is no refusal: they sign in again.
             Missing: it cannot be reached.
             TooLate: it did not answer a command in time, which may have been carried out.
         """
@@ -51,7 +53,7 @@ class Services:
         except RuumError as failure:
             if _answered(failure):
                 breaker.succeeded()
-                raise
+                raise (SessionOver() if failure.code == SessionOver.code else failure) from None
             breaker.failed()
             if failure.kind is Kind.TOO_LATE and is_command(rpc):
                 raise

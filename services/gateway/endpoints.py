@@ -14,8 +14,8 @@ from services.gateway.clients import service_of
 
 Verb = Literal["GET", "POST", "PATCH", "DELETE"]
 
-FROM_ELSEWHERE = {"request_id", "client", "member_id", "as_of"}
-"""Fields that a caller does not state: the Idempotency-Key, whence and as whom they ask, and the time."""
+FROM_ELSEWHERE = {"request_id", "client", "member_id", "room_ids", "as_of"}
+"""Fields that a caller does not state: the Idempotency-Key, whence and as whom they ask, their rooms, and the time."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class Endpoint:
     @cached_property
     def request(self) -> Descriptor:
         return self.rpc.input_type
+
+    @cached_property
+    def of_own_rooms(self) -> bool:
+        """Whether it is asked about all rooms of the asker, whom nobody believes which those are."""
+        return "room_ids" in self.request.fields_by_name
 
     @cached_property
     def in_path(self) -> tuple[str, ...]:

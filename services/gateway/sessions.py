@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ruum.identity.v1 import identity_pb2
 from services.chassis.clock import Clock
-from services.chassis.errors import RemoteError
-from services.gateway.clients import Services
+from services.chassis.errors import Defect, Kind, RuumError
+from services.gateway.clients import Services, service_of
 from services.gateway.problems import ForgedOrigin, NotSignedIn, SessionOver
 
 SESSION_COOKIE = "__Host-ruum"
@@ -92,11 +94,31 @@ class Sessions:
         if len(session) not in _LENGTHS:
             raise SessionOver
         asked = identity_pb2.IssueTokenRequest(session_token=session, audience=audience)
-        try:
-            answer: Any = await self._services.call(_ISSUE, asked)
-        except RemoteError as failure:
-            raise (SessionOver() if failure.code == SessionOver.code else failure) from None
+        answer: Any = await self._services.call(_ISSUE, asked)
         return Token(answer.token, answer.expires_at.ToDatetime(UTC), answer.member_id, answer.session_id)
+
+    async def call(self, session: str, rpc: MethodDescriptor, message: Message) -> tuple[Token, Any]:
+        """Asks as the session's member; with a fresh token where the clock has moved, or identity's key was replaced.
+
+        Raises:
+            SessionOver
+            RuumError: what the service answered.
+            Defect: identity knows the member: it is we who are not believed.
+        """
+        token = await self.token(session, service_of(rpc))
+        try:
+            return token, await self._services.call(rpc, message, token.value)
+        except RuumError as failure:
+            if failure.kind is not Kind.UNAUTHENTICATED:
+                raise
+        self.forget(token.session_id)
+        token = await self.token(session, service_of(rpc))
+        try:
+            return token, await self._services.call(rpc, message, token.value)
+        except RuumError as failure:
+            if failure.kind is not Kind.UNAUTHENTICATED:
+                raise
+            raise Defect from failure
 
     def forget(self, session_id: str) -> None:
         """The session was ended here: no token of it is used again."""

@@ -83,6 +83,22 @@ async def test_request_ids_are_each_callers_own_and_each_commands_own(jars: Jars
 
 
 @pytest.mark.rule("PR-10")
+async def test_strangers_for_whom_one_service_asks_share_no_request_ids(jars: Jars) -> None:
+    class PutForStranger(PutCoins):
+        @property
+        def of_whom(self) -> str:
+            return self.jar
+
+    first, second = new_jar(), new_jar()
+    for jar in (first, second):
+        await jars.put(service("gateway"), PutForStranger(request_id="the-same-id", jar=jar, coins=5))
+
+    with pytest.raises(RequestReused):
+        await jars.put(service("gateway"), PutForStranger(request_id="the-same-id", jar=first, coins=6))
+    assert [await jars.coins(jar) for jar in (first, second)] == [5, 5]
+
+
+@pytest.mark.rule("PR-10")
 @pytest.mark.parametrize("heard", [True, False])
 async def test_a_request_whose_commit_was_never_answered_acts_once_when_it_comes_again(
     postgres: Postgres, jars: Jars, jar: str, heard: bool

@@ -154,4 +154,6 @@ def _one(field: FieldDescriptor) -> Any:
         return 1
     if field.name.endswith("_token"):
         return "a-token-of-a-test"
+    if field.name == "room_id":
+        return new_id("room")
     return {FieldDescriptor.TYPE_STRING: "見本", FieldDescriptor.TYPE_BOOL: True}.get(field.type, 7)

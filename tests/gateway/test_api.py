@@ -11,6 +11,7 @@ import pytest
 
 from ruum.identity.v1 import identity_pb2
 from ruum.points.v1 import points_pb2
+from ruum.rooms.v1 import rooms_pb2
 from services.chassis.errors import Changed, RequestReused, StillRunning
 from services.chassis.ids import new_id
 from services.gateway.routes.table import ENDPOINTS
@@ -81,13 +82,28 @@ async def test_a_list_is_paged_by_cursor_and_size(house: House, session: str, ne
     assert (request.page.cursor, request.page.size) == ("abc", 5)
 
 
-async def test_a_question_may_name_many(house: House, session: str, neighbours: Neighbours) -> None:
+@pytest.mark.rule("SK-01")
+async def test_keys_are_offered_for_the_askers_own_rooms(
+    house: House, session: str, members: Members, neighbours: Neighbours
+) -> None:
     rooms = [new_id("room"), new_id("room")]
+    own = [rooms_pb2.Membership(room_id=room_id) for room_id in rooms]
+    neighbours["rooms"].answers["ListMyRooms"] = rooms_pb2.ListMyRoomsResponse(rooms=own)
 
-    await house.get(f"/api/v1/spare-keys/options?room_ids={rooms[0]}&room_ids={rooms[1]}", session)
+    answer = await house.get("/api/v1/spare-keys/options", session)
 
-    [(_, request, _)] = neighbours["sparekey"].asked
-    assert list(request.room_ids) == rooms
+    [(_, request, asker)] = neighbours["sparekey"].asked
+    assert answer.status_code == 200
+    assert (list(request.room_ids), asker) == (rooms, members.who(session))
+    assert neighbours["rooms"].asked[0][2] == members.who(session)
+
+
+async def test_nobody_says_which_rooms_are_theirs(house: House, session: str, neighbours: Neighbours) -> None:
+    answer = await house.get(f"/api/v1/spare-keys/options?room_ids={new_id('room')}", session)
+
+    assert answer.status_code == 400
+    assert [wrong["code"] for wrong in answer.json()["errors"]] == ["field-unknown"]
+    assert not neighbours["sparekey"].asked
 
 
 @pytest.mark.rule("PR-12")

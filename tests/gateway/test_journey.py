@@ -22,6 +22,7 @@ from services.chassis.events import Outbox
 from services.chassis.idempotency import Commands
 from services.chassis.jst import jst_date
 from services.identity.servicer import IdentityServicer
+from services.identity.sessions.domain import EndSession
 from services.points.grants.domain import Grants
 from services.points.holds.domain import Holds
 from services.points.ledger.domain import GrantLimited, Ledger
@@ -31,7 +32,7 @@ from services.points.settings import ProgramSettings
 from tests.gateway.fakes import CONTRACTS, Fake
 from tests.gateway.house import House, open_house
 from tests.identity.world import PASSWORD, World
-from tests.support.callers import Keys, service
+from tests.support.callers import Keys, member, service
 from tests.support.contexts import empty, migrated, served
 
 DOCUMENTS = ("terms", "points-terms", "privacy")
@@ -52,8 +53,8 @@ class Town:
         self.ledger = ledger
         self.clock = clock
 
-    async def ask_for_code(self, address: str, key: str = "") -> Any:
-        body = {"address": address, "language": "ja"}
+    async def ask_for_code(self, address: str, key: str = "", language: str = "ja") -> Any:
+        body = {"address": address, "language": language}
         return await self.house.post("/api/v1/sign-up/codes", key=key, json=body)
 
     async def sign_up(self, address: str, how: str = "") -> Any:
@@ -171,11 +172,33 @@ async def test_the_same_key_with_the_same_content_gives_the_same_answer_and_acts
     town.clock.move(timedelta(hours=25))
 
     again = await town.ask_for_code("hana@example.jp", key="one-and-the-same")
-    other = await town.ask_for_code("taro@example.jp", key="one-and-the-same")
+    other = await town.ask_for_code("hana@example.jp", key="one-and-the-same", language="en")
 
     assert (again.status_code, again.json()) == (200, first.json())
     assert (other.status_code, other.json()["code"]) == (422, "request-id-reused")
     assert len(await town.identity.envelopes()) == 1
+
+
+@pytest.mark.rule("PR-10")
+async def test_two_visitors_with_one_key_each_get_their_own_answer(town: Town) -> None:
+    hers = await town.ask_for_code("hana@example.jp", key="one-and-the-same")
+    his = await town.ask_for_code("taro@example.jp", key="one-and-the-same")
+
+    assert (hers.status_code, his.status_code) == (200, 200)
+    assert hers.json()["flow_id"] != his.json()["flow_id"]
+    assert len(await town.identity.envelopes()) == 2
+
+
+async def test_a_session_that_was_ended_elsewhere_signs_out_as_one_that_is_over(town: Town) -> None:
+    hers = (await town.sign_up("hana@example.jp")).json()
+    session = hers["session_token"]
+    [device] = (await town.house.get("/api/v1/sessions", session)).json()["sessions"]
+    elsewhere = member(hers["member_id"])
+    await town.identity.verbs.sessions.end(elsewhere, EndSession(request_id="ends", session_id=device["session_id"]))
+
+    answer = await town.house.post("/api/v1/sessions/current", session, verb="DELETE")
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "session-over")
 
 
 @pytest.mark.rule("PR-10")

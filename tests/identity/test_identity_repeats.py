@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from services.chassis.clock import FixedClock
 from services.chassis.errors import RequestReused
@@ -14,6 +15,7 @@ from services.identity.codes.models import Code
 from services.identity.entry.domain import CredentialsWrong
 from services.identity.journal.models import Entry
 from services.identity.members.models import Member
+from services.identity.models import requests
 from services.identity.sessions.domain import SignedIn
 from services.identity.sessions.models import Session
 from services.identity.sweep.domain import Sweep
@@ -33,7 +35,53 @@ async def test_a_code_that_is_asked_for_again_is_sent_once(world: World, clock: 
     assert again == first
     assert len(await world.envelopes()) == 1
     with pytest.raises(RequestReused):
-        await world.ask_for_code("umi@example.jp", **ONCE)
+        await world.ask_for_code(HANA, language="en", **ONCE)
+
+
+@pytest.mark.rule("PR-10")
+async def test_who_comes_again_over_another_network_is_answered_alike(world: World) -> None:
+    sent = await world.ask_for_code(HANA, "wifi", **ONCE)
+    code = (await world.letter()).code
+    first = await world.sign_up(sent, code, client="wifi", **ONCE)
+
+    assert await world.ask_for_code(HANA, "mobile", **ONCE) == sent
+    assert await world.sign_up(sent, code, client="mobile", **ONCE) == first
+    assert (len(await world.rows(Member)), len(await world.rows(Session))) == (1, 1)
+
+
+@pytest.mark.rule("PR-10")
+async def test_strangers_with_one_request_id_do_not_meet(world: World) -> None:
+    hers = await world.ask_for_code(HANA, **ONCE)
+    her_code = (await world.letter()).code
+    his = await world.ask_for_code("umi@example.jp", **ONCE)
+    his_code = (await world.letter()).code
+
+    one, other = await world.sign_up(hers, her_code, **ONCE), await world.sign_up(his, his_code, **ONCE)
+    her_return = await world.sign_in(HANA, device=one.device_token, **ONCE)
+    his_return = await world.sign_in("umi@example.jp", device=other.device_token, **ONCE)
+
+    assert isinstance(her_return, SignedIn)
+    assert isinstance(his_return, SignedIn)
+    assert hers.flow_id != his.flow_id
+    assert one.member_id == her_return.member_id != other.member_id == his_return.member_id
+    assert len({entry.session_token for entry in (one, other, her_return, his_return)}) == 4
+
+
+@pytest.mark.rule("PR-10")
+async def test_a_request_id_alone_opens_nobodys_answer(world: World) -> None:
+    sent = await world.ask_for_code(HANA)
+    code = (await world.letter()).code
+    await world.sign_up(sent, code, **ONCE)
+
+    with pytest.raises(RequestReused):
+        await world.sign_up(sent, code, password="a guess of hers", **ONCE)
+    with pytest.raises(RequestReused):
+        await world.sign_up(sent, other_than(code), **ONCE)
+
+    async with world.database.reading() as session:
+        kept = [str(row) for row in await session.execute(sa.select(requests))]
+    assert len(kept) == 2
+    assert not [row for row in kept if HANA in row or sent.flow_id in row]
 
 
 @pytest.mark.rule("PR-10")

@@ -179,7 +179,7 @@ async def test_ending_twice_is_refused_by_name(world: World) -> None:
 
     with pytest.raises(SessionEndedAlready):
         await world.verbs.sessions.end(caller, end.model_copy(update={"request_id": request_id()}))
-    with pytest.raises(SessionEndedAlready):
+    with pytest.raises(SessionOver):
         await world.verbs.sessions.sign_out(caller, SignOut(request_id=request_id()))
 
 

@@ -48,38 +48,52 @@ class SignedInOnNewDevice(Event):
     subject = "signed_in_on_new_device"
 
 
-class RequestSignUpCode(Command):
+class AtAddress(Command):
+    """What a stranger asks about an address: those at another share no request ids with them (PR-10)."""
+
     address: str = Field(repr=False)
+    client: str = Field(exclude=True)
+    """From where it comes, which may be elsewhere when it comes again: no part of what is asked."""
+
+    @property
+    def of_whom(self) -> str:
+        return self.address
+
+
+class InFlow(Command):
+    """What a stranger asks in a flow, whose id nobody guesses."""
+
+    flow_id: str
+    client: str = Field(exclude=True)
+
+    @property
+    def of_whom(self) -> str:
+        return self.flow_id
+
+
+class RequestSignUpCode(AtAddress):
     language: Language
-    client: str
 
 
-class ResendCode(Command):
-    flow_id: str
-    client: str
+class ResendCode(InFlow):
+    pass
 
 
-class SignUp(Command):
-    flow_id: str
+class SignUp(InFlow):
     code: str = Field(repr=False)
     password: str = Field(repr=False)
     language: Language
     consents: tuple[Agreement, ...]
-    client: str
 
 
-class SignIn(Command):
-    address: str = Field(repr=False)
+class SignIn(AtAddress):
     password: str = Field(repr=False)
     device_token: str = Field(repr=False)
     language: Language
-    client: str
 
 
-class ConfirmSignIn(Command):
-    flow_id: str
+class ConfirmSignIn(InFlow):
     code: str = Field(repr=False)
-    client: str
 
 
 class WrongPassword(BaseModel):

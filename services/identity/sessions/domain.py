@@ -144,9 +144,11 @@ class Sessions(Verbs):
         """Ends the caller's own session.
 
         Raises:
-            SessionEndedAlready, NotFound
+            SessionOver: it had ended, while the token that names it lives for a moment longer.
         """
-        return await self._end(work, work.caller.session, "signed-out")
+        if not await repository.end(work.tx, work.caller.name, work.caller.session, work.now):
+            raise SessionOver
+        return await self._ended(work, work.caller.session, "signed-out")
 
     @command
     async def end(self, work: Work, asked: EndSession) -> Ended:
@@ -155,7 +157,12 @@ class Sessions(Verbs):
         Raises:
             SessionEndedAlready, NotFound
         """
-        return await self._end(work, asked.session_id, "session-ended")
+        session_id = asked.session_id
+        if not await repository.end(work.tx, work.caller.name, session_id, work.now):
+            if await repository.exists(work.tx, work.caller.name, session_id):
+                raise SessionEndedAlready(field="session_id")
+            raise NotFound(field="session_id")
+        return await self._ended(work, session_id, "session-ended")
 
     async def living(self, caller: Caller, page: Page) -> Listed[Session]:
         """The caller's sessions that have not ended, newest first."""
@@ -165,10 +172,7 @@ class Sessions(Verbs):
     def digest(self, token: str) -> str:
         return keyed_digest(token, self._key, "token")
 
-    async def _end(self, work: Work, session_id: str, how: Happening) -> Ended:
-        if not await repository.end(work.tx, work.caller.name, session_id, work.now):
-            if await repository.exists(work.tx, work.caller.name, session_id):
-                raise SessionEndedAlready(field="session_id")
-            raise NotFound(field="session_id")
+    @staticmethod
+    async def _ended(work: Work, session_id: str, how: Happening) -> Ended:
         await journal.note(work, how, work.caller.name, session_id)
         return Ended()
