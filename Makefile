@@ -39,6 +39,7 @@ types: $(READY)
 contracts: $(READY)
 	$(BIN)/python -c "from pathlib import Path; from services.chassis import protos; protos.image(Path('.venv/contracts.binpb'))"
 	$(BIN)/buf lint .venv/contracts.binpb --config buf.yaml
+	$(BIN)/python -m tests.conventions.breaking
 
 protos: $(READY)
 	$(BIN)/ruum protos
