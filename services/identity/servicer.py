@@ -1,5 +1,4 @@
 """gRPC to verbs and back."""
-# ruff: noqa: ARG002, N802  # the contract names the methods and their arguments
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """The contract of points: decode, ask the domain, encode."""
-# ruff: noqa: ARG002, N802  # the contract names the methods and their arguments
 
 from __future__ import annotations
 

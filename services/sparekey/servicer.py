@@ -1,7 +1,5 @@
 """The contract of sparekey over gRPC: decodes, asks the domain, encodes."""
 
-# ruff: noqa: ARG002, N802  # the contract names the methods, and gRPC hands each of them a context
-
 from __future__ import annotations
 
 from dataclasses import dataclass

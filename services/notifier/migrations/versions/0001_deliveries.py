@@ -1,7 +1,5 @@
 """What is to be told to whom, which orders are of goods; what every context keeps."""
 
-# ruff: noqa: INP001  # Alembic finds this by its path
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """Entries that nobody can change, what is kept beside them, holds and grants; what every context keeps."""
 
-# ruff: noqa: INP001  # Alembic finds this by its path
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """Buildings, rooms and leases; code pairs; who belongs to a room; claims to a seat; what every context keeps."""
 
-# ruff: noqa: INP001  # Alembic finds this by its path
-
 from __future__ import annotations
 
 from typing import Any

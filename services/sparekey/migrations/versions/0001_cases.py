@@ -1,7 +1,5 @@
 """Cases and their timelines, key numbers, tries, calls to the maker, partners' words, the desk; the chassis' own."""
 
-# ruff: noqa: INP001  # Alembic finds this by its path
-
 from __future__ import annotations
 
 from typing import Any

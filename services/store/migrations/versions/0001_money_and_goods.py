@@ -1,7 +1,5 @@
 """Catalogue, coupons, orders, cards, payments and invoices; what every context keeps."""
 
-# ruff: noqa: INP001  # Alembic finds this by its path
-
 from __future__ import annotations
 
 from typing import Any

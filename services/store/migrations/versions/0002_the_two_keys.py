@@ -1,7 +1,5 @@
 """The two keys, at example prices that operators change (SK-03, SK-07)."""
 
-# ruff: noqa: INP001  # Alembic finds this by its path
-
 from __future__ import annotations
 
 import sqlalchemy as sa
