@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ruum.identity.v1 import events_pb2, identity_pb2
 from ruum.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from services.chassis.caller import Signer
+from services.chassis.chores import repeat
 from services.chassis.foundation import Foundation
 from services.chassis.idempotency import Commands
 from services.chassis.sealing import MasterKeys, Sealer
@@ -20,7 +23,7 @@ from services.identity.profiles.domain import Profiles
 from services.identity.servicer import IdentityServicer, Verbs
 from services.identity.sessions.domain import Sessions
 from services.identity.settings import IdentityRules, IdentitySettings
-from services.identity.sweep.domain import Sweep
+from services.identity.sweep.domain import EVERY, Sweep
 
 
 async def serve() -> None:
@@ -34,7 +37,7 @@ async def serve() -> None:
     server = foundation.server([identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]])
     add_IdentityServiceServicer_to_server(IdentityServicer(verbs, settings.sending_domain), server.grpc)
     await foundation.publish(server)
-    server.beside(Sweep(foundation.database, foundation.clock).run)
+    server.beside(partial(repeat, "sweep", EVERY, Sweep(foundation.database, foundation.clock).once))
     await server.serve()
     passwords.close()
     await foundation.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ruum.rooms.v1 import events_pb2, rooms_pb2
 from ruum.rooms.v1.rooms_pb2_grpc import add_RoomsServiceServicer_to_server
+from services.chassis.chores import repeat
 from services.chassis.foundation import Foundation
 from services.chassis.settings import load
-from services.rooms.codes.domain import Codes
+from services.rooms.codes.domain import FORGOTTEN_EVERY, Codes
 from services.rooms.conflicts.domain import Conflicts
 from services.rooms.leases.domain import Leases
 from services.rooms.members.domain import Members
@@ -32,7 +35,7 @@ async def serve() -> None:
     )
     server = foundation.server([rooms_pb2.DESCRIPTOR.services_by_name["RoomsService"]])
     add_RoomsServiceServicer_to_server(servicer, server.grpc)
-    server.beside(codes.forget_old_tries)
+    server.beside(partial(repeat, "old tries", FORGOTTEN_EVERY, codes.forget_old_tries))
     await foundation.publish(server)
     await server.serve()
     await foundation.close()

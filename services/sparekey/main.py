@@ -7,6 +7,7 @@ from functools import partial
 from ruum.sparekey.v1 import events_pb2, sparekey_pb2
 from ruum.sparekey.v1.sparekey_pb2_grpc import add_SparekeyServiceServicer_to_server
 from services.chassis import processes
+from services.chassis.chores import repeat
 from services.chassis.clock import Clock
 from services.chassis.events import ProcessLine, Relay
 from services.chassis.foundation import Foundation
@@ -93,7 +94,7 @@ async def serve() -> None:
     server = foundation.server([sparekey_pb2.DESCRIPTOR.services_by_name["SparekeyService"]])
     add_SparekeyServiceServicer_to_server(SparekeyServicer(domain), server.grpc)
     server.beside(Relay(foundation.database, foundation.outbox, "process", starter).run)
-    server.beside(partial(making.sweep, settings.sweep_every, settings.sweep_after))
+    server.beside(partial(repeat, "open calls", settings.sweep_every, partial(making.sweep, settings.sweep_after)))
     await foundation.publish(server)
     await server.serve()
     await maker.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from ruum.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from ruum.points.v1.points_pb2_grpc import PointsServiceStub
 from ruum.store.v1 import events_pb2, store_pb2
 from ruum.store.v1.store_pb2_grpc import StoreServiceServicer, add_StoreServiceServicer_to_server
 from services.chassis import processes as temporal
+from services.chassis.chores import repeat
 from services.chassis.events import Relay
 from services.chassis.foundation import Foundation
 from services.chassis.idempotency import Commands
@@ -123,6 +125,7 @@ async def serve() -> None:
     client = await temporal.client(settings.temporal_address, settings.temporal_namespace)
     starter = ProcessStarter(client, PROCESSES, foundation.database, foundation.outbox, clock)
     server.beside(Relay(foundation.database, foundation.outbox, "process", starter).run)
+    server.beside(partial(repeat, "intents", settings.sweep_every, store.intents.sweep))
     await server.serve()
     for partner in (card, deferred, epos):
         await partner.close()

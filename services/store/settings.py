@@ -36,6 +36,8 @@ class StoreRules(Settings):
     """Days from dispatch to the earliest possible delivery."""
     shipping: int = Field(default=0, ge=0)
     """Yen for sending an order of keys."""
+    sweep_every: timedelta = timedelta(seconds=10)
+    """Between looks at calls to partners that were never answered (ST-21)."""
     yen_per_point: int = Field(default=100, ge=1)
     """Of goods that earn one point (PT-02)."""
 

@@ -83,7 +83,7 @@ async def test_a_lease_that_ends_while_the_maker_is_away_takes_our_release_back(
 
     case = await house.release(order_id)
     house.pass_time(minutes=1)
-    await house.making.sweep_once(house.rules.sweep_after)
+    await house.making.sweep(house.rules.sweep_after)
 
     assert (case.state, case.reason) == (State.STOPPED, "lease-ended")
     assert [it["verb"] for it in house.maker.done.values() if it["order_id"] == order_id][-1] == "stop"
@@ -305,10 +305,10 @@ async def test_what_a_crash_left_open_is_carried_to_the_maker_and_the_process_to
         await house.check(order_id)
     house.maker.away = False
 
-    await house.making.sweep_once(house.rules.sweep_after)
+    await house.making.sweep(house.rules.sweep_after)
     assert house.maker.did("check", order_id) == []
     house.pass_time(seconds=41)
-    await house.making.sweep_once(house.rules.sweep_after)
+    await house.making.sweep(house.rules.sweep_after)
 
     assert len(house.maker.did("check", order_id)) == 1
     assert await house.pokes(order_id) == 1
@@ -322,7 +322,7 @@ async def test_a_silent_maker_is_asked_less_and_less_often(house: House) -> None
 
     for _ in range(60):
         house.pass_time(seconds=60)
-        await house.making.sweep_once(house.rules.sweep_after)
+        await house.making.sweep(house.rules.sweep_after)
 
     asked = [verb for verb, key in house.maker.asked if key.startswith(order_id)]
     assert 5 <= len(asked) <= 10

@@ -79,7 +79,7 @@ class Walk:
 
     async def sweeps(self) -> None:
         self.house.pass_time(minutes=30)
-        await self.house.making.sweep_once(self.house.rules.sweep_after)
+        await self.house.making.sweep(self.house.rules.sweep_after)
 
     async def comes_back(self) -> None:
         case = await self.house.case(self.order_id)

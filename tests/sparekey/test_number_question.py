@@ -226,7 +226,7 @@ async def test_a_reply_after_the_cancellation_changes_nothing_and_the_maker_is_t
         await house.reply(order_id)
     await house.maker_says("number_replied", order_id, key_number="ZZ99YY88")
     house.pass_time(minutes=1)
-    await house.making.sweep_once(house.rules.sweep_after)
+    await house.making.sweep(house.rules.sweep_after)
 
     assert (await house.case(order_id)).state == State.CANCELLED
     assert (await house.seen(order_id)).masked == "••••••34"

@@ -64,7 +64,7 @@ async def test_a_report_while_the_maker_is_away_stops_the_key_as_soon_as_it_is_b
     house.maker.away = False
 
     house.pass_time(minutes=2)
-    await house.making.sweep_once(house.rules.sweep_after)
+    await house.making.sweep(house.rules.sweep_after)
 
     assert len(house.maker.did("stop", order_id)) == 1
 

@@ -240,7 +240,7 @@ class Shop:
         self.clock.advance(by)
 
     async def swept(self) -> tuple[int, int]:
-        swept = await self.store.intents.sweep(None)
+        swept = await self.store.intents.sweep()
         return swept.settled, swept.still_unknown
 
     async def payments(self, order_id: str) -> list[Payment]:

@@ -246,10 +246,13 @@ async def test_nobody_calls_what_is_not_theirs(line: Line, member: str, method: 
 
 
 @pytest.mark.rule("PR-05")
-async def test_only_the_worker_states_the_time(line: Line, shop: Shop) -> None:
-    sweep = await line.ask(WORKER, "SweepIntents", as_of=shop.clock.now())
+async def test_only_the_worker_states_the_time(line: Line, shop: Shop, member: str) -> None:
+    order = await shop.placed(member)
+    earlier = shop.clock.now() - timedelta(hours=1)
 
-    assert (sweep.settled, sweep.still_unknown) == (0, 0)
+    await line.ask(WORKER, "MarkOrder", order_id=order.order_id, state="ORDER_STATE_DISPATCHED", as_of=earlier)
+
+    assert (await shop.row(order.order_id)).dispatched_at == earlier
     timed = [method for method in CONTRACT.methods if "as_of" in method.input_type.fields_by_name]
     assert len(timed) > 10
     assert all(callers(method) == {"worker"} for method in timed)

@@ -1,6 +1,5 @@
 """Making code pairs, reading what people type or scan, and proving that somebody holds a pair (RM-02, RM-03)."""
 
-import asyncio
 import hmac
 import re
 from datetime import datetime, timedelta
@@ -9,7 +8,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import segno
 import sqlalchemy as sa
-import structlog
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,8 +20,6 @@ from services.rooms.codes import repository
 from services.rooms.codes.models import ALPHABET, LENGTH, CodePair, IssuedCodes, Scope, grouped
 from services.rooms.settings import Settings
 
-_log = structlog.get_logger()
-
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 # Also the long vowel mark, which a Japanese keyboard gives for a hyphen.
 _BETWEEN = re.compile(r"[\s\u2010-\u2015\u2212\u30fc\uff70-]")
@@ -33,7 +29,7 @@ _OLD_SERVICE = re.compile(r"DK")
 _OLD_SERVICE_LINK = re.compile(r"dk[-_.]?select", re.IGNORECASE)
 _OLD_SERVICE_ENDED = "2022-09-26"
 _PATH = "/rooms/register"
-_SWEPT_EVERY = timedelta(hours=1).total_seconds()
+FORGOTTEN_EVERY = timedelta(hours=1)
 
 
 class CodeMalformed(RuumError):
@@ -198,14 +194,9 @@ class Codes(Verbs):
         return self._digest(f"{caller.principal} {lease['id']} {lease['version']}", "preview")
 
     async def forget_old_tries(self) -> None:
-        """Forgets, as long as the service runs, who was wrong when it no longer counts."""
-        while True:
-            now = self.commands.clock.now()
-            try:
-                await self.commands.database.transact(partial(repository.forget_tries, now=now))
-            except RuumError as away:
-                _log.warning("old tries stay", code=away.code)
-            await asyncio.sleep(_SWEPT_EVERY)
+        """Forgets who was wrong when it no longer counts."""
+        now = self.commands.clock.now()
+        await self.commands.database.transact(partial(repository.forget_tries, now=now))
 
     def _digest(self, value: str, purpose: str) -> str:
         return keyed_digest(value, self._key, f"rooms/{purpose}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -204,16 +203,8 @@ class Making:
         await self._maker.stop(call.key, call.order_id)
         return ""
 
-    async def sweep(self, every: timedelta, after: timedelta) -> None:
-        """Carries, as long as the service runs, what was left open by a crash or a silent maker."""
-        while True:
-            await asyncio.sleep(every.total_seconds())
-            try:
-                await self.sweep_once(after)
-            except RuumError as failure:
-                _log.warning("open calls wait", code=failure.code)
-
-    async def sweep_once(self, after: timedelta) -> None:
+    async def sweep(self, after: timedelta) -> None:
+        """Carries what was left open by a crash or a silent maker."""
         now = self._commands.clock.now()
         async with self._database.reading() as session:
             orders = await repository.left_open(session, now, after, _SWEPT_AT_ONCE)

@@ -170,35 +170,32 @@ class Intents(Verbs):
             changes |= {"problem": f"{word.step}-refused"}
         return changes
 
-    async def sweep(self, as_of: datetime | None) -> Swept:
+    async def sweep(self) -> Swept:
         """Asks again what has no outcome, ends what a payer left lying, forgets cards (ST-21)."""
-        now = as_of or self.commands.clock.now()
+        now = self.commands.clock.now()
         async with self.commands.database.reading() as session:
             stale = await repository.stale_errands(session, now - _SWEPT_AFTER, _SWEPT)
             left = await payments.expired(session, now, _SWEPT)
         places = asyncio.Semaphore(_SWEPT_AT_ONCE)
-        swept = [self._sweep(errand, as_of, places) for errand in stale]
-        ended = [self._end(payment, as_of, places) for payment in left]
+        swept = [self._sweep(errand, places) for errand in stale]
+        ended = [self._end(payment, places) for payment in left]
         outcomes = await asyncio.gather(*swept, *ended)
         return Swept(settled=sum(outcomes), still_unknown=len(outcomes) - sum(outcomes))
 
-    async def _sweep(self, errand: Errand, as_of: datetime | None, places: asyncio.Semaphore) -> bool:
+    async def _sweep(self, errand: Errand, places: asyncio.Semaphore) -> bool:
         async with places:
             if errand.step == "detach":
                 return await self._detach(errand)
             word = await self._ask(errand)
             if word.said is None:
                 return False
-            told = Settle(request_id=errand.intent_id, as_of=as_of, payment_id=errand.payment_id, word=word)
-            await self.settle(SELF, told)
+            await self.settle(SELF, Settle(request_id=errand.intent_id, payment_id=errand.payment_id, word=word))
             return await self.pursue(errand.payment_id)
 
-    async def _end(self, payment: Payment, as_of: datetime | None, places: asyncio.Semaphore) -> bool:
+    async def _end(self, payment: Payment, places: asyncio.Semaphore) -> bool:
         async with places:
             word = await self.hear(payment.payment_id, look=True)
-            told = Settle(
-                request_id=f"{payment.payment_id}/left", as_of=as_of, payment_id=payment.payment_id, word=word
-            )
+            told = Settle(request_id=f"{payment.payment_id}/left", payment_id=payment.payment_id, word=word)
             await self.settle(SELF, told)
             return await self.pursue(payment.payment_id)
 

@@ -87,9 +87,10 @@ async def open_errands(session: AsyncSession, payment_id: str) -> Sequence[Erran
 
 
 async def stale_errands(session: AsyncSession, before: datetime, limit: int) -> Sequence[Errand]:
-    """Calls without an outcome that nobody has asked about for a while (ST-21)."""
+    """Calls without an outcome that nobody has asked about for a while (ST-21); a card is forgotten at once."""
     asked = sa.func.coalesce(_I.asked_at, _I.opened_at)
-    rows = await session.execute(_ERRANDS.where(asked < before).order_by(asked).limit(limit))
+    due = sa.or_(asked < before, _I.step == "detach")
+    rows = await session.execute(_ERRANDS.where(due).order_by(asked).limit(limit))
     return [_errand(row) for row in rows.mappings()]
 
 

@@ -50,12 +50,6 @@ class PaymentsServicer:
         )
         return payment(await self.payments.change_means(caller(), asked))
 
-    async def SweepIntents(
-        self, request: store_pb2.SweepIntentsRequest, context: Context
-    ) -> store_pb2.SweepIntentsResponse:
-        swept = await self.intents.sweep(as_of(request))
-        return store_pb2.SweepIntentsResponse(settled=swept.settled, still_unknown=swept.still_unknown)
-
 
 def payment(view: PaymentView) -> store_pb2.PaymentView:
     return store_pb2.PaymentView(

@@ -1900,51 +1900,6 @@ class RecordActionResponse(_message.Message):
 Global___RecordActionResponse: _TypeAlias = RecordActionResponse  # noqa: Y015
 
 @_typing.final
-class SweepIntentsRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    AS_OF_FIELD_NUMBER: _builtins.int
-    request_id: _builtins.str
-    @_builtins.property
-    def as_of(self) -> _timestamp_pb2.Timestamp: ...
-    def __init__(
-        self,
-        *,
-        request_id: _builtins.str = ...,
-        as_of: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "request_id", b"request_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SweepIntentsRequest: _TypeAlias = SweepIntentsRequest  # noqa: Y015
-
-@_typing.final
-class SweepIntentsResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SETTLED_FIELD_NUMBER: _builtins.int
-    STILL_UNKNOWN_FIELD_NUMBER: _builtins.int
-    settled: _builtins.int
-    still_unknown: _builtins.int
-    def __init__(
-        self,
-        *,
-        settled: _builtins.int = ...,
-        still_unknown: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["settled", b"settled", "still_unknown", b"still_unknown"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SweepIntentsResponse: _TypeAlias = SweepIntentsResponse  # noqa: Y015
-
-@_typing.final
 class ListBooksRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -175,11 +175,6 @@ class StoreServiceStub:
                 request_serializer=ruum_dot_store_dot_v1_dot_store__pb2.RecordActionRequest.SerializeToString,
                 response_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.RecordActionResponse.FromString,
                 _registered_method=True)
-        self.SweepIntents = channel.unary_unary(
-                '/ruum.store.v1.StoreService/SweepIntents',
-                request_serializer=ruum_dot_store_dot_v1_dot_store__pb2.SweepIntentsRequest.SerializeToString,
-                response_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.SweepIntentsResponse.FromString,
-                _registered_method=True)
         self.ListBooks = channel.unary_unary(
                 '/ruum.store.v1.StoreService/ListBooks',
                 request_serializer=ruum_dot_store_dot_v1_dot_store__pb2.ListBooksRequest.SerializeToString,
@@ -377,13 +372,6 @@ class StoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def SweepIntents(self, request, context):
-        """Intents without an outcome are looked up and settled (ST-21).
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def ListBooks(self, request, context):
         """Orders with their money, oldest first, for the comparison of books (OP-06).
         """
@@ -533,11 +521,6 @@ def add_StoreServiceServicer_to_server(servicer, server):
                     servicer.RecordAction,
                     request_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.RecordActionRequest.FromString,
                     response_serializer=ruum_dot_store_dot_v1_dot_store__pb2.RecordActionResponse.SerializeToString,
-            ),
-            'SweepIntents': grpc.unary_unary_rpc_method_handler(
-                    servicer.SweepIntents,
-                    request_deserializer=ruum_dot_store_dot_v1_dot_store__pb2.SweepIntentsRequest.FromString,
-                    response_serializer=ruum_dot_store_dot_v1_dot_store__pb2.SweepIntentsResponse.SerializeToString,
             ),
             'ListBooks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBooks,
@@ -1301,33 +1284,6 @@ class StoreService:
             '/ruum.store.v1.StoreService/RecordAction',
             ruum_dot_store_dot_v1_dot_store__pb2.RecordActionRequest.SerializeToString,
             ruum_dot_store_dot_v1_dot_store__pb2.RecordActionResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def SweepIntents(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/ruum.store.v1.StoreService/SweepIntents',
-            ruum_dot_store_dot_v1_dot_store__pb2.SweepIntentsRequest.SerializeToString,
-            ruum_dot_store_dot_v1_dot_store__pb2.SweepIntentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -81,8 +81,6 @@ class StoreServiceStub:
     """A due date passed: late unless it was paid; each collection charge once (ST-24)."""
     RecordAction: _grpc.UnaryUnaryMultiCallable[_store_pb2.RecordActionRequest, _store_pb2.RecordActionResponse]
     """Keeps an operator's action on the process of an invoice (OP-02)."""
-    SweepIntents: _grpc.UnaryUnaryMultiCallable[_store_pb2.SweepIntentsRequest, _store_pb2.SweepIntentsResponse]
-    """Intents without an outcome are looked up and settled (ST-21)."""
     ListBooks: _grpc.UnaryUnaryMultiCallable[_store_pb2.ListBooksRequest, _store_pb2.ListBooksResponse]
     """Orders with their money, oldest first, for the comparison of books (OP-06)."""
 
@@ -138,8 +136,6 @@ class StoreServiceAsyncStub(StoreServiceStub):
     """A due date passed: late unless it was paid; each collection charge once (ST-24)."""
     RecordAction: _aio.UnaryUnaryMultiCallable[_store_pb2.RecordActionRequest, _store_pb2.RecordActionResponse]  # type: ignore[assignment]
     """Keeps an operator's action on the process of an invoice (OP-02)."""
-    SweepIntents: _aio.UnaryUnaryMultiCallable[_store_pb2.SweepIntentsRequest, _store_pb2.SweepIntentsResponse]  # type: ignore[assignment]
-    """Intents without an outcome are looked up and settled (ST-21)."""
     ListBooks: _aio.UnaryUnaryMultiCallable[_store_pb2.ListBooksRequest, _store_pb2.ListBooksResponse]  # type: ignore[assignment]
     """Orders with their money, oldest first, for the comparison of books (OP-06)."""
 
@@ -360,14 +356,6 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_store_pb2.RecordActionResponse, _abc.Awaitable[_store_pb2.RecordActionResponse]]:
         """Keeps an operator's action on the process of an invoice (OP-02)."""
-
-    @_abc_1.abstractmethod
-    def SweepIntents(
-        self,
-        request: _store_pb2.SweepIntentsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_store_pb2.SweepIntentsResponse, _abc.Awaitable[_store_pb2.SweepIntentsResponse]]:
-        """Intents without an outcome are looked up and settled (ST-21)."""
 
     @_abc_1.abstractmethod
     def ListBooks(

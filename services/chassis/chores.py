@@ -1,0 +1,31 @@
+"""What a service does again and again beside serving: sweeps of what a crash or a silent neighbour has left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from services.chassis.errors import RuumError
+
+_log = structlog.get_logger()
+
+
+async def repeat(name: str, every: timedelta, work: Callable[[], Awaitable[object]]) -> None:
+    """Does a piece of work again and again, as long as the service runs; a neighbour that is away is waited for.
+
+        server.beside(partial(repeat, "intents", settings.sweep_every, intents.sweep))
+
+    Args:
+        name: of the chore, in logs.
+        every: between the end of one round and the next.
+        work: one round.
+    """
+    while True:
+        try:
+            await work()
+        except RuumError as failure:
+            _log.warning("chore waits", chore=name, code=failure.code)
+        await asyncio.sleep(every.total_seconds())
