@@ -172,6 +172,8 @@ def case(view: Case) -> pb.Case:
         reminder=view.reminder,
         reminder_days=view.reminder_days,
         attempt=view.attempt,
+        arranged_at=stamp(view.arranged_at),
+        handed_over_at=stamp(view.handed_over_at),
     )
 
 

@@ -21,8 +21,8 @@ class Rules(settings.Settings):
     """Keys in one order (SK-06)."""
     number_weeks: int = Field(default=1, ge=1)
     """For a correct key number, from the day of the maker's mail (SK-13)."""
-    check_business_days: int = Field(default=3, ge=1)
-    """Of silence about a key number before an operator is called (SK-15)."""
+    maker_business_days: int = Field(default=3, ge=1)
+    """Of the maker's silence before an operator is called (SK-15)."""
     dispatch_business_days: int = Field(default=7, ge=1)
     """From the order, or from the confirmed number, to dispatch (SK-28)."""
     payment_business_days: int = Field(default=3, ge=1)

@@ -77,10 +77,10 @@ async def test_an_impossible_transition_is_refused_by_name_and_changes_nothing(h
 
 
 async def test_each_change_makes_the_case_one_version_older(house: House) -> None:
-    order_id = await house.accepted()
+    order_id = await house.cleared()
     before = (await house.case(order_id)).version
 
-    await house.order_keys(order_id)
+    await house.release(order_id)
 
     assert (await house.case(order_id)).version == before + 1
 

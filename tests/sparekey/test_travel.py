@@ -286,7 +286,8 @@ async def test_the_charge_is_recorded_whether_it_is_told_before_the_handing_over
 async def test_two_weeks_without_a_scan_call_an_operator(house: House, past: timedelta, called: str) -> None:
     order_id = await house.sent()
     number = (await house.case(order_id)).tracking_number
-    await house.scan(number, "accepted", at=jst(2026, 4, 3, 9))
+    house.go_to(jst(2026, 4, 3, 9))
+    await house.scan(number, "accepted")
     assert (await house.case(order_id)).patience_until == jst(2026, 4, 18)
     house.go_to(jst(2026, 4, 18) + past)
 
@@ -460,3 +461,13 @@ async def test_a_key_that_left_without_our_release_calls_an_operator(house: Hous
 
     case = await house.case(order_id)
     assert (case.state, case.needs_operator) == (State.READY, "dispatched-unreleased")
+
+
+async def test_a_scan_from_a_clock_that_is_ahead_counts_from_now(house: House) -> None:
+    order_id = await house.sent()
+    number = (await house.case(order_id)).tracking_number
+
+    await house.scan(number, "handed_over", at=house.now + timedelta(hours=9))
+
+    case = await house.case(order_id)
+    assert (case.state, case.handed_over_at) == (State.HANDED_OVER, house.now)

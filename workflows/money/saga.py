@@ -86,12 +86,12 @@ class Money:
     async def ensure(self, ordinal: int) -> Payment:
         return await steps.ENSURE(self._step(OrderStep, "ensure", ordinal))
 
-    async def capture(self) -> Payment:
+    async def capture(self, ordinal: int) -> Payment:
         """Spends the points held, then captures the payment (SK-38)."""
         if self.placing and self.placing.points:
             await steps.CAPTURE_POINTS(self._step(OrderStep, "capture-points"))
             self.points_spent = True
-        return await steps.CAPTURE(self._step(OrderStep, "capture"))
+        return await steps.CAPTURE(self._step(OrderStep, "capture", ordinal))
 
     async def give_back(self, reason: str) -> None:
         """Everything back after the order was placed: money, coupon, credit and points (SK-13)."""

@@ -147,6 +147,8 @@ def _case(view: sparekey_pb2.Case) -> Case:
             "redelivery": view.redelivery,
             "needs_operator": view.needs_operator,
             "reason": view.reason,
+            "arranged_at": wire.instant(view, "arranged_at"),
             "dispatched_at": wire.instant(view, "dispatched_at"),
+            "handed_over_at": wire.instant(view, "handed_over_at"),
         }
     )

@@ -80,6 +80,7 @@ class Case(Given):
         patience_until: when an operator is called if nothing comes (OP-06).
         remind_at: when the member is to be reminded next.
         needs_operator: why a person must look; empty when none must.
+        arranged_at: when the maker took the order of the keys; it is asked again and again until it has.
     """
 
     version: int
@@ -93,7 +94,9 @@ class Case(Given):
     redelivery: int = 0
     needs_operator: str = ""
     reason: str = ""
+    arranged_at: datetime | None = None
     dispatched_at: datetime | None = None
+    handed_over_at: datetime | None = None
 
 
 class CaseStep(Given):

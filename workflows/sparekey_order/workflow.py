@@ -59,7 +59,7 @@ class SparekeyOrder(OperatorActions):
             "checking": self._check,
             "number-asked": self._rest,
             "accepted": self._order_keys,
-            "making": self._rest,
+            "making": self._make,
             "ready": self._look_before_dispatch,
             "cleared": self._pay_and_release,
             "stopped": self._rest,
@@ -187,8 +187,18 @@ class SparekeyOrder(OperatorActions):
         self._marked.add(asked)
 
     async def _order_keys(self) -> None:
+        if self._case.check_round > 1:
+            await self._once(f"promised-{self._case.check_round}", self._promise)
         self._case = await steps.ORDER_KEYS(self._step(steps.CaseStep, "order-keys"))
-        await self._once("arranged", lambda: self._money.mark("arranged"))
+
+    async def _promise(self) -> None:
+        """From today: the number had to be confirmed first, or the promised day has passed (SK-28)."""
+        await self._money.promise(self._case.version, DISPATCH_BUSINESS_DAYS)
+
+    async def _make(self) -> None:
+        if self._case.arranged_at:
+            await self._once("arranged", lambda: self._money.mark("arranged", self._case.arranged_at))
+        await self._rest()
 
     async def _look_before_dispatch(self) -> None:
         self._case = await steps.CHECK_DISPATCH(self._step(steps.CaseStep, "check-dispatch"))
@@ -202,7 +212,7 @@ class SparekeyOrder(OperatorActions):
         if payment.state not in {"authorised", "captured", "none-needed"}:
             await self._rest()
             return
-        payment = await self._money.capture()
+        payment = await self._money.capture(self._asks)
         if payment.state not in {"captured", "none-needed"} and not self._money.paid_later:
             await self._rest()
             return
@@ -224,7 +234,7 @@ class SparekeyOrder(OperatorActions):
         self._case = await steps.REDELIVER(given)
 
     async def _hand_over(self) -> None:
-        await self._once("delivered", lambda: self._money.mark("delivered"))
+        await self._once("delivered", lambda: self._money.mark("delivered", self._case.handed_over_at))
         await self._once("invoice", self._money.invoice)
         await self._close("handed-over")
 
@@ -269,7 +279,7 @@ class SparekeyOrder(OperatorActions):
             given = self._step(steps.Because, "call-operator", reason=f"no-word-while-{case.state}")
             self._case = await steps.CALL_OPERATOR(given)
             if case.state == "making":
-                await self._money.promise(case.version, DISPATCH_BUSINESS_DAYS)
+                await self._promise()
 
     async def _once(self, mark: str, work: Callable[[], Awaitable[None]]) -> None:
         if mark not in self._marked:

@@ -108,11 +108,7 @@ class Steps:
         return await self.case(step.order_id)
 
     async def request_check(self, caller: Caller, step: RequestCheck) -> Case:
-        """Has the maker look the number of this round up; its answer comes by webhook (SK-13).
-
-        Raises:
-            MakerAway: to be asked again (SK-15).
-        """
+        """Has the maker look the number of this round up; its answer comes by webhook (SK-13, SK-15)."""
 
         async def once(work: Work) -> None:
             case = await repository.get(work.tx, step.order_id)
@@ -128,7 +124,7 @@ class Steps:
                 await calls.open_call(work.tx, call)
 
         await self._commands.run(caller, step, _NOTHING, once)
-        await self._making.carry_out(step.order_id)
+        await self._making.begin(step.order_id)
         return await self.case(step.order_id)
 
     async def expire(self, caller: Caller, step: ExpireIfWaiting) -> Case:
@@ -155,7 +151,6 @@ class Steps:
         """Has the maker make the keys, or make them again (SK-35, SK-41).
 
         Raises:
-            MakerAway: to be asked again.
             MakerRefused: the case waits for an operator.
         """
 
@@ -165,13 +160,13 @@ class Steps:
             return Change(
                 Cause.KEYS_ORDERED,
                 State.MAKING,
-                set={"making": case.making + 1, **self._waiting.for_making(case.promised_on, now)},
+                set={"making": case.making + 1, "arranged_at": None, **self._waiting.for_maker(now)},
                 told="keys-remade" if case.making else "keys-ordered",
                 asks=Verb.REMAKE if case.making else Verb.ORDER,
             )
 
         await self._change(caller, step, decide)
-        await self._making.carry_out(step.order_id)
+        await self._making.begin(step.order_id)
         return await self.case(step.order_id)
 
     async def check_dispatch(self, caller: Caller, step: CheckDispatch) -> Case:
@@ -209,7 +204,6 @@ class Steps:
         """Lets the key go to the lease's address; lease and membership are looked at right before (SK-05, SK-38).
 
         Raises:
-            MakerAway: our release stands and is carried to the maker again.
             MakerRefused: the case waits for an operator.
         """
 
@@ -227,14 +221,14 @@ class Steps:
             )
 
         await self._change(caller, step, decide)
-        await self._making.carry_out(step.order_id)
+        await self._making.begin(step.order_id)
         return await self.case(step.order_id)
 
     async def redeliver(self, caller: Caller, step: DispatchRedelivery) -> Case:
         """Lets the key go once more, or has it made again when the maker has destroyed it meanwhile (SK-34…SK-36).
 
         Raises:
-            MakerAway, MakerRefused: as `release`.
+            MakerRefused: as `release`.
         """
 
         def decide(now: datetime, case: Case) -> Change | None:
@@ -248,13 +242,13 @@ class Steps:
             return Change(
                 Cause.REDELIVERY_BEGUN,
                 State.REDELIVERING,
-                set={**gone, **self._waiting.for_scan(now)},
+                set={**gone, **self._waiting.for_maker(now)},
                 told="key-redelivery-arranged",
                 asks=Verb.REDELIVER,
             )
 
         await self._change(caller, step, decide)
-        await self._making.carry_out(step.order_id)
+        await self._making.begin(step.order_id)
         return await self.case(step.order_id)
 
     async def stop(self, caller: Caller, step: StopAtMaker) -> Case:

@@ -38,6 +38,7 @@ class Case(Table, table=True):
         number_due_at: end of the week for a correct number, kept while a reply is checked (SK-13, SK-14).
         early_number_id: a reply that came before the question.
         making: how often the maker was asked to make the keys.
+        arranged_at: when the maker took the order of the keys that are being made.
         redelivery: redeliveries asked for so far.
         tracking_number: of the parcel on its way or last on its way; empty before it is handed to a carrier.
         destroyed_on: the maker says so; what was destroyed has to be made anew.
@@ -99,6 +100,7 @@ class Case(Table, table=True):
     check_round: int = 0
     number_due_at: AwareDatetime | None = instant(default=None)
     making: int = 0
+    arranged_at: AwareDatetime | None = instant(default=None)
     remade_free: bool = False
     promised_on: date | None = None
     redelivery: int = 0
@@ -109,6 +111,7 @@ class Case(Table, table=True):
     absent_since: AwareDatetime | None = instant(default=None)
     returned_on: date | None = None
     collected_at: AwareDatetime | None = instant(default=None)
+    handed_over_at: AwareDatetime | None = instant(default=None)
     destroyed_on: date | None = None
     not_mine_at: AwareDatetime | None = instant(default=None)
     redirect_at: AwareDatetime | None = instant(default=None)

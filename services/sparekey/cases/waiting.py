@@ -13,6 +13,9 @@ from services.sparekey.settings import Rules
 
 HELD, STORED = "held-at-post", "storage-ends"
 
+SILENT = "no-word-while"
+"""How the reason begins for which an operator is called when a partner's patience is over (OP-06)."""
+
 NOTHING: Mapping[str, Any] = {
     "deadline": None,
     "patience_until": None,
@@ -39,8 +42,9 @@ class Waiting:
         """The day until which dispatch is promised (SK-28)."""
         return self._calendar.add_business_days(jst_date(now), self.rules.dispatch_business_days)
 
-    def for_check(self, now: datetime) -> dict[str, Any]:
-        return self.silence(now, self.rules.check_business_days)
+    def for_maker(self, now: datetime) -> dict[str, Any]:
+        """Until the maker has taken what it was asked, or has looked a number up (SK-15)."""
+        return self.silence(now, self.rules.maker_business_days)
 
     def for_number(self, mailed_at: datetime) -> datetime:
         """End of the time for a correct number, from the day of the maker's mail (SK-13)."""

@@ -174,7 +174,7 @@ class Deeds:
 
         def decide(case: Case) -> Change:
             patience = self._waiting.for_making(case.promised_on, act.work.now)
-            made = {"making": case.making + 1, **patience}
+            made = {"making": case.making + 1, "arranged_at": act.work.now, **patience}
             return Change(Cause.KEYS_ORDERED, State.MAKING, set=made, told="keys-ordered")
 
         await self._change(act, decide)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from services.sparekey.cases import repository as cases
 from services.sparekey.cases.changes import Change, change, poke
 from services.sparekey.cases.models import Case, Kind
 from services.sparekey.cases.transitions import Cause, State
-from services.sparekey.cases.waiting import Waiting
+from services.sparekey.cases.waiting import SILENT, Waiting
 from services.sparekey.making import repository
 from services.sparekey.making.models import Call, Outcome, Verb
 from services.sparekey.making.verdicts import Verdicts, stop
@@ -72,6 +72,25 @@ def _withdrawn(call: Call, why: str, case: Case) -> Change | None:
     return replace(stopped, set={**stopped.set, **held[place]}, asks=Verb.STOP)
 
 
+def arranged(waiting: Waiting, now: datetime, case: Case) -> Change | None:
+    """The maker has taken the order: it has until the promised day (SK-28)."""
+    if case.state != State.MAKING:
+        return None
+    taken = {"arranged_at": now, **waiting.for_making(case.promised_on, now), **_heard(case)}
+    return Change(Cause.NOTED, State.MAKING, set=taken)
+
+
+def _taken_again(waiting: Waiting, now: datetime, case: Case) -> Change | None:
+    if case.state != State.REDELIVERING or case.on_its_way:
+        return None
+    return Change(Cause.NOTED, State.REDELIVERING, set={**waiting.for_scan(now), **_heard(case)})
+
+
+def _heard(case: Case) -> dict[str, str]:
+    """Who was called because the maker was silent has nothing to look at any more."""
+    return {"needs_operator": ""} if case.needs_operator.startswith(SILENT) else {}
+
+
 class SettleCall(Command):
     """What became of a call; its request id is the call's key with the outcome."""
 
@@ -94,7 +113,7 @@ class Making:
         self._maker = maker
         self._rooms = rooms
         self._store = store
-        self._charge = waiting.rules.redelivery_charge
+        self._waiting = waiting
         self.verdicts = Verdicts(waiting)
         self._ask_for: Mapping[Verb, Callable[[Call, Case], Awaitable[str]]] = {
             Verb.CHECK: self._check,
@@ -118,6 +137,17 @@ class Making:
         for call in waiting:
             await self._carry(call, unasked=unasked)
 
+    async def begin(self, order_id: str) -> None:
+        """Asks the maker, and leaves to the sweep what it does not answer now (SK-15): the process is told then.
+
+        Raises:
+            MakerRefused, StillRunning: as `carry_out`.
+        """
+        try:
+            await self.carry_out(order_id)
+        except MakerAway:
+            _log.warning("maker away", order_id=order_id)
+
     async def _carry(self, call: Call, *, unasked: bool) -> None:
         if not await self._database.transact(partial(repository.claim, call=call, seconds=_ASKING_SECONDS)):
             raise StillRunning
@@ -134,7 +164,8 @@ class Making:
             if case.state != State.CANCELLING:
                 raise
         except RuumError as failure:
-            await self._database.transact(partial(repository.tried, key=call.key, problem=failure.code))
+            now = self._commands.clock.now()
+            await self._database.transact(partial(repository.tried, key=call.key, now=now, problem=failure.code))
             raise
         else:
             await self._settle(call, Outcome.DONE, said, unasked=unasked)
@@ -159,9 +190,14 @@ class Making:
         await self._commands.run(Caller("service", "sparekey"), command, _NOTHING, once)
 
     async def _learn(self, work: Work, call: Call, check_id: str) -> None:
+        """What the maker's yes means: its patience begins, in which it has to do what it has taken."""
         if call.verb == Verb.CHECK:
             await repository.learn(work.tx, check_id, call.order_id, check_round=call.ordinal)
             await self.verdicts.judge(work, call.order_id)
+        elif call.verb in {Verb.ORDER, Verb.REMAKE}:
+            await change(work, call.order_id, partial(arranged, self._waiting, work.now))
+        elif call.verb is Verb.REDELIVER:
+            await change(work, call.order_id, partial(_taken_again, self._waiting, work.now))
 
     async def _goes_to(self, case: Case) -> Destination:
         """The lease's address, read afresh, and whom the order names (SK-05)."""
@@ -196,7 +232,8 @@ class Making:
         return ""
 
     async def _redeliver(self, call: Call, case: Case) -> str:
-        await self._maker.redeliver(call.key, call.order_id, await self._goes_to(case), self._charge)
+        charge = self._waiting.rules.redelivery_charge
+        await self._maker.redeliver(call.key, call.order_id, await self._goes_to(case), charge)
         return ""
 
     async def _stop(self, call: Call, case: Case) -> str:  # noqa: ARG002  # as its siblings

@@ -38,6 +38,7 @@ class Call(Table, table=True):
         ordinal: the version of the case that decided it; of a check, its round.
         number_id: the number that is to be looked up.
         tries: how often it was asked without a clear answer.
+        tried_at: when it was last asked so.
         problem: the code of the last failure.
         asking_until: somebody asks it right now; the maker is asked one thing of an order at a time.
     """
@@ -57,6 +58,7 @@ class Call(Table, table=True):
     number_id: str | None = text(default=None)
     opened_at: AwareDatetime = instant()
     tries: int = 0
+    tried_at: AwareDatetime | None = instant(default=None)
     problem: str = text(default="")
     asking_until: AwareDatetime | None = instant(default=None)
     settled_at: AwareDatetime | None = instant(default=None)

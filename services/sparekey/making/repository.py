@@ -16,7 +16,7 @@ from services.sparekey.making.models import Call, MakerCheck, Outcome, Verb
 
 calls, checks, cases = Call.table(), MakerCheck.table(), Case.table()
 
-_DOUBLED_AT_MOST = 10
+_DOUBLED_AT_MOST = 5
 
 
 async def open_call(tx: AsyncSession, call: Call) -> None:
@@ -31,9 +31,9 @@ async def open_calls(session: AsyncSession, order_id: str) -> Sequence[Call]:
 
 
 async def left_open(session: AsyncSession, now: datetime, after: timedelta, limit: int) -> Sequence[str]:
-    """Orders with calls that are open for so long, and twice as long for each try, the oldest first."""
+    """Orders with calls that nobody has asked about for so long, and twice as long after each try, the oldest first."""
     doubled = sa.func.power(2, sa.func.least(calls.c.tries, _DOUBLED_AT_MOST))
-    waited = sa.extract("epoch", sa.literal(now) - calls.c.opened_at)
+    waited = sa.extract("epoch", sa.literal(now) - sa.func.coalesce(calls.c.tried_at, calls.c.opened_at))
     due = waited >= after.total_seconds() * doubled
     found = (
         sa.select(calls.c.order_id)
@@ -65,8 +65,8 @@ async def claim(tx: AsyncSession, call: Call, seconds: int) -> bool:
     return (await tx.execute(claimed)).first() is not None
 
 
-async def tried(tx: AsyncSession, key: str, problem: str) -> None:
-    again = {"tries": calls.c.tries + 1, "problem": problem, "asking_until": None}
+async def tried(tx: AsyncSession, key: str, now: datetime, problem: str) -> None:
+    again = {"tries": calls.c.tries + 1, "tried_at": now, "problem": problem, "asking_until": None}
     await tx.execute(sa.update(calls).where(calls.c.key == key).values(again))
 
 

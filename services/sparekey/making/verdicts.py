@@ -103,7 +103,7 @@ def give(number_id: str, now: datetime, waiting: Waiting, case: Case) -> Change:
             "check_round": case.check_round + 1,
             "deadline": None,
             "needs_operator": "",
-            **waiting.for_check(now),
+            **waiting.for_maker(now),
         },
         told="key-number-replied",
     )

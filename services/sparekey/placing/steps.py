@@ -57,7 +57,7 @@ class PlacingSteps:
                 return Change(
                     Cause.CONFIRMED,
                     State.CHECKING,
-                    set={**begun, "promised_on": promised_on, **self._waiting.for_check(work.now)},
+                    set={**begun, "promised_on": promised_on, **self._waiting.for_maker(work.now)},
                     told="key-ordered",
                     params={"promised_on": promised_on.isoformat()},
                     fact=KeyOrdered,

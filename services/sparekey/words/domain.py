@@ -176,7 +176,9 @@ class Words:
         parcel = await repository.parcel(work.tx, said.tracking_number)
         case = await cases.get(work.tx, parcel.order_id) if parcel else None
         version = case.version if case else 0
-        scan = Scan.make(**said.model_dump(), taken_at=work.now)
+        # A carrier's clock may be ahead of ours; nothing that we count from lies in the future.
+        at = min(said.occurred_at, work.now)
+        scan = Scan.make(**said.model_dump() | {"occurred_at": at}, taken_at=work.now)
         return await self._travel.scanned(work, scan), version
 
 

@@ -76,11 +76,13 @@ class Journey:
     Attributes:
         reached: handed over, else lost, else absent, or nothing while it travels.
         absent_since: when nobody was at home first, wherever it is now.
+        handed_over_at: into the recipient's hands.
         redirected: it was sent on to somewhere else, which no key may be.
     """
 
     reached: State | None
     absent_since: datetime | None
+    handed_over_at: datetime | None
     last_scan_at: datetime | None
     collected_at: datetime | None
     redirected: bool
@@ -92,6 +94,7 @@ class Journey:
         return cls(
             reached=next((state for state, kinds in _REACHED.items() if _first(by_time, *kinds)), None),
             absent_since=_first(by_time, *_REACHED[State.ABSENT]),
+            handed_over_at=_first(by_time, *_REACHED[State.HANDED_OVER]),
             last_scan_at=last_scan_at,
             collected_at=_first(by_time, Scanned.COLLECTED),
             redirected=_first(by_time, Scanned.REDIRECTED) is not None,

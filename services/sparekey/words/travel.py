@@ -143,7 +143,7 @@ class Travel:
     def _reached(self, now: datetime, state: State, journey: Journey, case: Case, known: dict[str, Any]) -> Change:
         cause, fact = _REACHES[state]
         if state == State.HANDED_OVER:
-            return Change(cause, state, set=known, fact=fact)
+            return Change(cause, state, set={**known, "handed_over_at": journey.handed_over_at}, fact=fact)
         if state == State.LOST:
             return Change(cause, state, set={**known, "needs_operator": LOST}, fact=fact)
         since = journey.absent_since or now

@@ -115,7 +115,7 @@ class Services:
             money.CONFIRM.name: lambda _: money.Confirmed(order_number="1000000001", promised_dispatch_on="2026-06-01"),
             steps.ABANDON.name: lambda _: self.to("draft"),
             steps.CLOSE.name: lambda given: self.to(given.state),
-            steps.ORDER_KEYS.name: lambda _: self.to("making"),
+            steps.ORDER_KEYS.name: lambda given: self.to("making", arranged_at=given.as_of),
             steps.CHECK_DISPATCH.name: lambda _: self.to("cleared"),
             steps.RELEASE.name: lambda _: self.to("released"),
             steps.REDELIVER.name: lambda _: self.to("redelivering"),

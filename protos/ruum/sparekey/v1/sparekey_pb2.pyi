@@ -1076,6 +1076,8 @@ class Case(_message.Message):
     REMINDER_FIELD_NUMBER: _builtins.int
     REMINDER_DAYS_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
+    ARRANGED_AT_FIELD_NUMBER: _builtins.int
+    HANDED_OVER_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     version: _builtins.int
     member_id: _builtins.str
@@ -1118,6 +1120,14 @@ class Case(_message.Message):
     def remind_at(self) -> _timestamp_pb2.Timestamp:
         """When the member is to be reminded next, of what, and the number of days that the reminder says; absent when none is due."""
 
+    @_builtins.property
+    def arranged_at(self) -> _timestamp_pb2.Timestamp:
+        """When the maker took the order of the keys that are being made."""
+
+    @_builtins.property
+    def handed_over_at(self) -> _timestamp_pb2.Timestamp:
+        """When the carrier handed the key over."""
+
     def __init__(
         self,
         *,
@@ -1144,10 +1154,12 @@ class Case(_message.Message):
         reminder: _builtins.str = ...,
         reminder_days: _builtins.int = ...,
         attempt: _builtins.int = ...,
+        arranged_at: _timestamp_pb2.Timestamp | None = ...,
+        handed_over_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["absent_since", b"absent_since", "deadline", b"deadline", "dispatched_at", b"dispatched_at", "last_scan_at", b"last_scan_at", "patience_until", b"patience_until", "remind_at", b"remind_at", "returned_on", b"returned_on", "wish_date", b"wish_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absent_since", b"absent_since", "arranged_at", b"arranged_at", "deadline", b"deadline", "dispatched_at", b"dispatched_at", "handed_over_at", b"handed_over_at", "last_scan_at", b"last_scan_at", "patience_until", b"patience_until", "remind_at", b"remind_at", "returned_on", b"returned_on", "wish_date", b"wish_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent_since", b"absent_since", "attempt", b"attempt", "check_round", b"check_round", "deadline", b"deadline", "dispatched_at", b"dispatched_at", "frozen", b"frozen", "last_scan_at", b"last_scan_at", "member_id", b"member_id", "needs_operator", b"needs_operator", "order_id", b"order_id", "patience_until", b"patience_until", "reason", b"reason", "redelivery", b"redelivery", "remind_at", b"remind_at", "reminder", b"reminder", "reminder_days", b"reminder_days", "reply_pending", b"reply_pending", "returned_on", b"returned_on", "room_id", b"room_id", "state", b"state", "tracking_number", b"tracking_number", "version", b"version", "wish_date", b"wish_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent_since", b"absent_since", "arranged_at", b"arranged_at", "attempt", b"attempt", "check_round", b"check_round", "deadline", b"deadline", "dispatched_at", b"dispatched_at", "frozen", b"frozen", "handed_over_at", b"handed_over_at", "last_scan_at", b"last_scan_at", "member_id", b"member_id", "needs_operator", b"needs_operator", "order_id", b"order_id", "patience_until", b"patience_until", "reason", b"reason", "redelivery", b"redelivery", "remind_at", b"remind_at", "reminder", b"reminder", "reminder_days", b"reminder_days", "reply_pending", b"reply_pending", "returned_on", b"returned_on", "room_id", b"room_id", "state", b"state", "tracking_number", b"tracking_number", "version", b"version", "wish_date", b"wish_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
