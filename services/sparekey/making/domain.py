@@ -196,7 +196,7 @@ class Making:
             await self.verdicts.judge(work, call.order_id)
         elif call.verb in {Verb.ORDER, Verb.REMAKE}:
             await change(work, call.order_id, partial(arranged, self._waiting, work.now))
-        elif call.verb is Verb.REDELIVER:
+        elif call.verb == Verb.REDELIVER:
             await change(work, call.order_id, partial(_taken_again, self._waiting, work.now))
 
     async def _goes_to(self, case: Case) -> Destination:

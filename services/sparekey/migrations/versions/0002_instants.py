@@ -1,7 +1,5 @@
 """When the maker took an order, when a key was handed over, when a silent maker was last asked."""
 
-# ruff: noqa: INP001  # Alembic finds this by its path
-
 from __future__ import annotations
 
 import sqlalchemy as sa
