@@ -67,6 +67,7 @@ class Environment:
     def gateway(self) -> dict[str, str]:
         values = self._process("gateway")
         values["NATS_URL"] = self._nats.url("gateway")
+        values["HELP_MAIL"] = "help@ruum.example"
         # Here everybody comes from one address, and programs ask again faster than people do.
         values["REQUESTS_PER_MINUTE"] = values["REQUESTS_PER_MINUTE_OF_ADDRESS"] = "100000"
         return self._prefixed(values)

@@ -1,4 +1,4 @@
-"""The gateway's HTTP application: API, live updates, webhooks, health (PO-01…PO-04)."""
+"""The gateway's HTTP application: API, pages, live updates, webhooks, health (PO-01…PO-04)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from services.chassis.errors import NotFound
 from services.gateway import openapi
 from services.gateway.api import JSON, Api
 from services.gateway.health import Health
+from services.gateway.pages.site import Site
 from services.gateway.routes import events, webhooks
 from services.gateway.routes.resource import Answer, Resource
 from services.gateway.routes.table import ENDPOINTS
@@ -23,7 +24,9 @@ from services.gateway.routes.table import ENDPOINTS
 UNLIMITED = ("/webhooks/", "/healthz", "/readyz")
 
 
-def routed(api: Api, live: events.Events, hooks: webhooks.Webhooks, health: Health, public_url: str) -> ASGIApp:
+def routed(
+    api: Api, site: Site, live: events.Events, hooks: webhooks.Webhooks, health: Health, public_url: str
+) -> ASGIApp:
     """Every path of the gateway, with wired parts behind it; what is not there raises `NotFound`."""
     description = to_json(openapi.describe(ENDPOINTS, public_url))
 
@@ -32,6 +35,7 @@ def routed(api: Api, live: events.Events, hooks: webhooks.Webhooks, health: Heal
 
     resources = [
         *_endpoints(api),
+        *site.resources(),
         Resource(openapi.PREFIX + events.PATH, {"GET": live.open}),
         Resource(f"{openapi.PREFIX}/openapi.json", {"GET": described}),
         Resource(webhooks.PATH, {"POST": hooks.receive}),

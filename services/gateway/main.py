@@ -20,6 +20,7 @@ from services.gateway.health import Health
 from services.gateway.limits import Limits
 from services.gateway.live.feed import Feed
 from services.gateway.live.source import Source
+from services.gateway.pages.site import Site
 from services.gateway.problems import Problems
 from services.gateway.routes.events import Events
 from services.gateway.routes.webhooks import Webhooks
@@ -52,9 +53,12 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[HttpServer]:
     services = Services(channels)
     sessions = Sessions(services, clock, key)
     api = Api(services, sessions, limits, settings.requests_per_minute, ended=feed.end)
+    texts = Texts.load()
+    problems = Problems(texts)
+    site = Site(sessions, limits, settings.requests_per_minute, problems, texts, settings.help_mail)
     app = Edge(
-        routed(api, Events(feed, sessions), Webhooks(services), Health(plain, source), settings.public_url),
-        Problems(Texts.load()),
+        routed(api, site, Events(feed, sessions), Webhooks(services), Health(plain, source), settings.public_url),
+        problems,
         Visits(key, settings.trusted_proxies),
         limits,
         Signals(telemetry, services, feed),

@@ -164,7 +164,7 @@ class Problems:
         language = language_of(headers)
         problem: dict[str, Any] = {
             "type": TYPE + failure.code,
-            "title": self._title(failure, language),
+            "title": self.title(failure, language),
             "status": failure.row.http,
             "code": failure.code,
             "retryable": failure.passes,
@@ -185,7 +185,8 @@ class Problems:
             ]
         return Response(to_json(problem), failure.row.http, _headers(failure, language), MEDIA)
 
-    def _title(self, failure: RuumError, language: Language) -> str:
+    def title(self, failure: RuumError, language: Language) -> str:
+        """What happened, and what to do."""
         params: dict[str, Any] = dict(failure.params)
         if failure.retry_after is not None:
             params["retry_after"] = failure.retry_after

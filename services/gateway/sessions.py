@@ -31,12 +31,13 @@ _KEPT = 20_000
 
 @dataclass(frozen=True)
 class Token:
-    """A token of one service, and whom it names."""
+    """A token of one service, whom it names, and the language that they chose."""
 
     value: str
     until: datetime
     member_id: str
     session_id: str
+    language: str
 
 
 class Sessions:
@@ -95,7 +96,9 @@ class Sessions:
             raise SessionOver
         asked = identity_pb2.IssueTokenRequest(session_token=session, audience=audience)
         answer: Any = await self._services.call(_ISSUE, asked)
-        return Token(answer.token, answer.expires_at.ToDatetime(UTC), answer.member_id, answer.session_id)
+        return Token(
+            answer.token, answer.expires_at.ToDatetime(UTC), answer.member_id, answer.session_id, answer.language
+        )
 
     async def call(self, session: str, rpc: MethodDescriptor, message: Message) -> tuple[Token, Any]:
         """Asks as the session's member; with a fresh token where the clock has moved, or identity's key was replaced.

@@ -9,6 +9,8 @@ class GatewaySettings(ServiceSettings, EventSettings):
     """The addresses are those of the services that own the data."""
 
     public_url: str
+    help_mail: str
+    """Where people write to who need help."""
     identity_address: str
     rooms_address: str
     store_address: str

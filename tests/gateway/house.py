@@ -72,6 +72,7 @@ async def open_house(
             "request_key": REQUEST_KEY,
             "nats_url": nats_url,
             "public_url": url,
+            "help_mail": "help@ruum.example",
             "requests_per_minute": 1_000_000,
             "requests_per_minute_of_address": 1_000_000,
             **{f"{name}_address": addresses[name] for name in CONTRACTS},

@@ -55,6 +55,7 @@ def environment(
         "RUUM_KEYS_DIR": str(keys.public),
         "RUUM_SIGNING_KEY_FILE": str(keys.private["gateway"]),
         "RUUM_PUBLIC_URL": "https://ruum.example",
+        "RUUM_HELP_MAIL": "help@ruum.example",
         **{f"RUUM_{name}_ADDRESS".upper(): fake.address for name, fake in neighbours.items()},
         **SECRETS,
         "RUUM_NATS_URL": stream_url,
