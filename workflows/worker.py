@@ -15,6 +15,9 @@ from ruum.store.v1.store_pb2_grpc import StoreServiceStub
 from services.chassis import log, rpc, temporal
 from services.chassis.caller import KeyRing, Signer
 from services.chassis.settings import load
+from workflows import schedules
+from workflows.daily.activities import DailyActivities
+from workflows.daily.workflow import Daily
 from workflows.invoice.activities import InvoiceActivities
 from workflows.invoice.workflow import DeferredInvoice
 from workflows.kit import TASK_QUEUE
@@ -25,7 +28,7 @@ from workflows.settings import WorkerSettings
 from workflows.sparekey_order.activities import SparekeyActivities
 from workflows.sparekey_order.workflow import SparekeyOrder
 
-WORKFLOWS = [SparekeyOrder, PointGrant, DeferredInvoice]
+WORKFLOWS = [SparekeyOrder, PointGrant, DeferredInvoice, Daily]
 
 
 class Activities(Protocol):
@@ -67,8 +70,10 @@ async def serve() -> None:
             SparekeyActivities(SparekeyServiceStub(sparekey)),
             PointGrantActivities(PointsServiceStub(points)),
             InvoiceActivities(StoreServiceStub(store)),
+            DailyActivities(PointsServiceStub(points), SparekeyServiceStub(sparekey)),
         ],
     )
+    await schedules.keep(client)
     server = rpc.Server("worker", settings.listen, KeyRing(settings.keys_dir, clock), [])
     server.beside(worker.run)
     await server.serve()

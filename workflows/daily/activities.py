@@ -1,0 +1,45 @@
+"""The steps of the nights as calls to the services that own the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from temporalio import activity
+
+from ruum.common.v1.common_pb2 import Day
+from ruum.points.v1 import points_pb2
+from ruum.sparekey.v1 import sparekey_pb2
+from workflows.daily import contract as steps
+from workflows.daily.contract import Round, Swept
+
+if TYPE_CHECKING:  # the generator writes asynchronous stubs for type checkers only
+    from ruum.points.v1.points_pb2_grpc import PointsServiceAsyncStub
+    from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceAsyncStub
+
+_MEMBERS_A_ROUND = 500
+
+
+class DailyActivities:
+    """Holds the stubs of the services that have something to do at night."""
+
+    def __init__(self, points: PointsServiceAsyncStub, sparekey: SparekeyServiceAsyncStub) -> None:
+        self._points = points
+        self._sparekey = sparekey
+
+    def all(self) -> list[Callable[..., Any]]:
+        """What the worker registers."""
+        return [self.post_expiry, self.erase_key_numbers]
+
+    @activity.defn(name=steps.POST_EXPIRY.name)
+    async def post_expiry(self, given: Round) -> Swept:
+        request = points_pb2.PostExpiryRequest(
+            request_id=given.request_id, last_day=Day(iso=given.day.isoformat()), limit=_MEMBERS_A_ROUND
+        )
+        posted = await self._points.PostExpiry(request)
+        return Swept(done=posted.lots, more=posted.more)
+
+    @activity.defn(name=steps.ERASE_KEY_NUMBERS.name)
+    async def erase_key_numbers(self, given: Round) -> Swept:
+        request = sparekey_pb2.EraseKeyNumbersRequest(request_id=given.request_id)
+        return Swept(done=(await self._sparekey.EraseKeyNumbers(request)).erased)
