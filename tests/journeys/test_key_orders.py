@@ -13,6 +13,8 @@ from tests.journeys.town import Town
 
 pytestmark = pytest.mark.timeout(240)
 
+DECLINED = "4000000000009995"
+
 
 @pytest.mark.rule("OP-21")
 async def test_the_story_of_the_demo_ends_with_the_key_in_hand_and_books_that_balance(town: Town) -> None:
@@ -44,6 +46,22 @@ async def test_a_week_without_a_right_number_gives_money_points_and_coupon_back(
     assert (await home.resident.get("points"))["available"] == 500
     again = await town.drafted(home, await town.card(), coupon_code="SPARE300")
     assert (await home.resident.get(f"checkouts/{again}"))["totals"]["coupon"] == 300
+    assert await town.books_agree() == ()
+
+
+@pytest.mark.rule("ST-23")
+async def test_a_declined_card_leaves_everything_as_it_was_and_another_card_works(town: Town) -> None:
+    home = await town.household(points=500)
+    order_id = await town.drafted(home, await town.card(DECLINED), points_choice="some", points_some=100)
+
+    declined = await home.resident.place(order_id)
+    points = (await home.resident.get("points"))["available"]
+    await home.resident.choose(order_id, await town.card())
+    placed = await home.resident.place(order_id)
+
+    assert (declined["outcome"], points) == ("declined", 500)
+    assert placed["outcome"] == "placed"
+    await home.resident.sees(order_id, "dispatched")
     assert await town.books_agree() == ()
 
 
