@@ -4,7 +4,6 @@ import json
 import logging
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
@@ -18,23 +17,17 @@ from services.chassis.errors import NotFound
 from services.chassis.ids import new_id
 from services.chassis.jst import period_end
 from services.chassis.log import MASKED, configure
+from tests.support import logs
 
 Lines: TypeAlias = Callable[[], list[dict[str, Any]]]
 MARKED = "marked@example.jp"
 
 
 @pytest.fixture
-def lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    root.handlers.clear()
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    configure("points", "info")
-    yield lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
+    with logs.kept():
+        configure("points", "info")
+        yield lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_a_line_is_json_with_time_level_service_and_what_was_bound(lines: Lines) -> None:
