@@ -15,6 +15,7 @@ from deploy.local.child import installed, running
 from deploy.local.ports import free_port, free_ports
 from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
 from deploy.local.temporal import Temporal, prepare
+from tests.support import streams
 
 pytest_plugins = ["tests.support.callers"]
 
@@ -38,10 +39,8 @@ async def postgres(server_folder: Path) -> AsyncIterator[Postgres]:
 
 @pytest.fixture(scope="session")
 async def nats_server(server_folder: Path) -> AsyncIterator[nats.Nats]:
-    """NATS with JetStream and a user for every context; not durable."""
-    passwords = _passwords(*nats.USERS)
-    server = nats.Nats(server_folder / "nats", free_port(), passwords, log=server_folder / "nats.log", durable=False)
-    async with running(server.program()):
+    """NATS with JetStream and a user for every context; not durable. Who spoils it takes one of their own."""
+    async with streams.started(server_folder) as server:
         yield server
 
 

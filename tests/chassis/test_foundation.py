@@ -14,8 +14,7 @@ import sqlalchemy as sa
 from google.protobuf.message_factory import GetMessageClass
 
 from deploy.local.child import running
-from deploy.local.contexts import CONTEXTS
-from deploy.local.nats import ADMIN, Nats
+from deploy.local.nats import Nats
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.postgres import Postgres
 from ruum.points.v1 import events_pb2
@@ -24,7 +23,7 @@ from services.chassis.door import caller
 from services.chassis.foundation import ContextSettings, Foundation
 from services.chassis.idempotency import Work
 from services.chassis.rpc import Server
-from tests.support import logs
+from tests.support import logs, streams
 from tests.support.callers import Keys, member
 from tests.support.contracts import Stub, add, contract
 from tests.support.jars import Jars, PutCoins, jars_in, new_jar
@@ -50,8 +49,7 @@ def _logs_as_they_were() -> Iterator[None]:
 @pytest.fixture
 def nats(tmp_path: Path) -> Nats:
     """A server of the test's own, which does not run yet."""
-    passwords = {name: f"{name}-test" for name in (ADMIN, *CONTEXTS)}
-    return Nats(tmp_path / "nats", free_port(), passwords, log=tmp_path / "nats.log", durable=False)
+    return streams.stopped(tmp_path)
 
 
 def founded(name: str, jars: Jars, keys: Keys, nats: Nats) -> Foundation:

@@ -12,6 +12,7 @@ from services.chassis import log
 from services.chassis.clock import MovableClock
 from tests.gateway.fakes import CONTRACTS, Fake, Members
 from tests.gateway.house import House, open_house
+from tests.support import streams
 from tests.support.callers import Keys, keys
 
 __all__ = ["keys"]
@@ -49,6 +50,13 @@ async def neighbours(keys: Keys, clock: MovableClock) -> AsyncIterator[Mapping[s
     yield fakes
     for fake in fakes.values():
         await fake.stop()
+
+
+@pytest.fixture(scope="session")
+async def nats_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[nats.Nats]:
+    """A server of the gateway's own: its tests take the stream away."""
+    async with streams.started(tmp_path_factory.mktemp("gateway")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
