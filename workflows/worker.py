@@ -74,7 +74,7 @@ async def serve() -> None:
         ],
     )
     await schedules.keep(client)
-    server = rpc.Server("worker", settings.listen, KeyRing(settings.keys_dir, clock), [])
+    server = rpc.Server("worker", settings.listen, KeyRing(settings.keys_dir, clock), [], settings.metrics_listen)
     server.beside(worker.run)
     await server.serve()
     await worker.shutdown()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import grpc
 
@@ -100,13 +100,14 @@ class Seed:
         }
         code = str(lease["lease_code"])
         await RoomsServiceStub(self._contracts.channel("rooms")).ImportLeases(
-            rooms_pb2.ImportLeasesRequest(request_id=f"lease/{code}", leases=[_message(rooms_pb2.Lease(), lease)])
+            rooms_pb2.ImportLeasesRequest(request_id=f"lease/{number}", leases=[_message(rooms_pb2.Lease(), lease)])
         )
         return code
 
     async def code_pair(self, lease_code: str) -> rooms_pb2.CodePair:
         """A fresh pair of registration codes, as the letter to the contractor carries it (RM-03)."""
-        asked = rooms_pb2.IssueCodesRequest(request_id=f"seed/codes/{lease_code}", lease_code=lease_code)
+        request_id = f"seed/codes/{uuid5(NAMESPACE_OID, lease_code)}"  # ids are kept: they say nothing of anybody
+        asked = rooms_pb2.IssueCodesRequest(request_id=request_id, lease_code=lease_code)
         pair: rooms_pb2.CodePair = await RoomsServiceStub(self._contracts.channel("rooms")).IssueCodes(asked)
         return pair
 

@@ -61,6 +61,10 @@ class Resident:
             language=self._language,
             consents=consents,
         )
+        self.enter(signed_in)
+
+    def enter(self, signed_in: dict[str, Any]) -> None:
+        """What is asked from now on is asked in this session."""
         self.member_id = signed_in["member_id"]
         self._http.headers["Authorization"] = f"Bearer {signed_in['session_token']}"
 

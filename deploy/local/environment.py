@@ -100,6 +100,7 @@ class Environment:
         return {
             **self._identity_of(name),
             "LISTEN": self.address(name),
+            "METRICS_LISTEN": self.address(f"{name}-metrics"),
             "REQUEST_KEY": self._credentials.secret(f"request-keys/{name}"),
             "TEMPORAL_ADDRESS": self.address("temporal"),
             "TEMPORAL_NAMESPACE": NAMESPACE,

@@ -25,6 +25,14 @@ USUAL: Mapping[str, int] = {
     "sparekey": 50055,
     "notifier": 50056,
     "worker": 50057,
+    "gateway-metrics": 9080,
+    "identity-metrics": 9051,
+    "rooms-metrics": 9052,
+    "points-metrics": 9053,
+    "store-metrics": 9054,
+    "sparekey-metrics": 9055,
+    "notifier-metrics": 9056,
+    "worker-metrics": 9057,
 }
 
 # Below the range from which the kernel hands out ports to outgoing connections: one of those could

@@ -25,6 +25,7 @@ SERVERS = ("postgres", "nats", "temporal")
 _PORTS = {
     "temporal": ("temporal", "temporal-ui", "temporal-http", "temporal-metrics"),
     "sandbox": ("sandbox", "smtp"),
+    **{name: (name, f"{name}-metrics") for name in (*CONTEXTS, "worker", "gateway")},
 }
 
 

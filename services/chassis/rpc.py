@@ -55,7 +55,7 @@ _KEPT_OPEN = [
 _SERVED = [
     ("grpc.so_reuseport", 0),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
 ]
 _GRACE_SECONDS = 5
 

@@ -19,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from deploy.local.ports import LOOPBACK, free_port
+from services.chassis import rpc
 from services.chassis.caller import KeyRing
 from services.chassis.clock import FixedClock
 from services.chassis.door import caller
@@ -368,3 +369,12 @@ async def test_hundreds_of_calls_share_one_channel(ask: Stub, echo: Echo) -> Non
     answers = await asyncio.gather(*(ask("Ask") for _ in range(300)))
 
     assert {answer.text for answer in answers} == {"service:store"}
+
+
+def test_grpc_knows_every_option_of_ours_by_its_name() -> None:
+    [library] = Path(grpc.__file__).parent.glob("_cython/cygrpc*.so")
+    known = library.read_bytes()
+
+    unheard = [name for name, _ in (*rpc._KEPT_OPEN, *rpc._SERVED) if name.encode() + b"\0" not in known]
+
+    assert unheard == []
