@@ -151,7 +151,9 @@ async def test_a_browsers_cookie_opens_the_page_as_well(house: House, session: s
 
 @pytest.mark.rule("PR-15")
 @pytest.mark.parametrize("path", [page.path for page in PAGES if page.shows != "nothing"])
-@pytest.mark.parametrize("order_id", [ORDER, "ord_forged", "%3Cscript%3E", "x" * 500])
+@pytest.mark.parametrize(
+    "order_id", [ORDER, "ord_forged", "%3Cscript%3E", "x" * 500], ids=["anothers", "none", "script", "long"]
+)
 async def test_of_an_order_that_is_anothers_or_none_nothing_shows(
     house: House, session: str, neighbours: Neighbours, path: str, order_id: str
 ) -> None:
