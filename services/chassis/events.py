@@ -165,17 +165,18 @@ class Outbox:
         self._messages = messages
         self._names = {name: f"{table.schema}.{name}" for name in ("outbox", "inbox")}
         self._statements: dict[str, sa.TextClause] = {}
-        self._relays: list[asyncio.Event] = []
+        self._relays: list[tuple[str, asyncio.Event]] = []
 
-    def woken(self) -> asyncio.Event:
-        """An event of the asker's own that is set after each transaction that told something."""
+    def woken(self, kind: str) -> asyncio.Event:
+        """An event of the asker's own that is set after each transaction that wrote rows of this kind."""
         relay = asyncio.Event()
-        self._relays.append(relay)
+        self._relays.append((kind, relay))
         return relay
 
-    def wake(self) -> None:
-        for relay in self._relays:
-            relay.set()
+    def wake(self, *kinds: str) -> None:
+        for kind, relay in self._relays:
+            if kind in kinds:
+                relay.set()
 
     async def write(
         self,
@@ -279,6 +280,11 @@ update {outbox} claimed set claimed_until = statement_timestamp() + :lease * int
 from free where claimed.position = free.position
 returning claimed.position, message_id, aggregate_id, aggregate_version, subject, payload, line, claimed_until
 """
+_ANY = """
+select exists (
+  select from {outbox} waiting
+  where kind = :kind and handed_on_at is null and (claimed_until is null or claimed_until < statement_timestamp()))
+"""
 _SETTLE = """
 update {outbox} set
   handed_on_at = case when position = any(:arrived) then statement_timestamp() end,
@@ -296,14 +302,15 @@ class Relay:
         self._kind = kind
         self._hand_on = hand_on
         name = str(outbox.table)
-        self._claim_sql, self._settle_sql = (sa.text(form.format(outbox=name)) for form in (_CLAIM, _SETTLE))
+        forms = (_ANY, _CLAIM, _SETTLE)
+        self._any_sql, self._claim_sql, self._settle_sql = (sa.text(form.format(outbox=name)) for form in forms)
         self._turn = sa.text("select pg_advisory_xact_lock(hashtextextended(:place, 0))").bindparams(
             place=f"{name} {kind}"
         )
 
     async def run(self) -> None:
         """Hands rows on as they come: at once after a transaction here, within a second after a crash elsewhere."""
-        woken = self._outbox.woken()
+        woken = self._outbox.woken(self._kind)
         pause = 0.0
         while True:
             try:
@@ -331,7 +338,9 @@ class Relay:
 
     async def _batch(self) -> tuple[int, int]:
         """How many rows were claimed, and how many of them arrived."""
-        rows = await self._database.transact(self._claim)
+        async with self._database.reading() as session:
+            waiting = await session.scalar(self._any_sql, {"kind": self._kind})
+        rows = await self._database.transact(self._claim) if waiting else ()
         if not rows:
             return 0, 0
         arrived: Sequence[int] = ()

@@ -78,6 +78,12 @@ class Work:
         """Workflows that must be started or told of this transaction."""
         self.lines += lines
 
+    @property
+    def wakes(self) -> tuple[str, ...]:
+        """The kinds of outbox rows that this leaves, for the relays that hand them on."""
+        written = {"event": self.events, "process": self.lines}
+        return tuple(kind for kind, rows in written.items() if rows)
+
 
 def requests_table(metadata: sa.MetaData) -> sa.Table:
     """Which commands were carried out, with the answers that they were given."""
@@ -140,18 +146,17 @@ class Commands:
             raise AsOfNotAllowed(field="as_of")
         content = _Content(self._key, caller, command)
 
-        async def once(tx: AsyncSession) -> tuple[Any, bool]:
+        async def once(tx: AsyncSession) -> tuple[Any, tuple[str, ...]]:
             if not await self._claimed(tx, content):
-                return answer.validate_json(await self._kept(tx, content)), False
+                return answer.validate_json(await self._kept(tx, content)), ()
             work = Work(tx, caller, command.as_of or self.clock.now())
             given = await verb(work)
             kept = Beside(self._keep, content.place | {"answer": content.sealed(answer.dump_json(given))})
             await self._outbox.write(tx, work.events, work.lines, work.now, kept)
-            return given, bool(work.events or work.lines)
+            return given, work.wakes
 
-        given, told = await self.database.transact(once)
-        if told:
-            self._outbox.wake()
+        given, wakes = await self.database.transact(once)
+        self._outbox.wake(*wakes)
         return given
 
     async def _claimed(self, tx: AsyncSession, content: _Content) -> bool:

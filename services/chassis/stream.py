@@ -211,18 +211,17 @@ class Consumer:
         event: Any = (kind or AnyEvent).FromString(payload)
         header: EventHeader = event.header
 
-        async def once(tx: AsyncSession) -> tuple[bool, bool]:
+        async def once(tx: AsyncSession) -> tuple[bool, tuple[str, ...]]:
             work = Work(tx, self._caller, self._clock.now())
             if not await self._turn(work, header):
-                return await self._taken(tx, header), False
+                return await self._taken(tx, header), ()
             if handler is not None:
                 await handler(work, event)
             await self._outbox.write(tx, work.events, work.lines, work.now)
-            return True, bool(work.events or work.lines)
+            return True, work.wakes
 
-        in_turn, told = await self._database.transact(once)
-        if told:
-            self._outbox.wake()
+        in_turn, wakes = await self._database.transact(once)
+        self._outbox.wake(*wakes)
         return in_turn
 
     async def _turn(self, work: Work, header: EventHeader) -> bool:

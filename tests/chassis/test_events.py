@@ -43,7 +43,7 @@ async def tell(jars: Jars, *told: Event | ProcessLine) -> None:
     facts = [each for each in told if isinstance(each, Event)]
     lines = [each for each in told if isinstance(each, ProcessLine)]
     await jars.database.transact(lambda tx: jars.outbox.write(tx, facts, lines, NOW))
-    jars.outbox.wake()
+    jars.outbox.wake("event")
 
 
 class Receiver:

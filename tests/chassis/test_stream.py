@@ -150,7 +150,7 @@ def ear(hearer: Jars) -> Ear:
 async def tell(jars: Jars, *coins: tuple[str, int]) -> None:
     told = [PointsGranted(aggregate_id=jar, order_id=jar, points=points) for jar, points in coins]
     await jars.database.transact(lambda tx: jars.outbox.write(tx, told, [], NOW))
-    jars.outbox.wake()
+    jars.outbox.wake("event")
 
 
 def event(jar: str, version: int, points: int = 1) -> bytes:
@@ -377,7 +377,7 @@ async def test_a_stream_that_was_lost_is_told_again_and_nothing_happens_twice(
     shutil.rmtree(server.folder / "jetstream")
     await server.start()
     await teller.database.transact(teller.outbox.tell_again)
-    teller.outbox.wake()
+    teller.outbox.wake("event")
     await tell(teller, (other, 1))
 
     await ear.has({one: 3, other: 2}, within=40)
