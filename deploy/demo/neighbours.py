@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
@@ -65,6 +65,7 @@ class Seed:
         self._campaigns = campaigns
         self._desk = desk
         self._data: dict[str, Any] = json.loads(SEED.read_text("utf-8"))
+        self._let: dict[str, dict[str, Any]] = {}
 
     async def plant(self) -> None:
         """Gives the services their first data, each as the system that owns it."""
@@ -83,26 +84,33 @@ class Seed:
             ),
             metadata=self._desk.as_operator("store"),
         )
+        await self.put_coupons(data["coupons"])
+
+    async def put_coupons(self, coupons: Sequence[Mapping[str, Any]]) -> None:
+        """The campaign desk states coupons (ST-12)."""
+        codes = ",".join(coupon["code"] for coupon in coupons)
         await StoreServiceStub(self._campaigns.channel("store")).PutCoupons(
             store_pb2.PutCouponsRequest(
-                request_id="seed/coupons",
-                coupons=[_message(store_pb2.CouponTerms(), coupon) for coupon in data["coupons"]],
+                request_id=f"seed/coupons/{codes}",
+                coupons=[_message(store_pb2.CouponTerms(), coupon) for coupon in coupons],
             )
         )
 
     async def new_lease(self, contractor: str) -> str:
         """Lets one more room, so that the story can be told again on the same stack. Returns the lease's code."""
         number = uuid4().int
-        lease = dict(self._data["leases"][0]) | {
-            "lease_code": f"L-{number % 10**10:010d}",
-            "room_number": str(1000 + number % 9000),
-            "contractor_name": contractor,
-        }
-        code = str(lease["lease_code"])
-        await RoomsServiceStub(self._contracts.channel("rooms")).ImportLeases(
-            rooms_pb2.ImportLeasesRequest(request_id=f"lease/{number}", leases=[_message(rooms_pb2.Lease(), lease)])
-        )
+        code = f"L-{number % 10**10:010d}"
+        self._let[code] = dict(self._data["leases"][0]) | {"lease_code": code, "version": "0"}
+        await self.restate(code, room_number=str(1000 + number % 9000), contractor_name=contractor)
         return code
+
+    async def restate(self, lease_code: str, **changed: Any) -> None:
+        """States a lease of a room let here anew: what changed of it, such as `ends_on={"iso": …}` (RM-22)."""
+        lease = self._let[lease_code]
+        lease |= changed | {"version": str(int(lease["version"]) + 1)}
+        await RoomsServiceStub(self._contracts.channel("rooms")).ImportLeases(
+            rooms_pb2.ImportLeasesRequest(request_id=f"lease/{uuid4()}", leases=[_message(rooms_pb2.Lease(), lease)])
+        )
 
     async def code_pair(self, lease_code: str) -> rooms_pb2.CodePair:
         """A fresh pair of registration codes, as the letter to the contractor carries it (RM-03)."""

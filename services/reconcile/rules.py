@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from services.reconcile.facts import Books, Disagreement, Money, Points
 
-NOT_PLACED = {"checkout"}
+NOT_PLACED = {"checkout", "dropped"}
 GOING_ON = {"placed", "arranged", "dispatched", "cancelling"}
 SENT = {"dispatched", "delivered", "closed"}
 ENDED_CASES = {"draft", "handed-over", "cancelled", "destroyed"}
@@ -99,13 +99,15 @@ def charge_follows_the_order(books: Books) -> Iterator[Disagreement]:
             yield Disagreement("charge-impossible", order_id, sums)
 
 
+NO_PARTNER = {"none", "unspecified"}
+"""Nothing was due, or no payment counts: the order is a checkout again."""
 _NOTHING_TAKEN = {"declined", "voided"}
 """An authorisation that lapsed is one word here and the other there; neither took any money."""
 
 
 def partner_agrees(books: Books) -> Iterator[Disagreement]:
     for order_id, money in books.money.items():
-        if money.state in IN_DOUBT or money.means == "none":
+        if money.state in IN_DOUBT or money.means in NO_PARTNER:
             continue
         if {money.partner, money.payment} <= _NOTHING_TAKEN:
             continue
@@ -126,8 +128,8 @@ def case_follows_the_order(books: Books) -> Iterator[Disagreement]:
             if case != "draft":
                 yield Disagreement("order-missing", order_id, f"the case is {case}, the store knows of no payment")
         elif case is None:
-            if money.state == "dropped":
-                continue  # its draft went with it
+            if money.state in NOT_PLACED:
+                continue  # drafts are not listed; a dropped one is no more
             yield Disagreement("case-missing", order_id, f"the order is {money.state}")
         elif case not in _CASE_OF_ORDER[money.state]:
             yield Disagreement("case-differs", order_id, f"the order is {money.state}, the case {case}")

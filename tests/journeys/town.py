@@ -5,26 +5,45 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any, NamedTuple
 from uuid import uuid4
 
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributeKey
 
-from deploy.demo.console import Console, until
+from deploy.demo.console import until
 from deploy.demo.neighbours import Neighbour, Seed
 from deploy.demo.resident import Means, Resident
 from deploy.demo.story import ADDRESS, VISA
 from deploy.demo.timemachine import TimeMachine
 from deploy.local.stack import Stack
+from ruum.points.v1 import points_pb2
+from ruum.points.v1.points_pb2_grpc import PointsServiceStub
 from services.chassis import temporal
+from services.chassis.ids import new_id
+from services.chassis.jst import jst_date
 from services.reconcile.collect import Collector, ReconcileSettings
 from services.reconcile.facts import Disagreement
 from services.reconcile.rules import disagreements
+from services.texts import Texts
+from tests.journeys.partners import Partners
 
 PASSWORD = "correct horse battery staple"
 NAME = "見本 花子"
 RECIPIENT = {"name": NAME, "kana": "ミホン ハナコ", "phone": "09012345678"}
+TEXTS = Texts.load()
+NEEDS_OPERATOR = SearchAttributeKey.for_bool("NeedsOperator")
+
+
+class Case(NamedTuple):
+    """What operators see of a case: whether it needs them, and its page."""
+
+    needs_operator: bool
+    page: str
 
 
 class Household:
@@ -44,12 +63,13 @@ class Town:
         environment = stack.table.environment
         self.stack = stack
         self.client = client
-        self.console = Console(environment.console_url)
+        self.console = Partners(environment.console_url)
         self.desk = Neighbour("desk", environment.caller("desk"))
         self.contracts = Neighbour("contract-master", environment.caller("contract-master"))
         self._campaigns = Neighbour("campaign-desk", environment.caller("campaign-desk"))
         self.seed = Seed(self.contracts, self._campaigns, self.desk)
         self.machine = TimeMachine(stack.table.home.clock, client)
+        self._worker = Neighbour("worker", environment.caller("worker"))
         self._residents: list[Resident] = []
 
     @classmethod
@@ -62,7 +82,7 @@ class Town:
     async def close(self) -> None:
         for resident in self._residents:
             await resident.close()
-        for neighbour in (self.desk, self.contracts, self._campaigns):
+        for neighbour in (self.desk, self.contracts, self._campaigns, self._worker):
             await neighbour.close()
         await self.console.close()
 
@@ -111,6 +131,48 @@ class Town:
 
     async def subjects(self, home: Household) -> list[str]:
         return [message["subject"] for message in await self.console.messages(home.mail)]
+
+    async def mailed(self, home: Household, letter: str, times: int = 1) -> bool:
+        """Whether a letter reached a resident just so often, once it has."""
+        subject = TEXTS.render("mail-subject-line", "ja", subject=TEXTS.render(f"mail-{letter}-subject", "ja"))
+
+        async def arrived() -> bool | None:
+            return True if (await self.subjects(home)).count(subject) >= times else None
+
+        await until(arrived, f"the letter {letter}")
+        return (await self.subjects(home)).count(subject) == times
+
+    async def seen_by_operators(self, order_id: str, said: str = "") -> Case:
+        """The case in the Temporal UI, once it needs a person and its page says so."""
+
+        async def seen() -> Case | None:
+            described = await self.case(order_id).describe()
+            shown = await self.case(order_id).query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+            needs = bool(described.typed_search_attributes.get(NEEDS_OPERATOR))
+            return Case(needs, shown.current_details) if needs and said in shown.current_details else None
+
+        return await until(seen, f"operators to be told {said}")
+
+    @asynccontextmanager
+    async def points_held(self, home: Household, points: int) -> AsyncIterator[None]:
+        """Another order of the member's is being placed with so many points."""
+        ledger = PointsServiceStub(self._worker.channel("points"))
+        step: dict[str, Any] = {"request_id": f"held/{uuid4()}", "order_id": new_id("ord"), "attempt": 1}
+        parts = [points_pb2.HoldPart(part_id="line", points=points)]
+        await ledger.Hold(points_pb2.HoldRequest(**step, member_id=home.resident.member_id, parts=parts))
+        try:
+            yield
+        finally:
+            await ledger.Release(points_pb2.ReleaseRequest(**step | {"request_id": f"free/{uuid4()}"}))
+
+    async def moved_out(self, home: Household) -> None:
+        """The lease has ended: yesterday was its last day (RM-22)."""
+        yesterday = jst_date(self.machine.clock.now()) - timedelta(days=1)
+        await self.seed.restate(home.lease, ends_on={"iso": yesterday.isoformat()})
+
+    async def removed(self, home: Household) -> None:
+        """The member leaves the room (RM-21)."""
+        await home.resident.post(f"rooms/{home.room_id}/removals", member_ids=[home.resident.member_id])
 
     async def books_agree(self) -> Sequence[Disagreement]:
         """What reconcile finds once everything has come to rest; nothing, when all is well."""

@@ -119,11 +119,13 @@ def test_books_that_agree_are_passed_over_in_silence() -> None:
     assert disagreements(sound()) == []
 
 
-def test_a_dropped_order_has_no_case_and_owes_nothing() -> None:
-    dropped = money(CHECKOUT, state="dropped")(without_case(CHECKOUT)(sound()))
+@pytest.mark.parametrize("state", ["checkout", "dropped"])
+def test_an_order_that_is_not_placed_has_no_case_and_owes_nothing(state: str) -> None:
+    undone = {"means": "unspecified", "payment": "unspecified", "partner": "none-needed"}
+    unplaced = money(CHECKOUT, state=state, **undone)(without_case(CHECKOUT)(sound()))
 
-    assert disagreements(dropped) == []
-    assert [one.kind for one in disagreements(points(CHECKOUT, held=200)(dropped))] == ["points-held"]
+    assert disagreements(unplaced) == []
+    assert [one.kind for one in disagreements(points(CHECKOUT, held=200)(unplaced))] == ["points-held"]
 
 
 @pytest.mark.rule("OP-06")

@@ -256,6 +256,18 @@ async def test_the_payer_is_sent_to_the_partners_page_while_it_waits(house: Hous
     assert (await house.seen(order_id)).outlook.actions == ()
 
 
+@pytest.mark.rule("SK-40")
+async def test_a_payer_who_chose_another_means_after_the_order_is_sent_to_the_partners_page_too(house: House) -> None:
+    order_id = await house.cleared()
+    until = house.now + timedelta(minutes=30)
+    house.store.baskets[order_id].payer_awaited_until = until
+
+    seen = await house.seen(order_id)
+
+    assert Action.PAY_AT_PARTNER in seen.outlook.actions
+    assert (seen.outlook.next, seen.outlook.until) == ("key-next-your-payment", until)
+
+
 async def test_own_orders_stay_readable_while_rooms_and_store_are_silent(house: House) -> None:
     order_id = await house.asked_for_number()
     house.rooms.silent = house.store.silent = True

@@ -173,6 +173,7 @@ def _payment(view: store_pb2.PaymentView) -> Payment:
     return Payment.model_validate(
         {
             "state": wire.word(store_pb2.PaymentState, view.state),
+            "means": wire.word(store_pb2.Means, view.means),
             "decline_code": view.decline_code,
             "redirect_url": view.redirect_url,
             "action_until": wire.instant(view, "action_until"),

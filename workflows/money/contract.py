@@ -76,7 +76,10 @@ class GiveBackPoints(OrderStep):
 
 
 class Payment(Given):
+    """How the payment stands; its `means` may have been changed since the order was placed (SK-38)."""
+
     state: PaymentState
+    means: Means | None = None
     decline_code: str = ""
     redirect_url: str = ""
     action_until: datetime | None = None

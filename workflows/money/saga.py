@@ -14,6 +14,7 @@ from workflows.money.contract import (
     GiveBackPoints,
     HoldPoints,
     MarkOrder,
+    Means,
     OrderStep,
     Payment,
     Placing,
@@ -41,12 +42,13 @@ class Money:
         self.points_spent = False
         self._now = now
         self._key = key
+        self._means: Means | None = None
         self._undo: list[Callable[[str], Awaitable[object]]] = []
 
     @property
     def paid_later(self) -> bool:
         """By invoice, after the goods came (SK-38)."""
-        return self.placing is not None and self.placing.means == "deferred"
+        return self._means == "deferred"
 
     async def hold(self, asked: BeginPlacing) -> Payment:
         """Freezes the order, holds its points and authorises its payment.
@@ -59,6 +61,7 @@ class Money:
         self.attempt = asked.attempt
         self._undo.append(self._abandon)
         self.placing = await steps.BEGIN(asked)
+        self._means = self.placing.means
         if self.placing.points:
             self._undo.append(self._release)
             held = self._step(HoldPoints, "hold", member_id=self.placing.member_id, parts=self.placing.points_parts)
@@ -67,7 +70,7 @@ class Money:
 
     async def authorise(self, ordinal: int = 0) -> Payment:
         """Asks for the payment, or how it stands: the store calls the partner once and looks up ever after."""
-        return await steps.AUTHORISE(self._step(OrderStep, "authorise", ordinal))
+        return self._told(await steps.AUTHORISE(self._step(OrderStep, "authorise", ordinal)))
 
     async def confirm(self, dispatch_business_days: int) -> Confirmed:
         """The order is placed; from here on it is cancelled, not undone."""
@@ -84,7 +87,7 @@ class Money:
             self._undo.pop()
 
     async def ensure(self, ordinal: int) -> Payment:
-        return await steps.ENSURE(self._step(OrderStep, "ensure", ordinal))
+        return self._told(await steps.ENSURE(self._step(OrderStep, "ensure", ordinal)))
 
     async def capture(self, ordinal: int) -> Payment:
         """Spends the points held, then captures the payment (SK-38)."""
@@ -116,6 +119,10 @@ class Money:
         """Has the invoice issued, where the order is paid later (SK-38)."""
         if self.paid_later:
             await steps.INVOICE(self._step(OrderStep, "invoice"))
+
+    def _told(self, payment: Payment) -> Payment:
+        self._means = payment.means or self._means
+        return payment
 
     async def _abandon(self, reason: str) -> None:
         await steps.ABANDON(self._step(WithReason, "abandon", reason=reason))

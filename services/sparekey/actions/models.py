@@ -82,7 +82,7 @@ TABLE: Mapping[State, Row] = {
     State.ACCEPTED: Row("key-next-keys-ordered", anybody=_REPORTS),
     State.MAKING: Row("key-next-keys-cut", anybody=_REPORTS),
     State.READY: Row("key-next-dispatch", (Action.CHOOSE_WISH_DATE,), _REPORTS),
-    State.CLEARED: Row("key-next-payment-made", anybody=(Action.CHANGE_MEANS, *_REPORTS)),
+    State.CLEARED: Row("key-next-payment-made", anybody=(Action.CHANGE_MEANS, Action.PAY_AT_PARTNER, *_REPORTS)),
     State.STOPPED: Row("key-next-decision", anybody=_REPORTS),
     State.RELEASED: Row("key-next-handed-to-post", anybody=_REPORTS),
     State.DISPATCHED: Row("key-next-delivery", anybody=_REPORTS),
@@ -186,7 +186,7 @@ def _next(case: Case, row: Row, actions: tuple[Action, ...]) -> str:
 
 def _until(case: Case, given: Situation) -> datetime | None:
     """The rule's deadline, else the promise, else the day on which we ask ourselves."""
-    if case.state == State.PLACING:
+    if case.state == State.PLACING or given.payer_awaited_until is not None:
         return given.payer_awaited_until
     if case.deadline is not None:
         return case.deadline

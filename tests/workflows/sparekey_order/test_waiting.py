@@ -8,6 +8,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from tests.workflows.sparekey_order.branches import moved
 from tests.workflows.sparekey_order.fakes import Services, eventually, refused, running
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
@@ -144,6 +145,29 @@ async def test_the_key_does_not_leave_before_the_money_is_captured(skipping: Cli
     assert steps.RELEASE.name not in before
     after = services.names()
     assert after.index(money.CAPTURE_POINTS.name) < after.index(money.CAPTURE.name) < after.index(steps.RELEASE.name)
+
+
+@pytest.mark.rule("ST-26")
+@pytest.mark.parametrize(("first", "other", "invoices"), [("card", "deferred", 1), ("deferred", "card", 0)])
+async def test_another_means_than_the_first_decides_what_lets_the_key_go_and_whether_it_is_invoiced(
+    skipping: Client, first: money.Means, other: money.Means, invoices: int
+) -> None:
+    services = Services(means=first)
+    services.answers[steps.CHECK.name] = lambda _: services.to("ready")
+    services.answers[money.ENSURE.name] = money.Payment(state="declined", means=first, decline_code="card-declined")
+
+    async with running(skipping, services) as order:
+        await order.place()
+        await eventually(lambda: money.ENSURE.name in services.names())
+        services.answers[money.ENSURE.name] = money.Payment(state="authorised", means=other)
+        taken: money.PaymentState = "authorised" if other == "deferred" else "captured"
+        services.answers[money.CAPTURE.name] = money.Payment(state=taken, means=other)
+        await order.payment_changed()
+        await eventually(lambda: services.case.state == "released")
+        await moved(order, services, "handed-over")
+        await order.result()
+
+    assert len(services.of(money.INVOICE)) == invoices
 
 
 @pytest.mark.rule("OP-04")
