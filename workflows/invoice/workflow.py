@@ -12,7 +12,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.invoice import contract as steps
+    import workflows.invoice.contract as steps
     from workflows.invoice.contract import Invoice, StartInvoice
     from workflows.invoice.words import details
     from workflows.kit import OperatorAction, ProcessTime, StepFailed

@@ -11,8 +11,8 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
+    import workflows.point_grant.contract as steps
     from workflows.kit import OperatorAction, ProcessTime, StepFailed
-    from workflows.point_grant import contract as steps
     from workflows.point_grant.contract import Standing, StartGrant
     from workflows.point_grant.words import details
 

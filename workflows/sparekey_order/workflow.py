@@ -15,10 +15,10 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    import workflows.sparekey_order.contract as steps
     from workflows.kit import OperatorAction, ProcessTime, StepFailed
     from workflows.money.contract import BeginPlacing, Payment
     from workflows.money.saga import Money
-    from workflows.sparekey_order import contract as steps
     from workflows.sparekey_order.actions import OperatorActions
     from workflows.sparekey_order.contract import Case, Place, PlaceAnswer, StartOrder
     from workflows.sparekey_order.words import details
