@@ -46,6 +46,7 @@ protos: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.reads
 
 faults: $(READY)
 	$(BIN)/python -m tests.faults

@@ -44,6 +44,7 @@ class Resident:
         self._console = console
         self._language = language
         self.member_id = ""
+        self.session = ""
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -66,7 +67,8 @@ class Resident:
     def enter(self, signed_in: dict[str, Any]) -> None:
         """What is asked from now on is asked in this session."""
         self.member_id = signed_in["member_id"]
-        self._http.headers["Authorization"] = f"Bearer {signed_in['session_token']}"
+        self.session = str(signed_in["session_token"])
+        self._http.headers["Authorization"] = f"Bearer {self.session}"
 
     async def complete_profile(self, name: str, kana: str, address: dict[str, str]) -> None:
         profile = await self.get("profile")

@@ -157,7 +157,7 @@ async def test_a_browsers_cookie_opens_the_page_as_well(house: House, session: s
 async def test_of_an_order_that_is_anothers_or_none_nothing_shows(
     house: House, session: str, neighbours: Neighbours, path: str, order_id: str
 ) -> None:
-    for service, method in (("sparekey", "GetKeyOrder"), ("store", "PayerReturned")):
+    for service, method in (("sparekey", "GetKeyOrder"), ("sparekey", "GetDraft"), ("store", "PayerReturned")):
         neighbours[service].answers[method] = RemoteError(Kind.NOT_FOUND, "not-found")
 
     answer = await house.get(path.format(order_id=order_id), session)
@@ -209,6 +209,21 @@ async def test_whoever_comes_back_from_the_partners_page_is_told_the_outcome_how
     returned = [(request.order_id, who) for method, request, who in neighbours["store"].asked]
     assert returned == [(ORDER, members.who(session))] * 2
     assert len({request.request_id for _, request, _ in neighbours["store"].asked}) == 2
+
+
+@pytest.mark.rule("ST-23")
+async def test_what_could_not_be_paid_is_told_also_when_it_is_a_draft_again(
+    house: House, session: str, neighbours: Neighbours, members: Members
+) -> None:
+    neighbours["identity"].answers["IssueToken"] = chosen(members, "en")
+    for service, method in (("sparekey", "GetKeyOrder"), ("store", "PayerReturned")):
+        neighbours[service].answers[method] = RemoteError(Kind.NOT_FOUND, "not-found")
+
+    answer = await house.get(BACK, session)
+
+    assert answer.status_code == 200
+    assert "nothing is charged" in answer.text
+    assert neighbours["sparekey"].asked[-1][0] == "GetDraft"
 
 
 async def test_a_payer_who_came_back_too_early_finds_the_way_to_go_on(

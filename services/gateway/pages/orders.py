@@ -10,7 +10,6 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ruum.sparekey.v1 import sparekey_pb2
 from ruum.store.v1 import store_pb2
 from services.chassis.jst import JST
 from services.texts import Language, Texts, UnknownTextError
@@ -24,7 +23,6 @@ _UNDECIDED = {
     store_pb2.PAYMENT_STATE_ON_HOLD: "payment-on-hold",
     store_pb2.PAYMENT_STATE_UNKNOWN: "partner-silent",
 }
-_NOT_PLACED = {sparekey_pb2.CASE_STATE_DRAFT, sparekey_pb2.CASE_STATE_PLACING}
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,13 @@ class Orders:
             until=self._until(order, language),
         )
 
-    def outcome(self, payment: Any, order: Any, language: Language) -> Outcome | None:
+    def outcome(self, payment: Any, language: Language, *, placed: bool) -> Outcome | None:
         """Of what `PayerReturned` answers, if anything; nothing once the order speaks for itself."""
         said = partial(self._texts.render, language=language)
         state = payment.state if payment is not None else None
         if state in _AGREED:
-            return Outcome([said("page-payer-agreed")])
-        if order.state not in _NOT_PLACED:
+            return Outcome([said("page-payer-placed" if placed else "page-payer-agreed")])
+        if placed:
             return None
         if state in _UNDECIDED:
             return Outcome([said(_UNDECIDED[state])])

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,6 +30,7 @@ _POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-ur
 _TAGS: Mapping[Language, str] = {"ja": "ja", "en": "en", "zh_Hans": "zh-Hans"}
 _A_DAY = "public, max-age=86400"
 _KEY_ORDER = sparekey_pb2.DESCRIPTOR.services_by_name["SparekeyService"].methods_by_name["GetKeyOrder"]
+_DRAFT = sparekey_pb2.DESCRIPTOR.services_by_name["SparekeyService"].methods_by_name["GetDraft"]
 _PAYER_RETURNED = store_pb2.DESCRIPTOR.services_by_name["StoreService"].methods_by_name["PayerReturned"]
 # An id of no form of ours names nothing, as one that is another's.
 _NOT_THEIRS = {Kind.NOT_FOUND, Kind.INVALID}
@@ -79,29 +82,45 @@ class Site:
             self._limits.count(token.session_id, self._most)
             order_id = request.path_params["order_id"]
             language = negotiate(token.language)
-            payment = await self._returned(session, order_id) if page.shows == "payer" else None
-            asked = sparekey_pb2.GetKeyOrderRequest(order_id=order_id)
-            _, order = await self._sessions.call(session, _KEY_ORDER, asked)
+            if page.shows == "payer":
+                return await self._returned(page, session, order_id, language)
+            return self._written(page.name, language, standing=await self._standing(session, order_id, language))
         except (NotSignedIn, SessionOver):
             return self._written(page.name, language, signed_out=True)
         except RuumError as failure:
             return self._trouble(failure, language)
-        outcome = self._orders.outcome(payment, order, language) if page.shows == "payer" else None
-        return self._written(page.name, language, standing=self._orders.standing(order, language), outcome=outcome)
 
-    async def _returned(self, session: str, order_id: str) -> Any:
-        """Has the partner asked what the payer decided; nothing where no payment is under way (ST-21).
+    async def _standing(self, session: str, order_id: str, language: Language) -> Standing:
+        asked = sparekey_pb2.GetKeyOrderRequest(order_id=order_id)
+        _, order = await self._sessions.call(session, _KEY_ORDER, asked)
+        return self._orders.standing(order, language)
+
+    async def _returned(self, page: Page, session: str, order_id: str, language: Language) -> Response:
+        """The payer is back: the partner is asked what they decided (ST-21).
 
         It may be asked however often: each time the partner's word counts, and nothing is begun.
         """
-        asked = store_pb2.PayerReturnedRequest(request_id=new_id("req"), order_id=order_id)
+        returned = store_pb2.PayerReturnedRequest(request_id=new_id("req"), order_id=order_id)
+        payment = await self._theirs(session, _PAYER_RETURNED, returned)
+        order = await self._theirs(session, _KEY_ORDER, sparekey_pb2.GetKeyOrderRequest(order_id=order_id))
+        if order is None:  # what could not be paid is a draft again
+            await self._sessions.call(session, _DRAFT, sparekey_pb2.GetDraftRequest(order_id=order_id))
+        placed = order is not None and order.state != sparekey_pb2.CASE_STATE_PLACING
+        return self._written(
+            page.name,
+            language,
+            outcome=self._orders.outcome(payment, language, placed=placed),
+            standing=self._orders.standing(order, language) if placed else None,
+        )
+
+    async def _theirs(self, session: str, rpc: MethodDescriptor, asked: Message) -> Any:
+        """What the service has of the member's; nothing where it has nothing."""
         try:
-            _, payment = await self._sessions.call(session, _PAYER_RETURNED, asked)
+            return (await self._sessions.call(session, rpc, asked))[1]
         except RuumError as failure:
             if failure.kind not in _NOT_THEIRS:
                 raise
             return None
-        return payment
 
     def _trouble(self, failure: RuumError, language: Language) -> Response:
         if failure.kind in _NOT_THEIRS:
