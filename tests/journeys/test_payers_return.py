@@ -15,10 +15,7 @@ from deploy.demo.resident import Means, ProblemError
 from deploy.local.ports import LOOPBACK
 from tests.journeys.town import Household, Town
 
-pytestmark = [
-    pytest.mark.timeout(240),
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs a browser: chromium"),
-]
+pytestmark = pytest.mark.timeout(240)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
