@@ -19,6 +19,8 @@ from pathlib import Path
 
 from deploy.local import ports, stack
 from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.stack import Stack
+from tests.bench.measures import processor_seconds, spent
 from tests.journeys.town import Household, Town
 
 CALLERS = 16
@@ -36,7 +38,7 @@ async def main(seconds: float) -> None:
                 order_id = await town.ordered(home, await town.card())
                 await home.resident.sees(order_id, "dispatched")
                 async with bare(town) as front:
-                    await measure(questions(town, home, order_id, front), seconds)
+                    await measure(running, questions(town, home, order_id, front), seconds)
             finally:
                 await town.close()
 
@@ -70,7 +72,7 @@ async def bare(town: Town) -> AsyncIterator[int]:
             await process.wait()
 
 
-async def measure(asked: Mapping[str, tuple[int, bytes]], seconds: float) -> None:
+async def measure(running: Stack, asked: Mapping[str, tuple[int, bytes]], seconds: float) -> None:
     seen: dict[str, list[float]] = {name: [] for name in asked}
     for question in asked.values():
         await rate(*question, 1)
@@ -82,6 +84,10 @@ async def measure(asked: Mapping[str, tuple[int, bytes]], seconds: float) -> Non
         median = statistics.median(rates)
         spread = f"{min(rates):.0f} to {max(rates):.0f}"
         print(f"  {name:<14}{median:>7.0f} a second   ({spread})   {median / ceiling:.2f} of the ceiling", flush=True)
+        if name != BARE:
+            before = processor_seconds(running)
+            answered = await rate(*asked[name], seconds) * seconds
+            print(spent(before, processor_seconds(running), int(answered)), flush=True)
 
 
 async def rate(port: int, request: bytes, seconds: float) -> float:
