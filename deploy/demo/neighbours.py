@@ -8,50 +8,40 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
-import grpc
-
 from ruum.points.v1 import points_pb2
 from ruum.points.v1.points_pb2_grpc import PointsServiceStub
 from ruum.rooms.v1 import rooms_pb2
 from ruum.rooms.v1.rooms_pb2_grpc import RoomsServiceStub
 from ruum.store.v1 import store_pb2
 from ruum.store.v1.store_pb2_grpc import StoreServiceStub
-from services.chassis import rpc
-from services.chassis.caller import Caller, Signer
-from services.chassis.clock import Clock, clock_from
+from services.chassis import neighbour
+from services.chassis.settings import CallerSettings, told_by
 
-Environment = Mapping[str, str]
 OPERATOR = "op_demo"
 
 
-class Neighbour:
-    """One caller with a key of its own.
+class NeighbourSettings(CallerSettings):
+    """Of whoever takes part in the story."""
+
+    rooms_address: str
+    points_address: str
+    store_address: str
+    sparekey_address: str
+
+
+class Neighbour(neighbour.Neighbour):
+    """One caller of this machine with a key of its own.
 
     Args:
         name: whose key it is: `contract-master`, `campaign-desk` or `desk`.
         told: the variables that the stack gives it.
     """
 
-    def __init__(self, name: str, told: Environment) -> None:
-        self._told = told
-        self.clock: Clock = clock_from("local", Path(told["RUUM_CLOCK_FILE"]))
-        self._signer = Signer(Path(told["RUUM_SIGNING_KEY_FILE"]), name, self.clock)
-        self._channels: dict[str, grpc.aio.Channel] = {}
-
-    def channel(self, service: str) -> grpc.aio.Channel:
-        if service not in self._channels:
-            address = self._told[f"RUUM_{service.upper()}_ADDRESS"]
-            self._channels[service] = rpc.channel(address, service, self._signer)
-        return self._channels[service]
+    def __init__(self, name: str, told: Mapping[str, str]) -> None:
+        super().__init__(name, told_by(NeighbourSettings, told))
 
     def as_operator(self, service: str, operator: str = OPERATOR) -> list[tuple[str, str]]:
-        """The metadata of a call that an operator makes; only the desk may vouch for one."""
-        token, _ = self._signer.sign(Caller("operator", operator), service)
-        return [("authorization", f"Bearer {token}")]
-
-    async def close(self) -> None:
-        for channel in self._channels.values():
-            await channel.close()
+        return super().as_operator(service, operator)
 
 
 SEED = Path(__file__).with_name("seed.json")

@@ -17,6 +17,7 @@ from ruum.points.v1 import points_pb2
 from ruum.points.v1.points_pb2_grpc import PointsServiceStub
 from services.chassis import temporal
 from services.chassis.jst import JST
+from services.chassis.settings import told_by
 from services.reconcile.collect import Collector, ReconcileSettings
 from services.reconcile.rules import disagreements
 
@@ -87,8 +88,7 @@ class Demo:
     def _reconcile(self) -> ReconcileSettings:
         table = self._stack.table
         told = table.environment.caller("desk") | {"RUUM_TEMPORAL_ADDRESS": table.temporal.address}
-        values = {name.removeprefix("RUUM_").lower(): value for name, value in told.items()}
-        return ReconcileSettings.model_validate(values)
+        return told_by(ReconcileSettings, told)
 
 
 def _timeline(told: Told) -> Iterable[str]:

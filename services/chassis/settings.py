@@ -1,5 +1,6 @@
 """Settings: typed, read once at the start from `RUUM_…` variables of the environment (QA-16)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -63,6 +64,14 @@ class ServiceSettings(Settings):
         return clock_file
 
 
+class CallerSettings(Settings):
+    """What a program beside the services is told that calls them; its own class adds their addresses."""
+
+    deployment: str
+    clock_file: Path | None = None
+    signing_key_file: Path
+
+
 class DatabaseSettings(Settings):
     database_url: SecretStr
     """Of the service's role, which may not change the schema."""
@@ -104,6 +113,13 @@ def load(settings: type[S]) -> S:
     except ValidationError as refused:
         found = refused.errors(include_input=False, include_context=False, include_url=False)
     raise SystemExit("\n".join(f"{PREFIX}{error['loc'][0]}".upper() + f" {_complaint(error)}" for error in found))
+
+
+def told_by(settings: type[S], environment: Mapping[str, str]) -> S:
+    """Reads settings from variables that are meant for another process than this."""
+    return settings.model_validate(
+        {name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)}
+    )
 
 
 def _complaint(error: ErrorDetails) -> str:

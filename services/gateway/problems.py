@@ -8,34 +8,16 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
-import structlog
 from pydantic_core import to_json
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from services.chassis.errors import Kind, Row, RuumError, Unavailable
-from services.texts import Language, Texts, UnknownTextError, negotiate
-
-_log = structlog.get_logger()
+from services.texts import Language, Texts, failures, negotiate
 
 TYPE = "https://ruum.example/problems/"
 MEDIA = "application/problem+json"
 _SOON = timedelta(seconds=1)
-# What is said where a service that is newer than this gateway names a failure that has no text here yet.
-_GENERAL = {
-    Kind.INVALID: "invalid-field",
-    Kind.UNAUTHENTICATED: "caller-unknown",
-    Kind.NOT_ALLOWED: "not-allowed",
-    Kind.NOT_FOUND: "not-found",
-    Kind.REFUSED: "refused",
-    Kind.CHANGED: "changed-meanwhile",
-    Kind.REUSED: "request-id-reused",
-    Kind.BUSY: "try-again",
-    Kind.TOO_MANY: "try-again",
-    Kind.UNAVAILABLE: "service-unavailable",
-    Kind.TOO_LATE: "deadline-too-short",
-    Kind.DEFECT: "defect",
-}
 
 
 class HttpFailure(RuumError):
@@ -176,28 +158,14 @@ class Problems:
             problem["field"] = failure.field
         if failure.violations:
             problem["errors"] = [
-                {
-                    "field": wrong.field,
-                    "code": wrong.code,
-                    "detail": self._text(wrong.code, "field-invalid", language, wrong.params),
-                }
+                {"field": wrong.field, "code": wrong.code, "detail": failures.detail(self._texts, wrong, language)}
                 for wrong in failure.violations
             ]
         return Response(to_json(problem), failure.row.http, _headers(failure, language), MEDIA)
 
     def title(self, failure: RuumError, language: Language) -> str:
         """What happened, and what to do."""
-        params: dict[str, Any] = dict(failure.params)
-        if failure.retry_after is not None:
-            params["retry_after"] = failure.retry_after
-        return self._text(failure.code, _GENERAL[failure.kind], language, params)
-
-    def _text(self, code: str, general: str, language: Language, params: Mapping[str, Any]) -> str:
-        try:
-            return self._texts.render(code, language, **params)
-        except (UnknownTextError, KeyError, TypeError):
-            _log.exception("no text", code=code)
-            return self._texts.render(general, language)
+        return failures.title(self._texts, failure, language)
 
 
 def _headers(failure: RuumError, language: Language) -> dict[str, str]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import grpc
 
 from ruum.common.v1 import common_pb2
 from ruum.points.v1 import points_pb2
@@ -15,22 +12,18 @@ from ruum.sparekey.v1 import sparekey_pb2
 from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceStub
 from ruum.store.v1 import store_pb2
 from ruum.store.v1.store_pb2_grpc import StoreServiceStub
-from services.chassis import rpc, temporal
-from services.chassis.caller import Caller, Signer
-from services.chassis.clock import clock_from
-from services.chassis.settings import Settings
+from services.chassis import temporal
+from services.chassis.neighbour import Neighbour
+from services.chassis.settings import CallerSettings
 from services.reconcile.facts import Books, Money, Points
 
 OPERATOR = "op_reconcile"
 _PAGE = 100
 
 
-class ReconcileSettings(Settings):
+class ReconcileSettings(CallerSettings):
     """What `ruum reconcile` is told; its signing key is the desk's."""
 
-    deployment: str
-    clock_file: Path | None = None
-    signing_key_file: Path
     store_address: str
     points_address: str
     sparekey_address: str
@@ -43,8 +36,7 @@ class Collector:
 
     def __init__(self, settings: ReconcileSettings) -> None:
         self._settings = settings
-        self._signer = Signer(settings.signing_key_file, "desk", clock_from(settings.deployment, settings.clock_file))
-        self._channels: list[grpc.aio.Channel] = []
+        self._desk = Neighbour("desk", settings)
 
     async def collect(self) -> Books:
         """All books as they are now.
@@ -52,17 +44,14 @@ class Collector:
         Raises:
             RuumError: one of them cannot be read.
         """
-        try:
+        async with self._desk:
             return await self._collect()
-        finally:
-            for channel in self._channels:
-                await channel.close()
 
     async def _collect(self) -> Books:
         settings = self._settings
-        store = StoreServiceStub(self._channel(settings.store_address, "store"))
-        points = PointsServiceStub(self._channel(settings.points_address, "points"))
-        sparekey = SparekeyServiceStub(self._channel(settings.sparekey_address, "sparekey"))
+        store = StoreServiceStub(self._desk.channel("store"))
+        points = PointsServiceStub(self._desk.channel("points"))
+        sparekey = SparekeyServiceStub(self._desk.channel("sparekey"))
         client = await temporal.connect(settings.temporal_address, settings.temporal_namespace)
         running = frozenset([run.id async for run in client.list_workflows('ExecutionStatus = "Running"')])
         money = {
@@ -98,14 +87,8 @@ class Collector:
             if not cursor:
                 return
 
-    def _channel(self, address: str, audience: str) -> grpc.aio.Channel:
-        channel = rpc.channel(address, audience, self._signer)
-        self._channels.append(channel)
-        return channel
-
     def _operator(self, audience: str) -> list[tuple[str, str]]:
-        token, _ = self._signer.sign(Caller("operator", OPERATOR), audience)
-        return [("authorization", f"Bearer {token}")]
+        return self._desk.as_operator(audience, OPERATOR)
 
 
 def _money(book: store_pb2.Book) -> Money:

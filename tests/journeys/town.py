@@ -26,6 +26,7 @@ from ruum.points.v1.points_pb2_grpc import PointsServiceStub
 from services.chassis import temporal
 from services.chassis.ids import new_id
 from services.chassis.jst import jst_date
+from services.chassis.settings import told_by
 from services.reconcile.collect import Collector, ReconcileSettings
 from services.reconcile.facts import Disagreement
 from services.reconcile.rules import disagreements
@@ -199,6 +200,4 @@ class Town:
     def _reconcile(self) -> ReconcileSettings:
         table = self.stack.table
         told = table.environment.caller("desk") | {"RUUM_TEMPORAL_ADDRESS": table.temporal.address}
-        return ReconcileSettings.model_validate(
-            {name.removeprefix("RUUM_").lower(): value for name, value in told.items()}
-        )
+        return told_by(ReconcileSettings, told)
