@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import sqlalchemy as sa
 import structlog
@@ -34,6 +35,7 @@ LEASE_SECONDS = 15
 _REST_SECONDS = 1
 _IDLE_SECONDS = 1.0
 _AFTER_A_MISTAKE_SECONDS = 10.0
+_PART = 10_000
 
 
 class Event(BaseModel):
@@ -196,11 +198,20 @@ class Outbox:
         if beside is not None:
             await self._execute(tx, "{beside}", beside, {})
 
-    async def tell_again(self, tx: AsyncSession) -> int:
-        """Has every event handed on once more, for a stream that was lost; consumers know what they have (QA-08)."""
-        anew = sa.update(self.table).where(self.table.c.kind == "event").values(handed_on_at=None, claimed_until=None)
-        found = await tx.execute(anew.returning(self.table.c.position))
-        return len(found.all())
+    async def tell_again(self, database: Database) -> int:
+        """Has every event handed on once more, for a stream that was lost; consumers know what they have (QA-08).
+
+        Part by part from the oldest on, each committed: however much there is, no statement takes long, and if it is
+        cut short it can be begun again.
+        """
+        position, events = self.table.c.position, self.table.c.kind == "event"
+        async with database.reading() as session:
+            newest = await session.scalar(sa.select(sa.func.max(position)).where(events)) or 0
+        found = 0
+        for start in range(0, newest, _PART):
+            part = sa.update(self.table).where(events, position.between(start + 1, min(start + _PART, newest)))
+            found += await database.transact(partial(_count, part.values(handed_on_at=None, claimed_until=None)))
+        return found
 
     async def _execute(self, tx: AsyncSession, form: str, beside: Beside | None, values: Mapping[str, Any]) -> None:
         update = beside.sql if beside else ""
@@ -258,6 +269,10 @@ def _asked(lines: Sequence[ProcessLine], now: datetime) -> dict[str, Any]:
         "lines": [line.model_dump_json(exclude={"grace_seconds"}) for line in lines],
         "graces": [line.grace_seconds for line in lines],
     }
+
+
+async def _count(anew: sa.Update, tx: AsyncSession) -> int:
+    return cast("sa.CursorResult[Any]", await tx.execute(anew)).rowcount
 
 
 HandOn = Callable[[Sequence[Mapping[str, Any]]], Awaitable[Sequence[int]]]

@@ -5,7 +5,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -15,6 +15,9 @@ from services.chassis.errors import Kind, RuumError, Violation
 
 _PER_REQUEST = 1000
 
+# As long as the contract admits, so that what is too long is named by its line.
+Code = Annotated[str, Field(min_length=1, max_length=32)]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
 Filled = Annotated[str, Field(min_length=1)]
 Version = Annotated[int, Field(gt=0)]
 
@@ -31,21 +34,21 @@ class Line(BaseModel):
 
     model_config = ConfigDict(frozen=True, str_strip_whitespace=True)
 
-    building_code: Filled
+    building_code: Code
     building_version: Version
-    building_name: Filled
+    building_name: Name
     postal_code: Annotated[str, Field(pattern=r"^[0-9]{3}-?[0-9]{4}$")]
     prefecture: Filled
     city: Filled
     street: Filled
     e_touch: bool
-    contact_phone: str
-    lease_code: Filled
+    contact_phone: Annotated[str, Field(max_length=32)]
+    lease_code: Code
     lease_version: Version
-    room_number: Filled
+    room_number: Annotated[str, Field(min_length=1, max_length=16)]
     corporate: bool
-    contractor_name: Filled
-    contractor_kana: str
+    contractor_name: Name
+    contractor_kana: Annotated[str, Field(max_length=128)]
     starts_on: date
     ends_on: Annotated[date | None, BeforeValidator(lambda written: written or None)]
 
@@ -103,15 +106,30 @@ def _read(content: str) -> list[Line]:
         raise CsvRefused(
             violations=[Violation(f"lines[1].{column}", "csv-column-missing", {"column": column}) for column in missing]
         )
-    lines, wrong = [], []
-    for row in rows:
-        try:
-            lines.append(Line.model_validate(row))
-        except ValidationError as refused:
-            wrong += [_violation(rows.line_num, str(error["loc"][0])) for error in refused.errors()]
+    lines: list[Line] = []
+    wrong: list[Violation] = []
+    try:
+        for row in rows:
+            wrong += _take(row, rows.line_num, lines)
+    except csv.Error:
+        wrong.append(_unreadable(rows.line_num + 1))  # where it begins: a quotation may run to the end
     if wrong:
         raise CsvRefused(violations=wrong)
     return lines
+
+
+def _take(row: dict[str | Any, Any], number: int, lines: list[Line]) -> list[Violation]:
+    if None in row:  # what stands beyond the last column
+        return [_unreadable(number)]
+    try:
+        lines.append(Line.model_validate(row))
+    except ValidationError as refused:
+        return [_violation(number, str(error["loc"][0])) for error in refused.errors()]
+    return []
+
+
+def _unreadable(line: int) -> Violation:
+    return Violation(f"lines[{line}]", "csv-line-unreadable", {"line": line})
 
 
 def _violation(line: int, column: str) -> Violation:

@@ -389,7 +389,7 @@ async def test_everything_ever_told_can_be_handed_on_again_in_order(jars: Jars) 
         await all_handed_on(jars, "process")
     anew = Receiver()
 
-    count = await jars.database.transact(jars.outbox.tell_again)
+    count = await jars.outbox.tell_again(jars.database)
     async with running(relay(jars, anew)):
         await all_handed_on(jars)
 

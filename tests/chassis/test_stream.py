@@ -376,7 +376,7 @@ async def test_a_stream_that_was_lost_is_told_again_and_nothing_happens_twice(
     await tell(teller, (one, 1))
     shutil.rmtree(server.folder / "jetstream")
     await server.start()
-    await teller.database.transact(teller.outbox.tell_again)
+    await teller.outbox.tell_again(teller.database)
     teller.outbox.wake("event")
     await tell(teller, (other, 1))
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import protovalidate
 import pytest
 
 from services.rooms import csv_import
@@ -73,6 +74,13 @@ def test_a_long_file_becomes_requests_of_a_thousand_leases_each_with_its_buildin
         ("corporate", "perhaps"),
         ("postal_code", "108"),
         ("contractor_name", " "),
+        ("contractor_name", "山" * 129),
+        ("contractor_kana", "ヤ" * 129),
+        ("building_name", "桜" * 129),
+        ("building_code", "B" * 33),
+        ("lease_code", "L" * 33),
+        ("room_number", "1" * 17),
+        ("contact_phone", "0" * 33),
     ],
 )
 def test_a_wrong_value_is_named_by_line_and_column(column: str, value: str) -> None:
@@ -81,6 +89,32 @@ def test_a_wrong_value_is_named_by_line_and_column(column: str, value: str) -> N
 
     (violation,) = refused.value.violations
     assert (violation.field, violation.params) == (f"lines[3].{column}", {"line": 3, "column": column})
+
+
+def test_what_a_line_admits_the_contract_admits() -> None:
+    longest = {
+        "building_code": "B" * 32,
+        "building_name": "桜" * 128,
+        "contact_phone": "0" * 32,
+        "lease_code": "L" * 32,
+        "room_number": "1" * 16,
+        "contractor_name": "山" * 128,
+        "contractor_kana": "ヤ" * 128,
+    }
+
+    (request,) = csv_import.requests(csv_of(longest))
+
+    protovalidate.validate(request)
+
+
+@pytest.mark.rule("PR-12")
+@pytest.mark.parametrize("broken", [",".join([*LINE.values(), "one more"]), '"' + ",".join(LINE.values())])
+def test_a_line_that_cannot_be_read_is_named(broken: str) -> None:
+    with pytest.raises(CsvRefused) as refused:
+        next(csv_import.requests(f"{csv_of({})}\n{broken}"))
+
+    (violation,) = refused.value.violations
+    assert (violation.field, violation.code) == ("lines[3]", "csv-line-unreadable")
 
 
 @pytest.mark.rule("PR-12")
@@ -101,6 +135,7 @@ def test_what_is_wrong_with_a_file_is_said_in_each_language() -> None:
 
     for language in LANGUAGES:
         assert "ends_on" in texts.render("csv-column-missing", language, column="ends_on")
+        assert "3" in texts.render("csv-line-unreadable", language, line=3)
         said = texts.render("csv-value-wrong", language, line=3, column="ends_on")
         assert "3" in said
         assert "ends_on" in said

@@ -1,0 +1,51 @@
+"""`ruum up` and `ruum demo`: the whole of ruum on this machine."""
+
+# ruff: noqa: PLC0415  # a deployment has no local stack
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+FOLDER = Path(".ruum")
+
+Folder = Annotated[Path, typer.Option(help="Where all data of the stack stays.")]
+Port = Annotated[list[str] | None, typer.Option(help="Another port for a part: gateway=9000. May be repeated.")]
+FreePorts = Annotated[bool, typer.Option(help="Take any free port for every part.")]
+
+
+@app.command()
+def up(
+    folder: Folder = FOLDER,
+    port: Port = None,
+    free_ports: FreePorts = False,
+    only: Annotated[list[str] | None, typer.Option(help="Only this part of the table. May be repeated.")] = None,
+) -> None:
+    """Runs all of ruum on this machine until Ctrl-C."""
+    from deploy.demo import run
+    from deploy.local import stack
+
+    welcome = None if only else run.prepare
+    stack.up(folder, changed_ports=port or (), free_ports=free_ports, only=only or (), welcome=welcome)
+
+
+@app.command()
+def demo(
+    folder: Folder = FOLDER,
+    port: Port = None,
+    free_ports: FreePorts = False,
+    once: Annotated[bool, typer.Option(help="Stop everything after the story.")] = False,
+) -> None:
+    """Lives the spare-key story through on the whole stack and prints what it left behind."""
+    from deploy.demo import run
+    from deploy.local import ports, stack
+
+    if not once:
+        stack.up(folder, changed_ports=port or (), free_ports=free_ports, welcome=run.welcome)
+        return
+    asyncio.run(run.once(folder, ports.any_free() if free_ports else ports.chosen(port or ())))
