@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from deploy.local.ports import PortError
 from deploy.local.processes import Processes, own_memory
 from deploy.local.supervisor import Supervisor, Unit
 from deploy.local.table import Table, ports_of
+from services.chassis.clock import MovableClock
+from workflows.views import views
 
 _MEBIBYTE = 1024**2
 
@@ -138,7 +140,14 @@ def _addresses(stack: Stack) -> list[str]:
         "sandbox": f"  partners' console {table.environment.console_url}",
         "temporal": f"  Temporal          {cases}",
     }
-    return [*(line for name, line in pages.items() if name in runs), f"  data and logs     {table.home.folder}"]
+    lines = [*(line for name, line in pages.items() if name in runs), f"  data and logs     {table.home.folder}"]
+    return [*lines, *_views(stack)] if "temporal" in runs else lines
+
+
+def _views(stack: Stack) -> Iterator[str]:
+    yield "  views to save in Temporal (those about time afresh: ruum desk views)"
+    for name, query in views(MovableClock(stack.table.home.clock).now()).items():
+        yield f"    {name:<12} {query}"
 
 
 def _named(units: list[Unit], only: Collection[str] | None) -> list[Unit]:

@@ -178,6 +178,20 @@ def goods(
     print(f"{changed} changed")
 
 
+@app.command("views")
+def saved_views(context: typer.Context) -> None:
+    """The list filters that are worth saving in the Temporal UI; those about time are of this moment (OP-01)."""
+    from services.chassis.clock import clock_from
+    from services.chassis.settings import CallerSettings, load
+    from workflows.views import views
+
+    seat: Seat = context.obj
+    told_by_folder(seat.folder, "desk")
+    settings = load(CallerSettings)
+    for name, query in views(clock_from(settings.deployment, settings.clock_file).now()).items():
+        print(f"{name:<12} {query}")
+
+
 @app.command()
 def ledger(context: typer.Context, at: At = None) -> None:
     """The points of every account; zero in all."""
