@@ -48,11 +48,11 @@ class Console:
         found = (await self._get("inbox", to=to, limit="200"))["messages"]
         return list(reversed(found))
 
-    async def code(self, to: str, sequence: int) -> str:
-        """The code of a message, as the person reads it."""
+    async def code(self, to: str, sequence: int, after: int = 0) -> str:
+        """The code of a message, as the person reads it; of those that came after so many others."""
 
         async def read() -> str | None:
-            for message in await self.messages(to):
+            for message in (await self.messages(to))[after:]:
                 six = re.search(r"\b(\d{6})\b", message["text"])
                 if six and re.search(rf"\b{sequence}\b", message["text"].replace(six[1], "")):
                     return six[1]

@@ -18,6 +18,7 @@ from services.chassis import neighbour
 from services.chassis.settings import CallerSettings, told_by
 
 OPERATOR = "op_demo"
+Stated = Sequence[Mapping[str, Any]]
 
 
 class NeighbourSettings(CallerSettings):
@@ -60,13 +61,7 @@ class Seed:
     async def plant(self) -> None:
         """Gives the services their first data, each as the system that owns it."""
         data = self._data
-        await RoomsServiceStub(self._contracts.channel("rooms")).ImportLeases(
-            rooms_pb2.ImportLeasesRequest(
-                request_id="seed/leases",
-                buildings=[_message(rooms_pb2.Building(), building) for building in data["buildings"]],
-                leases=[_message(rooms_pb2.Lease(), lease) for lease in data["leases"]],
-            )
-        )
+        await self.state("seed", data["buildings"], data["leases"])
         await StoreServiceStub(self._desk.channel("store")).PutProducts(
             store_pb2.PutProductsRequest(
                 request_id="seed/products",
@@ -83,6 +78,16 @@ class Seed:
             store_pb2.PutCouponsRequest(
                 request_id=f"seed/coupons/{codes}",
                 coupons=[_message(store_pb2.CouponTerms(), coupon) for coupon in coupons],
+            )
+        )
+
+    async def state(self, mark: str, buildings: Stated, leases: Stated) -> None:
+        """States buildings and leases as the contract master; the same under the same mark changes nothing."""
+        await RoomsServiceStub(self._contracts.channel("rooms")).ImportLeases(
+            rooms_pb2.ImportLeasesRequest(
+                request_id=f"{mark}/leases",
+                buildings=[_message(rooms_pb2.Building(), building) for building in buildings],
+                leases=[_message(rooms_pb2.Lease(), lease) for lease in leases],
             )
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -49,13 +50,16 @@ class Resident:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def sign_up(self, address: str, password: str) -> None:
-        """An account with an address that is proved by the code sent to it (ID-01)."""
-        sent = await self.post("sign-up/codes", address=address, language=self._language)
+    async def sign_up(self, address: str, password: str, key: str = "") -> None:
+        """An account with an address that is proved by the code sent to it (ID-01); once under a key (PR-10)."""
+        key = key or str(uuid4())
+        sent = await self.call("POST", "sign-up/codes", f"{key}/codes", address=address, language=self._language)
         code = await self._console.code(address, sent["sequence"])
         consents = [{"document": name, "version": "2026-01"} for name in ("terms", "points-terms", "privacy")]
-        signed_in = await self.post(
+        signed_in = await self.call(
+            "POST",
             "sign-up",
+            f"{key}/sign-up",
             flow_id=sent["flow_id"],
             code=code,
             password=password,
@@ -63,6 +67,26 @@ class Resident:
             consents=consents,
         )
         self.enter(signed_in)
+
+    async def sign_in(self, address: str, password: str) -> None:
+        """On a new device, which the code sent to the address lets in (ID-10)."""
+        before = len(await self._console.messages(address))
+        outcome = await self.post("sessions", address=address, password=password, language=self._language)
+        if sent := outcome.get("code_required"):
+            code = await self._console.code(address, sent["sequence"], after=before)
+            self.enter(await self.post("sessions/confirm", flow_id=sent["flow_id"], code=code))
+        else:
+            self.enter(outcome["signed_in"])
+
+    async def come_in(self, address: str, password: str) -> None:
+        """Signs up; whoever has done so before is signed in still, or again if that was long ago."""
+        await self.sign_up(address, password, key=f"come-in/{address}")
+        try:
+            await self.get("profile")
+        except ProblemError as over:
+            if over.problem["status"] != HTTPStatus.UNAUTHORIZED:
+                raise
+            await self.sign_in(address, password)
 
     def enter(self, signed_in: dict[str, Any]) -> None:
         """What is asked from now on is asked in this session."""
@@ -130,13 +154,13 @@ class Resident:
     async def post(self, path: str, **body: Any) -> dict[str, Any]:
         return await self.call("POST", path, **body)
 
-    async def call(self, verb: str, path: str, **body: Any) -> dict[str, Any]:
-        """One request under an Idempotency-Key of its own.
+    async def call(self, verb: str, path: str, key: str = "", **body: Any) -> dict[str, Any]:
+        """One request under this Idempotency-Key, or one of its own.
 
         Raises:
             ProblemError: it was refused.
         """
-        headers = {} if verb == "GET" else {"Idempotency-Key": str(uuid4())}
+        headers = {} if verb == "GET" else {"Idempotency-Key": key or str(uuid4())}
         answer = await self._http.request(verb, path, json=body if verb != "GET" else None, headers=headers)
         if answer.is_error:
             raise ProblemError(answer.json())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from deploy.local.stack import Stack
     from services.chassis.errors import RuumError
 
 Folder = Annotated[Path | None, typer.Option(help="Of a stack on this machine; else RUUM_… variables say.")]
@@ -26,10 +27,22 @@ Request = Annotated[
 def told_by_folder(folder: Path | None, name: str) -> None:
     """On a developer's machine the stack in a folder says what its environment says elsewhere."""
     if folder is not None:
-        from deploy.local import stack  # a deployment has no local stack
-
-        table = stack.found(folder).table
+        table = found(folder).table
         os.environ |= table.environment.caller(name) | {"RUUM_TEMPORAL_ADDRESS": table.temporal.address}
+
+
+def found(folder: Path) -> Stack:
+    """The stack of a folder.
+
+    Raises:
+        typer.BadParameter: there never was one.
+    """
+    from deploy.local import stack  # a deployment has no local stack
+
+    try:
+        return stack.found(folder)
+    except FileNotFoundError:
+        raise typer.BadParameter(f"no stack has run in {folder}: start it with ruum up") from None
 
 
 def request_id(given: str) -> str:

@@ -9,7 +9,7 @@ import os
 
 import typer
 
-from services.cli.asking import Folder, Speaks, saying
+from services.cli.asking import Folder, Speaks, found, saying
 from services.cli.processes import Context
 
 app = typer.Typer(no_args_is_help=True)
@@ -31,9 +31,7 @@ def tell_again(context: Context, folder: Folder = None, language: Speaks = "en")
     from services.chassis.settings import load
 
     if folder is not None:
-        from deploy.local import stack  # a deployment has no local stack
-
-        os.environ |= stack.found(folder).table.environment.service(context.value)
+        os.environ |= found(folder).table.environment.service(context.value)
     with saying(language):
         told = asyncio.run(retelling.tell_again(context.value, load(retelling.RetellingSettings)))
     print(f"{context.value} hands on {told:,} events again")

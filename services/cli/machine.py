@@ -1,4 +1,4 @@
-"""`ruum up` and `ruum demo`: the whole of ruum on this machine."""
+"""`ruum up`, `ruum demo` and `ruum seed`: the whole of ruum on this machine."""
 
 # ruff: noqa: PLC0415  # a deployment has no local stack
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from services.cli.asking import found
 
 app = typer.Typer()
 
@@ -49,3 +51,25 @@ def demo(
         stack.up(folder, changed_ports=port or (), free_ports=free_ports, welcome=run.welcome)
         return
     asyncio.run(run.once(folder, ports.any_free() if free_ports else ports.chosen(port or ())))
+
+
+@app.command()
+def seed(
+    folder: Folder = FOLDER,
+    size: Annotated[int, typer.Option(help="How many households.", min=1, max=1000)] = 14,
+    seed: Annotated[int, typer.Option(help="Another number makes other people.", min=0)] = 1,
+) -> None:
+    """Settles a town on the stack that runs: buildings, leases, members, and orders as far as each has come.
+
+    The same again changes nothing; more households come beside those that are there.
+    """
+    import httpx
+
+    from deploy.seed import run
+    from services.chassis.errors import Unavailable
+
+    try:
+        lines = asyncio.run(run.plant(found(folder), size, seed))
+    except* (httpx.TransportError, Unavailable) as away:
+        raise SystemExit(f"ruum seed: the stack in {folder} does not answer: start it with ruum up") from away
+    print(*lines, sep="\n")

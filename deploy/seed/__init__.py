@@ -1,0 +1,1 @@
+"""A believable town on a running stack, made through the doors that everybody uses (OP-22)."""
