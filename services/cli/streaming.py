@@ -10,7 +10,7 @@ import os
 import typer
 
 from services.cli.asking import Folder, Speaks, found, saying
-from services.cli.processes import Context
+from services.cli.serving import Context
 
 app = typer.Typer(no_args_is_help=True)
 
