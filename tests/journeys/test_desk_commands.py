@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import sys
+from uuid import uuid4
 
 import pytest
 
@@ -166,7 +167,7 @@ async def test_an_operator_settles_who_is_the_contractor(town: Town) -> None:
 @pytest.mark.rule("SK-07")
 async def test_goods_are_put_from_a_file_and_a_broken_file_is_refused_by_its_place(town: Town) -> None:
     product = {
-        "sku": "test-desk-towel",
+        "sku": f"towel-{uuid4().hex[:8]}",
         "category": "household",
         "name": {"ja": "タオル", "en": "Towel", "zh_hans": "毛巾"},
         "description": {"ja": "綿", "en": "Cotton", "zh_hans": "棉"},
