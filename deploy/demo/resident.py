@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -80,12 +79,10 @@ class Resident:
 
     async def come_in(self, address: str, password: str) -> None:
         """Signs up; whoever has done so before is signed in still, or again if that was long ago."""
-        await self.sign_up(address, password, key=f"come-in/{address}")
         try:
+            await self.sign_up(address, password, key=f"come-in/{address}")
             await self.get("profile")
-        except ProblemError as over:
-            if over.problem["status"] != HTTPStatus.UNAUTHORIZED:
-                raise
+        except ProblemError:  # the session is over, or they signed up in another way
             await self.sign_in(address, password)
 
     def enter(self, signed_in: dict[str, Any]) -> None:
