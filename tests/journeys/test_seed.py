@@ -16,7 +16,7 @@ from tests.journeys.town import Town
 
 pytestmark = pytest.mark.timeout(240)
 
-SEED = 7
+SEED = 8
 
 
 async def seeded(folder: Path, size: int) -> list[str]:
