@@ -121,8 +121,9 @@ class Console:
         await self._post(f"orders/{order_id}/ready", {})
 
     async def pay_invoice(self, order_id: str) -> None:
-        found = await self._get("transactions", q=order_id)
-        await self._post(f"transactions/{found['transactions'][0]['id']}/paid", {})
+        listed = await self._get("transactions", limit="200")
+        paid = next(one for one in listed["transactions"] if order_id in one["merchant_ref"])
+        await self._post(f"transactions/{paid['id']}/paid", {})
 
     async def _get(self, path: str, **query: str) -> dict[str, Any]:
         answer = await self._http.get(path, params=query)

@@ -61,6 +61,9 @@ class Environment:
             values["SENDS_PER_CLIENT"] = json.dumps({"times": 100_000, "seconds": 3600})
         if context == "notifier":
             values["SMTP_HOST"], values["SMTP_PORT"] = LOOPBACK, str(self._ports["smtp"])
+        if context in {"store", "sparekey"}:
+            # Here people move the time and look at the screen: what a partner left open is not waited for long.
+            values["SWEEP_EVERY"] = "PT3S"
         for partner in _API_PARTNERS.get(context, ()):
             values[f"{partner}_URL".upper()] = f"{self.console_url}/{partner}"
             values |= self._api_secret(partner)

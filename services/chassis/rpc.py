@@ -19,7 +19,7 @@ from structlog.contextvars import get_contextvars
 from services.chassis import failures
 from services.chassis.caller import KeyRing, Signer
 from services.chassis.door import LONGEST_CALL, Door
-from services.chassis.errors import Defect, Kind, RuumError
+from services.chassis.errors import CallerUnknown, Defect, RuumError
 from services.chassis.telemetry import Telemetry
 
 _log = structlog.get_logger()
@@ -75,14 +75,14 @@ class _Outgoing(grpc.aio.UnaryUnaryClientInterceptor):
         try:
             return await _named(continuation, self._completed(details, self._signer.own_token(self._audience)), request)
         except RuumError as failure:
-            if failure.kind is not Kind.UNAUTHENTICATED:
+            if failure.code != CallerUnknown.code:  # others are unauthenticated too: whoever forged a webhook
                 raise
         # Our key was replaced, or the clock moved, while the token was on its way.
         fresh = self._signer.own_token(self._audience, fresh=True)
         try:
             return await _named(continuation, self._completed(details, fresh), request)
         except RuumError as failure:
-            if failure.kind is not Kind.UNAUTHENTICATED:
+            if failure.code != CallerUnknown.code:
                 raise
             # Whoever asked us has shown who they are: it is we who are not believed.
             raise Defect from failure

@@ -25,6 +25,7 @@ from services.chassis.clock import FixedClock
 from services.chassis.door import caller
 from services.chassis.errors import Crowded, Defect, Kind, NotFound, RuumError, TooLate, Unavailable
 from services.chassis.rpc import Server
+from services.chassis.webhooks import WebhookForged
 from tests.support.callers import Keys, member
 from tests.support.contexts import Served
 from tests.support.contracts import Stub, add, contract, serving
@@ -234,6 +235,16 @@ async def test_a_service_that_is_not_believed_does_not_pass_for_an_unknown_membe
     async with keys.channel("store", running.address, "echo", wrong) as channel:
         with pytest.raises(Defect):
             await Stub(channel, SERVICE)("Ask")
+
+
+async def test_somebody_else_who_is_not_believed_is_no_defect_of_ours(ask: Stub, echo: Echo) -> None:
+    echo.answers = failing([WebhookForged()])
+
+    with pytest.raises(RuumError) as told:
+        await ask("Ask")
+
+    assert (told.value.kind, told.value.code) == (Kind.UNAUTHENTICATED, "webhook-forged")
+    assert len(echo.reached) == 1
 
 
 async def test_a_member_who_is_not_believed_hears_so(ask: Stub, keys: Keys) -> None:

@@ -38,11 +38,11 @@ async def test_a_message_comes_as_it_was_signed(house: House, neighbours: Neighb
 
 
 async def test_a_forged_message_is_refused_by_its_owner(house: House, neighbours: Neighbours) -> None:
-    neighbours["store"].answers["ReceiveWebhook"] = RemoteError(Kind.NOT_ALLOWED, "webhook-forged")
+    neighbours["store"].answers["ReceiveWebhook"] = RemoteError(Kind.UNAUTHENTICATED, "webhook-forged")
 
     answer = await house.http.post("/webhooks/card", content=b"{}")
 
-    assert (answer.status_code, answer.json()["code"]) == (403, "webhook-forged")
+    assert (answer.status_code, answer.json()["code"]) == (401, "webhook-forged")
 
 
 async def test_nobody_else_has_anything_to_tell(house: House) -> None:

@@ -88,6 +88,10 @@ class Partners(Console):
         """Sends a webhook once more: truly, with a false signature, or truly signed an hour ago."""
         await self._post(f"webhooks/{webhook['id']}/{how}", {"times": times} if how == "replay" else {})
 
+    async def invents(self, partner: Partner, kind: str, data: dict[str, Any]) -> None:
+        """Somebody who is not the partner sends what never happened."""
+        await self._post("webhooks/forge", {"partner": partner, "type": kind, "data": data})
+
     async def holds_webhooks(self, *partners: Partner) -> None:
         for partner in partners:
             await self._put(f"webhook-rules/{partner}", {"hold": True})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -83,8 +82,7 @@ async def test_whoever_agrees_in_time_and_comes_back_a_moment_late_pays_nothing(
     await town.console.holds_webhooks("epos")
     await town.console.signs_in(sent_away["redirect_url"], "approved")
 
-    until_late = datetime.fromisoformat(sent_away["action_until"]) - town.machine.clock.now()
-    await town.forward(seconds=until_late.total_seconds() + 1)
+    await town.forward_to(sent_away["action_until"], 1)
     await opened_again(home, order_id)
     with pytest.raises(ProblemError) as late:
         await home.resident.post(f"orders/{order_id}/payer-returned")

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -23,6 +23,8 @@ from deploy.demo.timemachine import TimeMachine
 from deploy.local.stack import Stack
 from ruum.points.v1 import points_pb2
 from ruum.points.v1.points_pb2_grpc import PointsServiceStub
+from ruum.sparekey.v1 import sparekey_pb2
+from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceStub
 from services.chassis import temporal
 from services.chassis.ids import new_id
 from services.chassis.jst import jst_date
@@ -127,8 +129,30 @@ class Town:
         answer: str = await self.case(order_id).execute_update(action, given)
         return answer
 
+    async def number_at_desk(self, order_id: str, key_number: str) -> str:
+        """A number that a customer told the desk. Returns what stands for it in Temporal (SK-14)."""
+        asked = sparekey_pb2.DeskEnterKeyNumberRequest(
+            request_id=f"desk/{uuid4()}", order_id=order_id, key_number=key_number
+        )
+        desk = SparekeyServiceStub(self.desk.channel("sparekey"))
+        given: sparekey_pb2.DeskReference = await desk.DeskEnterKeyNumber(
+            asked, metadata=self.desk.as_operator("sparekey", "op_sato")
+        )
+        return given.reference
+
     async def forward(self, **by: float) -> None:
         await self.machine.forward(timedelta(**by))
+
+    async def forward_to(self, instant: str, seconds: float) -> None:
+        """Moves on to so many seconds after an instant that a page has shown."""
+        ahead = datetime.fromisoformat(instant) - self.machine.clock.now()
+        await self.forward(seconds=ahead.total_seconds() + seconds)
+
+    async def maker_is_back(self) -> None:
+        """The maker answers again, and what it was not able to take is an hour old."""
+        await self.console.suffers("maker")
+        await self.settled()
+        await self.forward(hours=1)
 
     async def subjects(self, home: Household) -> list[str]:
         return [message["subject"] for message in await self.console.messages(home.mail)]
@@ -195,7 +219,7 @@ class Town:
         os.kill(self.stack.processes.pids()[name], signal.SIGKILL)
 
     async def settled(self) -> None:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1)
 
     def _reconcile(self) -> ReconcileSettings:
         table = self.stack.table

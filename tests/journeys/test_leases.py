@@ -1,0 +1,177 @@
+"""A lease that ends, or a member who leaves the room, at each step of an order (SK-05, SK-36, RM-22)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from deploy.demo.resident import ProblemError
+from tests.journeys.town import Household, Town
+
+pytestmark = pytest.mark.timeout(240)
+
+Leaves = Callable[[Town, Household], Awaitable[None]]
+LEAVES = pytest.mark.parametrize(
+    ("leaves", "why"),
+    [(Town.moved_out, "lease-ended"), (Town.removed, "not-registered")],
+    ids=["lease-ended", "removed"],
+)
+OPERATORS = ("op_sato", "op_suzuki")
+
+
+async def refused(home: Household, path: str, **body: object) -> str:
+    """The code by which the API refuses."""
+    with pytest.raises(ProblemError) as no:
+        await home.resident.post(path, **body)
+    assert no.value.problem["title"]
+    return str(no.value.problem["code"])
+
+
+async def both(town: Town, order_id: str, action: str) -> None:
+    for operator in OPERATORS:
+        await town.act(order_id, action, operator=operator)
+
+
+async def returned(town: Town, home: Household) -> str:
+    """A key that is back at the maker."""
+    order_id = await town.ordered(home, await town.card())
+    await town.console.parcel(await town.console.tracking_number(order_id, 1), "returned")
+    await home.resident.sees(order_id, "returned")
+    return order_id
+
+
+@LEAVES
+@pytest.mark.rule("SK-05")
+async def test_before_placing_nothing_is_ordered_and_nothing_is_taken(town: Town, leaves: Leaves, why: str) -> None:
+    home = await town.household()
+    order_id = await town.drafted(home, await town.card())
+    page = await home.resident.post(f"spare-keys/drafts/{order_id}/review", language="ja")
+    ticked = {name: page[name] for name in ("snapshot_hash", "terms_version", "cancellation_version")}
+
+    await leaves(town, home)
+
+    assert await refused(home, f"spare-keys/drafts/{order_id}/review", language="ja") == f"key-room-{why}"
+    assert await refused(home, f"spare-keys/drafts/{order_id}/place", **ticked, agreed=True) == f"key-room-{why}"
+    assert await town.console.held(order_id) == []
+
+
+@LEAVES
+@pytest.mark.rule("SK-40")
+async def test_while_the_number_is_asked_for_only_somebody_who_lives_there_can_give_it(
+    town: Town, leaves: Leaves, why: str
+) -> None:
+    home = await town.household()
+    order_id = await town.ordered(home, await town.card(), "A0000B12")
+    await home.resident.sees(order_id, "number-asked")
+
+    await leaves(town, home)
+    await town.forward(minutes=2)  # what a page shows of a room may be a minute old (RM-05)
+    seen = await home.resident.key_order(order_id)
+    no = await refused(home, f"spare-keys/orders/{order_id}/key-number", key_number="AB12CD34")
+    await town.forward(days=8)
+    await home.resident.sees(order_id, "cancelled")
+
+    assert (seen["next"], seen["actions"]) == ("key-next-number-asked", ["report-not-mine", "report-mail-redirect"])
+    assert no == f"key-room-{why}"
+    assert [intent["status"] for intent in await town.console.payment_intents(order_id)] == ["canceled"]
+    assert await town.mailed(home, "key-order-cancelled-number")
+    assert await town.books_agree() == ()
+
+
+@pytest.mark.rule("SK-05")
+async def test_while_keys_are_cut_a_lease_that_ends_stops_them_until_two_operators_decide(town: Town) -> None:
+    home = await town.household()
+    async with town.console.by_hand("maker.ready"):
+        order_id = await town.ordered(home, await town.card())
+        await home.resident.sees(order_id, "making")
+        await town.moved_out(home)
+        await town.console.ready(order_id)
+    stopped = await home.resident.sees(order_id, "stopped")
+    shown = await town.seen_by_operators(order_id, "lease-ended")
+
+    await both(town, order_id, "release_dispatch")
+    await town.seen_by_operators(order_id, "lease-ended")
+    again = await home.resident.sees(order_id, "stopped")
+    await both(town, order_id, "reject_dispatch")
+    await home.resident.sees(order_id, "cancelled")
+
+    assert (stopped["next"], stopped["reason"]) == ("key-next-decision", "lease-ended")
+    assert "`release_dispatch`" in shown.page
+    assert again["version"] > stopped["version"]
+    assert (await town.console.order(order_id) or {})["tracking"] == []
+    assert [intent["status"] for intent in await town.console.payment_intents(order_id)] == ["canceled"]
+    assert await town.mailed(home, "dispatch-stopped", times=2)
+    assert await town.books_agree() == ()
+
+
+@pytest.mark.rule("SK-05")
+async def test_keys_that_a_silent_maker_has_not_been_told_of_are_not_ordered_after_the_lease(town: Town) -> None:
+    home = await town.household()
+    async with town.console.by_hand("maker.check"):
+        order_id = await town.ordered(home, await town.card())
+        await town.console.answers_check(order_id, "exists")
+        await town.console.suffers("maker", away=True)
+        await home.resident.sees(order_id, "making")
+    await town.moved_out(home)
+    await town.maker_is_back()
+
+    stopped = await home.resident.sees(order_id, "stopped")
+    await both(town, order_id, "reject_dispatch")
+    await home.resident.sees(order_id, "cancelled")
+
+    assert stopped["reason"] == "lease-ended"
+    assert await town.console.order(order_id) is None
+    assert await town.books_agree() == ()
+
+
+@LEAVES
+@pytest.mark.rule("SK-36")
+async def test_a_returned_key_goes_nowhere_after_the_lease_and_is_destroyed_when_its_month_is_over(
+    town: Town, leaves: Leaves, why: str
+) -> None:
+    home = await town.household()
+    order_id = await returned(town, home)
+
+    await leaves(town, home)
+    await town.forward(minutes=2)  # what a page shows of a room may be a minute old (RM-05)
+    seen = await home.resident.key_order(order_id)
+    no = await refused(home, f"spare-keys/orders/{order_id}/redelivery", charge_accepted=True)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await town.act(order_id, "order_redelivery")
+    for _ in range(2):
+        await town.forward(days=16)
+        await home.resident.key_order(order_id)  # whoever looks in now and then stays signed in
+    await home.resident.sees(order_id, "destroyed")
+
+    assert "request-redelivery" not in seen["actions"]
+    assert (seen["next"], no) == ("key-next-storage-ends", f"key-room-{why}")
+    assert [parcel["carrier"] for parcel in await town.console.parcels(order_id)] == ["post"]
+    assert [intent["status"] for intent in await town.console.payment_intents(order_id)] == ["succeeded"]
+    assert await town.mailed(home, "key-destroyed")
+    assert await town.books_agree() == ()
+
+
+@pytest.mark.parametrize(("decision", "ends"), [("refund", "cancelled"), ("no-refund", "destroyed")])
+@pytest.mark.rule("SK-36")
+async def test_a_redelivery_that_the_lease_did_not_outlive_stops_and_operators_decide_on_the_money(
+    town: Town, decision: str, ends: str
+) -> None:
+    home = await town.household()
+    order_id = await returned(town, home)
+    await town.console.suffers("maker", away=True)
+    await home.resident.post(f"spare-keys/orders/{order_id}/redelivery", charge_accepted=True)
+    await home.resident.sees(order_id, "redelivering")
+
+    await town.moved_out(home)
+    await town.maker_is_back()
+    await home.resident.sees(order_id, "stopped")
+    await town.seen_by_operators(order_id, "lease-ended")
+    await town.act(order_id, "decide", decision=decision)
+    await home.resident.sees(order_id, ends)
+
+    (intent,) = await town.console.payment_intents(order_id)
+    assert len(await town.console.parcels(order_id)) == 1
+    assert intent["latest_charge"] is not None
+    assert await town.books_agree() == ()
