@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import itertools
 import json
 import secrets
@@ -38,7 +39,7 @@ from services.sparekey.orders.domain import KeyOrder
 from services.sparekey.partners.webhooks import SignedMail
 from services.sparekey.placing.domain import PlaceOrder, ReviewOrder
 from services.sparekey.placing.steps import AbandonPlaced, ConfirmPlaced
-from services.sparekey.ports import Answer
+from services.sparekey.ports import Answer, Processes
 from services.sparekey.settings import Rules
 from tests.sparekey.neighbours import FakeMaker, FakeProcesses, FakeRooms, FakeStore, lease
 
@@ -75,9 +76,19 @@ def master_keys(folder: Path, name: str = "first") -> Path:
 
 
 class House:
-    """A member with a room, and everybody who deals with the keys of it."""
+    """A member with a room, and everybody who deals with the keys of it.
 
-    def __init__(self, database: Database, keys_file: Path, at: datetime = BEGINNING, **rules: Any) -> None:
+    `processes` of None places at once, as the process would.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keys_file: Path,
+        at: datetime = BEGINNING,
+        processes: Processes | None = None,
+        **rules: Any,
+    ) -> None:
         self.database = database
         self.keys_file = keys_file
         self.clock = FixedClock(at)
@@ -94,13 +105,22 @@ class House:
             self.rooms,
             self.store,
             self.maker,
-            self.processes,
+            processes or self.processes,
             SignedMail(SECRETS, self.clock),
         )
+        self._move_in()
+
+    def _move_in(self) -> None:
         self.member_id, self.room_id = new_id("mem"), new_id("room")
         self.member = member(self.member_id)
         self.rooms.leases[self.member_id, self.room_id] = lease()
         self.rooms.contractors[self.room_id] = self.member_id
+
+    def next_door(self) -> House:
+        """Another member with a room, served by the same people at the same time."""
+        neighbour = copy.copy(self)
+        neighbour._move_in()
+        return neighbour
 
     @property
     def now(self) -> datetime:

@@ -74,6 +74,18 @@ async def test_a_hold_that_is_over_waits_two_weeks_for_word_before_an_operator_i
     assert (await house.call_operator(order_id, "no-word-while-absent")).needs_operator == "no-word-while-absent"
 
 
+@pytest.mark.rule("PR-06")
+async def test_nobody_is_called_for_silence_that_a_word_has_just_broken(house: House) -> None:
+    order_id = await house.missed()
+    number = (await house.case(order_id)).tracking_number
+    house.go_to(jst(2026, 4, 23))
+
+    await house.scan(number, "handed_over")
+    case = await house.call_operator(order_id, "no-word-while-absent")
+
+    assert (case.state, case.needs_operator) == (State.HANDED_OVER, "")
+
+
 @pytest.mark.rule("SK-33")
 async def test_only_the_makers_word_makes_a_parcel_returned(house: House) -> None:
     order_id = await house.missed()

@@ -321,7 +321,7 @@ class Steps:
         """A person must look, unless word has come meanwhile (OP-04, OP-06)."""
 
         def decide(now: datetime, case: Case) -> Change | None:
-            if case.needs_operator or case.ended or (case.patience_until and now < case.patience_until):
+            if case.needs_operator or case.patience_until is None or now < case.patience_until:
                 return None
             called: dict[str, Any] = {"needs_operator": step.problem, "patience_until": None}
             if case.state == State.MAKING:

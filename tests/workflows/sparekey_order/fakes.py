@@ -142,7 +142,15 @@ class Services:
         return [given.as_of for given in self.of(step)]
 
     def activities(self) -> list[Callable[..., Any]]:
-        return [self._activity(step) for step in (*_MONEY, *_CASE)]
+        return [*self.money(), *self.of_case()]
+
+    def money(self) -> list[Callable[..., Any]]:
+        """Store and points alone, for any number of orders."""
+        return [self._activity(step) for step in _MONEY]
+
+    def of_case(self) -> list[Callable[..., Any]]:
+        """The spare-key service alone."""
+        return [self._activity(step) for step in _CASE]
 
     def _activity(self, step: Step[Any, Any]) -> Callable[..., Any]:
         ordinary = money.OrderStep if step in _MONEY else steps.CaseStep

@@ -1,0 +1,92 @@
+"""What a process asks because a time is up, held at the service's door until the test lets it in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from ruum.store.v1 import store_pb2
+from ruum.store.v1.store_pb2_grpc import StoreServiceStub, add_StoreServiceServicer_to_server
+from services.chassis.clock import SystemClock
+from services.chassis.db import Database
+from tests.store.shop import Shop
+from tests.support.callers import Keys
+from tests.support.contexts import served
+
+A = TypeVar("A")
+PATIENCE = 20.0
+"""Seconds of the machine's time that a test waits for a worker."""
+
+
+@dataclass
+class Moment:
+    """The timer's questions about one thing, and their answers.
+
+    Attributes:
+        late_by: how much longer they take to the service, in seconds.
+    """
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    late_by: float = 0.0
+    instants: list[datetime] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)
+
+    async def passes(self, given: Any, ask: Callable[[Any], Awaitable[A]]) -> A:
+        """A question on its way to the service."""
+        self.instants.append(given.as_of)
+        self.asked.set()
+        await self.open.wait()
+        await asyncio.sleep(self.late_by)
+        answer = await ask(given)
+        self.answers.append(answer)
+        return answer
+
+    async def timer_asks(self) -> None:
+        """Waits until the process has asked because a time is up."""
+        async with asyncio.timeout(PATIENCE):
+            await self.asked.wait()
+
+    async def answered(self) -> None:
+        """Waits until the service has answered the timer."""
+        await until(lambda: _is(self.answers))
+
+    def forget(self) -> None:
+        """What was due so far is of no concern; the next waits again."""
+        self.asked.clear()
+        self.open.clear()
+        self.instants.clear()
+        self.answers.clear()
+
+
+async def until(look: Callable[[], Awaitable[Any]]) -> Any:
+    """What a look finds, once it finds something."""
+    async with asyncio.timeout(PATIENCE):
+        while not (found := await look()):  # noqa: ASYNC110  # what is waited for is in another process's hands
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def _is(found: Any) -> Any:
+    return found
+
+
+@asynccontextmanager
+async def real_store(database: Database, keys: Keys) -> AsyncIterator[tuple[Shop, StoreServiceStub]]:
+    """The real store behind its contract, its clock at the machine's present time, as the worker reaches it."""
+    shop, clock = Shop(database), SystemClock()
+    shop.clock.advance(datetime.now(UTC) - shop.clock.now())
+    contract = store_pb2.DESCRIPTOR.services_by_name["StoreService"]
+
+    def add(server: Any) -> None:
+        add_StoreServiceServicer_to_server(shop.store, server)
+
+    async with served("store", keys.ring(clock), [contract], add) as running:
+        channel = keys.channel("worker", running.address, "store", clock)
+        yield shop, StoreServiceStub(channel)
+        await channel.close()
+    await shop.leave_nothing_open()

@@ -1,0 +1,238 @@
+"""A spare-key order's process joined with the real service: its deadlines, and the action that races each (PR-06).
+
+Production's worker asks the real domain over gRPC, on a real database; store and points are a script. Time passes for
+each process alone, by the rules' own lengths; the service's clock stands where the test puts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import TimeSkipper
+
+from ruum.sparekey.v1 import sparekey_pb2
+from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceStub, add_SparekeyServiceServicer_to_server
+from services.chassis.clock import FixedClock, SystemClock
+from services.chassis.db import Database
+from services.sparekey.cases.models import Case
+from services.sparekey.processes import KeyProcesses
+from services.sparekey.servicer import SparekeyServicer
+from tests.sparekey.house import House
+from tests.support.callers import Keys
+from tests.support.contexts import served
+from tests.workflows.door import PATIENCE, Moment, until
+from tests.workflows.sparekey_order.fakes import Services
+from workflows.sparekey_order import contract as steps
+from workflows.sparekey_order.activities import SparekeyActivities
+from workflows.worker import build
+
+CONTRACT = sparekey_pb2.DESCRIPTOR.services_by_name["SparekeyService"]
+A_SECOND = timedelta(seconds=1)
+
+
+class Door(SparekeyActivities):
+    """Production's activities; those that a timer sends wait at the door for the test."""
+
+    def __init__(self, sparekey: Any) -> None:
+        super().__init__(sparekey)
+        self.moments: dict[str, Moment] = defaultdict(Moment)
+
+    @activity.defn(name=steps.EXPIRE.name)
+    async def expire(self, given: steps.CaseStep) -> steps.Case:
+        return await self.moments[given.order_id].passes(given, super().expire)
+
+    @activity.defn(name=steps.REMIND.name)
+    async def remind(self, given: steps.Reminder) -> steps.Case:
+        return await self.moments[given.order_id].passes(given, super().remind)
+
+    @activity.defn(name=steps.CALL_OPERATOR.name)
+    async def call_operator(self, given: steps.Because) -> steps.Case:
+        return await self.moments[given.order_id].passes(given, super().call_operator)
+
+
+@dataclass
+class Scripted:
+    """A group of activities for the worker."""
+
+    of: list[Callable[..., Any]]
+
+    def all(self) -> list[Callable[..., Any]]:
+        return self.of
+
+
+class Order:
+    """One order: its orderer, its row, its process, and the process's own time."""
+
+    def __init__(self, joined: Joined, house: House, order_id: str) -> None:
+        self.joined, self.house, self.id = joined, house, order_id
+        self.moment = joined.door.moments[order_id]
+        self._brought = 0
+
+    @property
+    def handle(self) -> WorkflowHandle[Any, Any]:
+        return self.joined.client.get_workflow_handle(steps.workflow_id(self.id))
+
+    async def row(self) -> Case:
+        return await self.house.case(self.id)
+
+    async def stands(self, *states: str, **columns: Any) -> Case:
+        """The row, once it stands like this."""
+
+        async def like_this() -> Case | None:
+            row = await self.row()
+            same = all(getattr(row, name) == value for name, value in columns.items())
+            return row if row.state in states and same else None
+
+        row: Case = await until(like_this)
+        return row
+
+    async def now(self) -> datetime:
+        return await self.joined.skipper.get_current_time(self.handle)
+
+    async def forward_to(self, instant: datetime) -> None:
+        left = instant - await self.now()
+        if left > timedelta():
+            await self.joined.skipper.fast_forward(self.handle, left)
+
+    async def hears(self, word: Awaitable[Any]) -> None:
+        """A word from outside at the process's present time, and the poke that it leaves in the outbox."""
+        self.house.go_to(max(self.house.now, await self.now()))
+        await word
+        await self.bring()
+
+    async def bring(self) -> None:
+        """What the relay does: pokes reach the process."""
+        written = await self.house.pokes(self.id)
+        if written > self._brought:
+            self._brought = written
+            await self.handle.signal(steps.CASE_CHANGED)
+
+    async def lives_to(self, instant: datetime, state: str, **columns: Any) -> None:
+        """Time passes, whatever falls due is answered, and then the order stands like this."""
+        self.moment.open.set()
+        await self.forward_to(instant)
+        await self.stands(state, **columns)
+        self.moment.forget()
+
+    async def result(self) -> str:
+        async with asyncio.timeout(PATIENCE):
+            ended: str = await self.handle.result()
+        return ended
+
+    def money(self) -> list[str]:
+        """What was asked of store and points for this order."""
+        return [name for name, given in self.joined.services.asked if given.order_id == self.id]
+
+    # Straight ways, the process doing its part.
+
+    async def asked_for_number(self) -> None:
+        await self.hears(self.house.asked(self.id))
+        await self.stands("number-asked")
+
+    async def making(self) -> None:
+        await self.hears(self.house.checked(self.id, "exists"))
+        await until(self._is_arranged)
+
+    async def _is_arranged(self) -> bool:
+        return (await self.row()).arranged_at is not None
+
+    async def cut(self) -> None:
+        await self.making()
+        await self.hears(self.house.maker_says("ready", self.id, making=1))
+
+    async def released(self) -> None:
+        await self.cut()
+        await self.stands("released")
+
+    async def sent(self) -> None:
+        await self.released()
+        await self.hears(self.house.dispatched(self.id))
+        await self.stands("dispatched")
+
+    async def scanned(self, kind: str) -> None:
+        row = await self.row()
+        await self.house.scan(row.tracking_number, kind, partner="post" if row.carrier == "post" else "carrier")
+
+    async def missed(self) -> None:
+        await self.sent()
+        await self.hears(self.scanned("absent"))
+        await self.stands("absent")
+
+    async def back(self) -> None:
+        await self.sent()
+        await self.hears(self.house.returned(self.id, self.house.clock.now().astimezone(UTC).date()))
+        await self.stands("returned")
+
+    async def redelivering(self) -> None:
+        await self.back()
+        await self.hears(self.house.ask_redelivery(self.id))
+        await self.stands("redelivering")
+
+
+class Joined:
+    """The house, the server that processes run on, and the worker between them."""
+
+    def __init__(self, house: House, client: Client, door: Door, services: Services) -> None:
+        self.house, self.client, self.door, self.services = house, client, door, services
+        self.skipper = TimeSkipper(client)
+        self.orders: list[Order] = []
+
+    async def ordered(self, wish_in: int | None = None) -> Order:
+        """A placed order whose key number the maker has been asked about.
+
+        Args:
+            wish_in: a day wished for, so many days from now.
+        """
+        house = self.house.next_door()
+        order_id, snapshot_hash = await house.ready_to_place()
+        if wish_in is not None:
+            house.store.baskets[order_id].wish_date = (house.now + timedelta(days=wish_in)).date()
+            snapshot_hash = await house.review(order_id)
+        answer = await house.place(order_id, snapshot_hash)
+        assert answer.outcome == "placed"
+        order = Order(self, house, order_id)
+        self.orders.append(order)
+        await until(partial(_asked, house, order_id))
+        return order
+
+
+@asynccontextmanager
+async def joined(database: Database, keys_file: Path, keys: Keys, client: Client) -> AsyncIterator[Joined]:
+    """All of it, from the machine's present time on; what still runs at the end is terminated."""
+    now = datetime.now(UTC)
+    house = House(database, keys_file, now, KeyProcesses(client, FixedClock(now)))
+    clock, services = SystemClock(), Services(points=0)
+    add = partial(add_SparekeyServiceServicer_to_server, SparekeyServicer(house.domain))
+    async with served("sparekey", keys.ring(clock), [CONTRACT], add) as running:
+        channel = keys.channel("worker", running.address, "sparekey", clock)
+        door = Door(SparekeyServiceStub(channel))
+        here = Joined(house, client, door, services)
+        async with build(client, [door, Scripted(services.money())]):
+            yield here
+            for order in here.orders:
+                order.moment.open.set()
+                await _end(order)
+        await channel.close()
+
+
+async def _end(order: Order) -> None:
+    try:
+        await order.handle.terminate()
+    except RPCError as failure:
+        if failure.status is not RPCStatusCode.NOT_FOUND:
+            raise
+
+
+async def _asked(house: House, order_id: str) -> bool:
+    return bool(house.maker.did("check", order_id))
