@@ -323,8 +323,9 @@ class Payments(Verbs):
         return payment
 
     async def _own(self, caller: Caller, order_id: str) -> Payment:
+        """The payment that counts; the last that counted, where the order is a checkout again."""
         async with self.commands.database.reading() as session:
-            payment = await orders.payment_of(session, order_id)
+            payment = await orders.payment_of(session, order_id) or await repository.last_of(session, order_id)
         if payment is None or payment.member_id != caller.name:
             raise NotFound
         return payment

@@ -43,6 +43,13 @@ async def of_attempt(session: AsyncSession, order_id: str, attempt: int) -> Paym
     return await one(session, Payment, found)
 
 
+async def last_of(session: AsyncSession, order_id: str) -> Payment | None:
+    """The payment that was asked for last."""
+    return await one(
+        session, Payment, sa.select(Payment).where(_P.order_id == order_id).order_by(_P.ordinal.desc()).limit(1)
+    )
+
+
 async def by_reference(session: AsyncSession, merchant_ref: str, partner_ref: str) -> Payment | None:
     """A payment by our reference, or, where none is given, by the partner's."""
     same = (

@@ -18,7 +18,6 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
-from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from ruum.sparekey.v1 import sparekey_pb2
@@ -31,7 +30,7 @@ from services.sparekey.servicer import SparekeyServicer
 from tests.sparekey.house import House
 from tests.support.callers import Keys
 from tests.support.contexts import served
-from tests.workflows.door import PATIENCE, Moment, until
+from tests.workflows.door import PATIENCE, Moment, ended, forward, until
 from tests.workflows.sparekey_order.fakes import Services
 from workflows.sparekey_order import contract as steps
 from workflows.sparekey_order.activities import SparekeyActivities
@@ -101,9 +100,7 @@ class Order:
         return await self.joined.skipper.get_current_time(self.handle)
 
     async def forward_to(self, instant: datetime) -> None:
-        left = instant - await self.now()
-        if left > timedelta():
-            await self.joined.skipper.fast_forward(self.handle, left)
+        await forward(self.joined.skipper, self.handle, instant)
 
     async def hears(self, word: Awaitable[Any]) -> None:
         """A word from outside at the process's present time, and the poke that it leaves in the outbox."""
@@ -222,16 +219,9 @@ async def joined(database: Database, keys_file: Path, keys: Keys, client: Client
             yield here
             for order in here.orders:
                 order.moment.open.set()
-                await _end(order)
+                async with ended():
+                    await order.handle.terminate()
         await channel.close()
-
-
-async def _end(order: Order) -> None:
-    try:
-        await order.handle.terminate()
-    except RPCError as failure:
-        if failure.status is not RPCStatusCode.NOT_FOUND:
-            raise
 
 
 async def _asked(house: House, order_id: str) -> bool:

@@ -16,12 +16,12 @@ import pytest
 from services.chassis.errors import RuumError
 from services.sparekey.actions.models import NumberNotAsked, RedeliveryNotPossible, WishNotAsked
 from services.sparekey.cases.models import Case
+from tests.workflows.door import leads
 from tests.workflows.sparekey_order.joined import A_SECOND, Joined, Order
 from workflows.money import contract as money
 
 SLACK = timedelta(seconds=30)
 AN_INSTANT = timedelta(microseconds=1)
-LEAD = 0.003
 
 
 async def asked_for_number(here: Joined) -> Order:
@@ -145,7 +145,7 @@ async def test_what_may_be_done_until_a_deadline_is_taken_a_second_before_it_and
 
 
 async def races(order: Order, due: datetime, lead: float, deadline: Deadline) -> bool:
-    """Action and timer reach the service together; the one that leads by so many seconds is likelier to win."""
+    """Action and timer reach the service together, but for a lead. Whether the action won."""
     await order.forward_to(due)
     await order.moment.timer_asks()
     order.moment.late_by = max(lead, 0)
@@ -166,8 +166,9 @@ async def test_of_an_action_at_the_last_instant_and_the_timer_either_may_win_and
     assert due is not None
     here.house.go_to(due - AN_INSTANT)
 
-    leads = [(run - runs // 2) * LEAD * 20 / runs for run in range(runs)]
-    won = await asyncio.gather(*(races(order, due, lead, deadline) for order, lead in zip(orders, leads, strict=True)))
+    won = await asyncio.gather(
+        *(races(order, due, lead, deadline) for order, lead in zip(orders, leads(runs), strict=True))
+    )
 
     assert set(won) == {True, False}
 

@@ -188,22 +188,19 @@ async def sent_again(order: Order) -> None:
     await order.stands("redelivering", carrier="carrier")
 
 
-PATIENCE = {
-    "checking": (Wait(nothing, number_exists, "making"), "SK-15"),
-    "making": (Wait(Order.making, keys_cut, "released"), "SK-28"),
-    "cleared": (Wait(unpaid, paid, "released"), "SK-38"),
-    "released": (Wait(Order.released, dispatched, "dispatched"), "OP-06"),
-    "dispatched": (Wait(Order.sent, scanned, "dispatched"), "SK-41"),
-    "absent": (Wait(held_too_long, handed_over, "handed-over"), "OP-06"),
-    "redelivering": (Wait(sent_again, scanned, "redelivering"), "SK-41"),
-}
+PATIENCE = [
+    pytest.param("checking", Wait(nothing, number_exists, "making"), marks=pytest.mark.rule("SK-15")),
+    pytest.param("making", Wait(Order.making, keys_cut, "released"), marks=pytest.mark.rule("SK-28")),
+    pytest.param("cleared", Wait(unpaid, paid, "released"), marks=pytest.mark.rule("SK-38")),
+    pytest.param("released", Wait(Order.released, dispatched, "dispatched"), marks=pytest.mark.rule("OP-06")),
+    pytest.param("dispatched", Wait(Order.sent, scanned, "dispatched"), marks=pytest.mark.rule("SK-41")),
+    pytest.param("absent", Wait(held_too_long, handed_over, "handed-over"), marks=pytest.mark.rule("OP-06")),
+    pytest.param("redelivering", Wait(sent_again, scanned, "redelivering"), marks=pytest.mark.rule("SK-41")),
+]
 
 
 @pytest.mark.parametrize("seconds", [-1, 0, 1])
-@pytest.mark.parametrize(
-    ("silent", "wait"),
-    [pytest.param(name, wait, id=name, marks=pytest.mark.rule(rule)) for name, (wait, rule) in PATIENCE.items()],
-)
+@pytest.mark.parametrize(("silent", "wait"), PATIENCE)
 async def test_a_person_is_called_when_patience_is_over_unless_word_has_come(
     here: Joined, silent: str, wait: Wait, seconds: int
 ) -> None:
