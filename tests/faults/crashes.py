@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,34 +11,129 @@ from dataclasses import dataclass
 import httpx
 
 from deploy.demo.console import until
-from deploy.demo.resident import ProblemError
+from deploy.demo.resident import Means, ProblemError
 from tests.journeys.town import Household, Town
 
-WITHHELD_SECONDS = 4.0
+VICTIMS = ("worker", "store", "sparekey", "points", "rooms", "identity", "notifier", "gateway")
+
+_WITHHELD_SECONDS = 4.0
+_PATIENCE = 120.0
+_UNKNOWN = "A0000B12"
 
 
-@dataclass(frozen=True)
-class Effect:
-    """Something that a partner does for us.
+class Life:
+    """One order and everybody around it, from the draft on; what the killed ones answer meanwhile is passed over."""
 
-    Attributes:
-        partner: whose answer is withheld.
-        done: how often the partner has done it for an order.
-        before: the state of the order's page after which it is done; empty while the order is placed.
-    """
+    def __init__(self, town: Town, home: Household, order_id: str, partner: str) -> None:
+        self.town = town
+        self.home = home
+        self.order_id = order_id
+        self.told: list[str] = []
+        self._partner = partner
+        self._asked: list[asyncio.Future[None]] = []
 
-    partner: str
-    done: Callable[[Town, str], Awaitable[int]]
-    before: str = ""
+    async def withhold(self) -> None:
+        """The partner does what it is asked next, and does not say so for a while."""
+        await self.town.console.withhold(self._partner, _WITHHELD_SECONDS)
+
+    def places(self) -> None:
+        self._asks(self.home.resident.place(self.order_id))
+
+    def asks_redelivery(self) -> None:
+        path = f"spare-keys/orders/{self.order_id}/redelivery"
+        self._asks(self.home.resident.post(path, charge_accepted=True))
+
+    def _asks(self, request: Awaitable[dict[str, object]]) -> None:
+        async def noted() -> None:
+            try:
+                answer = await request
+            except (ProblemError, httpx.HTTPError) as failure:
+                self.told.append(f"{type(failure).__name__} {failure}")
+            else:
+                self.told.append(str(answer.get("outcome", "done")))
+
+        self._asked.append(asyncio.ensure_future(noted()))
+
+    async def answered(self) -> None:
+        await asyncio.gather(*self._asked)
+
+    async def sees(self, *states: str) -> None:
+        """Raises `TimeoutError` when the order's page never shows one of them."""
+
+        async def look() -> bool | None:
+            with suppress(ProblemError, httpx.HTTPError):
+                return (await self.home.resident.key_order(self.order_id))["state"] in states or None
+            return None
+
+        await until(look, f"{' or '.join(states)}; told {self.told}", within=_PATIENCE)
+
+    async def parcel(self, kind: str) -> None:
+        await self.town.console.parcel(await self.town.console.tracking_number(self.order_id, 1), kind)
+
+
+async def _placing(life: Life) -> None:
+    await life.withhold()
+    life.places()
+
+
+async def _number_is_known(life: Life) -> None:
+    await life.town.console.automation("maker.check", on=False)
+    life.places()
+    await life.sees("checking")
+    await life.withhold()
+    await life.town.console.automation("maker.check", on=True)
+
+
+async def _keys_are_cut(life: Life) -> None:
+    await life.town.console.automation("maker.ready", on=False)
+    life.places()
+    await life.sees("making")
+    await life.withhold()
+    await life.town.console.automation("maker.ready", on=True)
+
+
+async def _week_is_over(life: Life) -> None:
+    life.places()
+    await life.sees("number-asked")
+    await life.withhold()
+    await life.town.forward(days=8)
+
+
+async def _redelivery(life: Life) -> None:
+    life.places()
+    await life.sees("dispatched")
+    await life.parcel("returned")
+    await life.sees("returned")
+    await life.withhold()
+    life.asks_redelivery()
+
+
+async def _handing_over(life: Life) -> None:
+    life.places()
+    await life.sees("dispatched")
+    await life.withhold()
+    await life.parcel("handed_over")
+
+
+async def _payer_approves(life: Life) -> None:
+    payment = (await life.town.console.at_epos(life.order_id))[0]
+    await life.town.console.signs_in(payment["redirect_url"], "approved")
+
+
+async def _nothing(_life: Life) -> None:
+    """Nobody has to do anything."""
 
 
 async def _authorised(town: Town, order_id: str) -> int:
     return len(await town.console.payment_intents(order_id))
 
 
-async def _captured(town: Town, order_id: str) -> int:
-    found = await town.console.payment_intents(order_id)
-    return sum(1 for intent in found if intent["status"] == "succeeded")
+async def _charged(town: Town, order_id: str) -> int:
+    return Counter(it["status"] for it in await town.console.payment_intents(order_id))["succeeded"]
+
+
+async def _voided(town: Town, order_id: str) -> int:
+    return Counter(it["status"] for it in await town.console.payment_intents(order_id))["canceled"]
 
 
 async def _checked(town: Town, order_id: str) -> int:
@@ -51,83 +147,97 @@ async def _made(town: Town, order_id: str) -> int:
 
 async def _released(town: Town, order_id: str) -> int:
     order = await town.console.order(order_id)
-    return int(bool(order and order["released"]))
+    return len(order["tracking"]) or int(order["released"]) if order else 0
+
+
+async def _sent_again(town: Town, order_id: str) -> int:
+    order = await town.console.order(order_id)
+    return len(order["tracking"]) - 1 if order else 0
+
+
+async def _credited(town: Town, order_id: str) -> int:
+    return len(await town.console.at_deferred(order_id))
+
+
+async def _invoiced(town: Town, order_id: str) -> int:
+    return sum(1 for it in await town.console.at_deferred(order_id) if it["invoice"])
+
+
+async def _opened_at_epos(town: Town, order_id: str) -> int:
+    return len(await town.console.at_epos(order_id))
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Something that a partner does for us.
+
+    Attributes:
+        partner: whose answer is withheld.
+        done: how often the partner has done it for an order.
+        comes: brings an order to where it is done next.
+        ends: where the order then goes by itself.
+        goes_on: what people do after it.
+    """
+
+    partner: str
+    done: Callable[[Town, str], Awaitable[int]]
+    comes: Callable[[Life], Awaitable[None]] = _placing
+    ends: str = "dispatched"
+    means: str = "card"
+    number: str = "AB12CD34"
+    goes_on: Callable[[Life], Awaitable[None]] = _nothing
 
 
 EFFECTS: dict[str, Effect] = {
     "the card is authorised": Effect("card", _authorised),
-    "the number is looked up": Effect("maker", _checked, "placing"),
-    "the keys are ordered": Effect("maker", _made, "checking"),
-    "the card is charged": Effect("card", _captured, "making"),
-    "the dispatch is released": Effect("maker", _released, "ready"),
+    "the credit is checked": Effect("deferred", _credited, means="deferred"),
+    "EPOS opens its page": Effect("epos", _opened_at_epos, means="epos", goes_on=_payer_approves),
+    "the number is looked up": Effect("maker", _checked),
+    "the keys are ordered": Effect("maker", _made, _number_is_known),
+    "the card is charged": Effect("card", _charged, _keys_are_cut),
+    "the dispatch is released": Effect("maker", _released, _keys_are_cut),
+    "the redelivery is dispatched": Effect("maker", _sent_again, _redelivery, "redelivering"),
+    "the invoice is issued": Effect("deferred", _invoiced, _handing_over, "handed-over", means="deferred"),
+    "the authorisation is voided": Effect("card", _voided, _week_is_over, "cancelled", number=_UNKNOWN),
 }
-OWNER = {"card": "store", "maker": "sparekey"}
-VICTIMS = ("worker", "owner", "gateway")
 
 
 async def survive(town: Town, effect: Effect, victim: str) -> str:
     """Lives one order through; the victim dies while the partner's answer is withheld. Returns the order's id.
 
     Raises:
-        AssertionError: the effect does not stand exactly once, or the order did not go on.
+        AssertionError: the effect does not stand exactly once, or a letter came twice.
+        TimeoutError: the order did not go on.
     """
     console = town.console
-    home = await town.household(points=300)
     for name in ("maker.check", "maker.ready"):
-        await console.automation(name, on=name != _held_by(effect), delay_ms=100)
-    order_id = await town.drafted(home, await town.card(), points_choice="some", points_some=100)
-    if not effect.before:
-        await console.withhold(effect.partner, WITHHELD_SECONDS)
-    placing = asyncio.ensure_future(_place(home, order_id))
-    if effect.before:
-        await _reach(town, home, order_id, effect)
-    await _kill_when_done(town, effect, order_id, victim)
-    told = await placing
-    try:
-        await until(lambda: _is(home, order_id, "dispatched"), "the order to be dispatched")
-    except TimeoutError as failure:
-        raise AssertionError(f"told {told!r}, then: {failure}") from None
+        await console.automation(name, on=True, delay_ms=100)
+    home = await town.household(points=300)
+    means = await town.card() if effect.means == "card" else Means(effect.means)
+    order_id = await town.drafted(home, means, effect.number, points_choice="some", points_some=100)
+    life = Life(town, home, order_id, effect.partner)
+    await effect.comes(life)
+    await _kill_when_done(life, effect, victim)
+    await life.answered()
+    await effect.goes_on(life)
+    await life.sees(effect.ends)
     times = await effect.done(town, order_id)
     assert times == 1, f"done {times} times"
-    assert await _captured(town, order_id) == 1
+    await _one_letter_of_each(life)
     return order_id
 
 
-def _held_by(effect: Effect) -> str:
-    """What the maker does not do by itself until the order has come to where the effect is next."""
-    return {"checking": "maker.check", "making": "maker.ready", "ready": "maker.ready"}.get(effect.before, "")
-
-
-async def _place(home: Household, order_id: str) -> str:
-    """What the customer was told; whatever it was, the order's page says how it went on."""
-    try:
-        answer = await home.resident.place(order_id)
-    except (ProblemError, httpx.HTTPError) as failure:
-        return f"{type(failure).__name__} {failure}"
-    return f"{answer['outcome']} {answer['decline_code']}"
-
-
-async def _reach(town: Town, home: Household, order_id: str, effect: Effect) -> None:
-    """Up to where the effect comes next; then its answer will be withheld."""
-    if effect.before == "placing":
-        await town.console.withhold(effect.partner, WITHHELD_SECONDS)
-        return
-    waits = "checking" if effect.before == "checking" else "making"
-    await until(lambda: _is(home, order_id, waits), f"the order to be {waits}")
-    await town.console.withhold(effect.partner, WITHHELD_SECONDS)
-    await town.console.automation(_held_by(effect), on=True, delay_ms=100)
-
-
-async def _is(home: Household, order_id: str, state: str) -> bool | None:
-    with suppress(ProblemError, httpx.HTTPError):
-        return (await home.resident.key_order(order_id))["state"] == state or None
-    return None
-
-
-async def _kill_when_done(town: Town, effect: Effect, order_id: str, victim: str) -> None:
+async def _kill_when_done(life: Life, effect: Effect, victim: str) -> None:
     async def done() -> bool | None:
-        return True if await effect.done(town, order_id) else None
+        return True if await effect.done(life.town, life.order_id) else None
 
     await until(done, f"{effect.partner} to act")
-    town.kill(OWNER[effect.partner] if victim == "owner" else victim)
-    await town.console.well(effect.partner)
+    life.town.kill(victim)
+    await life.town.console.well(effect.partner)
+
+
+async def _one_letter_of_each(life: Life) -> None:
+    """The same letter may come again under its own Message-ID; another of its kind must not."""
+    letters = {it["message_id"]: it["subject"] for it in await life.town.console.messages(life.home.mail)}
+    twice = [subject for subject, times in Counter(letters.values()).items() if times > 1]
+    assert not twice, f"mailed twice: {twice}"
