@@ -81,6 +81,8 @@ class Effort:
     first: Effort | None = None
 
 
+DEAD_AFTER = timedelta(seconds=10)
+"""Without a heartbeat a worker is taken for dead, and the step is given to another."""
 CUSTOMER_WAITS = Effort(
     once=timedelta(seconds=12),
     whole=timedelta(seconds=25),
@@ -157,6 +159,8 @@ class Step(Generic[I, O]):
             "retry_policy": policy,
             "summary": self.summary,
         }
+        if not effort.local:
+            options["heartbeat_timeout"] = DEAD_AFTER
         run = workflow.execute_local_activity if effort.local else workflow.execute_activity
         try:
             outcome: O = await run(self.name, given, **options)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +19,8 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from services.chassis.errors import Defect, Kind, RuumError, Unavailable
 
 _log = structlog.get_logger()
+
+BEAT_SECONDS = 3
 
 
 async def connect(address: str, namespace: str) -> Client:
@@ -44,7 +49,8 @@ class NamedFailures(Interceptor):
 class _Named(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002  # its name
         try:
-            return await self.next.execute_activity(input)
+            async with _beating():
+                return await self.next.execute_activity(input)
         except RuumError as failure:
             raise application_error(failure) from None
         except FailureError:
@@ -52,6 +58,25 @@ class _Named(ActivityInboundInterceptor):
         except Exception:  # noqa: BLE001  # what is not named must not leave as it is
             _log.exception("defect", method=activity.info().activity_type)
             raise application_error(Defect()) from None
+
+
+@asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    """Says now and then that this worker lives, so that what a dead one had in hand is soon given to another."""
+    if activity.info().is_local:
+        yield
+        return
+
+    async def beats() -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            activity.heartbeat()
+
+    beating = asyncio.create_task(beats())
+    try:
+        yield
+    finally:
+        beating.cancel()
 
 
 def application_error(failure: RuumError) -> ApplicationError:

@@ -60,10 +60,10 @@ class Rules(settings.Settings):
     """After the end of an order, or the last touch of a draft (SK-12)."""
     place_patience: timedelta = timedelta(seconds=20)
     """How long the one who places an order waits for the answer."""
-    sweep_every: timedelta = timedelta(seconds=30)
+    sweep_every: timedelta = timedelta(seconds=10)
     """Between looks at calls to the maker that were never answered."""
-    sweep_after: timedelta = timedelta(seconds=20)
-    """How old such a call is then; twice as old after each try."""
+    sweep_after: timedelta = timedelta(seconds=10)
+    """How long ago such a call was made then; twice as long after each further try, up to ten minutes."""
 
 
 class Settings(ContextSettings, TemporalSettings, SealingSettings, CalendarSettings, Rules):

@@ -35,8 +35,11 @@ class Tries:
     @workflow.run
     async def run(self) -> str:
         again = RetryPolicy(initial_interval=timedelta(milliseconds=20), maximum_attempts=3)
-        limit = timedelta(seconds=20)
-        return str(await workflow.execute_activity("step", schedule_to_close_timeout=limit, retry_policy=again))
+        limit, dead_after = timedelta(seconds=20), timedelta(seconds=1)
+        answer = await workflow.execute_activity(
+            "step", schedule_to_close_timeout=limit, heartbeat_timeout=dead_after, retry_policy=again
+        )
+        return str(answer)
 
 
 class Step:
@@ -45,10 +48,12 @@ class Step:
     def __init__(self) -> None:
         self.tries = 0
         self.fails: Callable[[int], Exception | None] = lambda _: None
+        self.takes = 0.0
 
     @activity.defn(name="step")
     async def run(self) -> str:
         self.tries += 1
+        await asyncio.sleep(self.takes)
         failure = self.fails(self.tries)
         if failure is not None:
             raise failure
@@ -153,3 +158,12 @@ async def test_what_is_said_in_the_words_of_temporal_is_left_as_it_is(desk: Desk
 async def test_a_server_that_is_away_has_its_name() -> None:
     with pytest.raises(Unavailable):
         await asyncio.wait_for(temporal.connect(f"{LOOPBACK}:{free_port()}", "ruum"), 30)
+
+
+async def test_a_worker_that_lives_says_so_while_a_step_takes_long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(temporal, "BEAT_SECONDS", 0.2)
+    desk.step.takes = 2.5
+
+    answer = await (await desk.start()).result()
+
+    assert (answer, desk.step.tries) == ("done", 1)

@@ -79,6 +79,11 @@ async def _placing(life: Life) -> None:
 async def _number_is_known(life: Life) -> None:
     await life.town.console.automation("maker.check", on=False)
     life.places()
+
+    async def asked() -> bool | None:
+        return True if await life.town.console.checks(life.order_id) else None
+
+    await until(asked, "the maker to be asked for the number")
     await life.sees("checking")
     await life.withhold()
     await life.town.console.automation("maker.check", on=True)

@@ -16,7 +16,7 @@ from services.sparekey.making.models import Call, MakerCheck, Outcome, Verb
 
 calls, checks, cases = Call.table(), MakerCheck.table(), Case.table()
 
-_DOUBLED_AT_MOST = 5
+_DOUBLED_AT_MOST = 6
 
 
 async def open_call(tx: AsyncSession, call: Call) -> None:
@@ -31,8 +31,8 @@ async def open_calls(session: AsyncSession, order_id: str) -> Sequence[Call]:
 
 
 async def left_open(session: AsyncSession, now: datetime, after: timedelta, limit: int) -> Sequence[str]:
-    """Orders with calls that nobody has asked about for so long, and twice as long after each try, the oldest first."""
-    doubled = sa.func.power(2, sa.func.least(calls.c.tries, _DOUBLED_AT_MOST))
+    """Orders with calls that nobody made for so long, twice as long after each further try; the oldest first."""
+    doubled = sa.func.power(2, sa.func.least(sa.func.greatest(calls.c.tries - 1, 0), _DOUBLED_AT_MOST))
     waited = sa.extract("epoch", sa.literal(now) - sa.func.coalesce(calls.c.tried_at, calls.c.opened_at))
     due = waited >= after.total_seconds() * doubled
     found = (
