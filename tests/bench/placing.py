@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from uuid import uuid4
 
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 
 from tests.bench.bare import TASK_QUEUE
+from tests.bench.history import report
 from tests.bench.measures import beside, processor_seconds, spent, timed
 from tests.journeys.town import Household, Town
 
@@ -100,7 +99,4 @@ async def history(town: Town, draft: Draft) -> None:
     await home.resident.sees(order_id, "dispatched")
     await town.console.parcel(await town.console.tracking_number(order_id, 1), "handed_over")
     await town.case(order_id).result()
-    events = [EventType.Name(event.event_type) async for event in town.case(order_id).fetch_history_events()]
-    print(f"straight order: {len(events)} history events")
-    for kind, number in Counter(name.removeprefix("EVENT_TYPE_").lower() for name in events).most_common():
-        print(f"  {number:>3}  {kind}")
+    print(report("straight order", [event async for event in town.case(order_id).fetch_history_events()]))
