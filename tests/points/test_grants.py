@@ -91,6 +91,27 @@ async def test_points_are_granted_when_the_tenth_day_after_delivery_is_over(
     assert balance.next_grant_on == (None if state == "granted" else date(2026, 4, 14))
 
 
+@pytest.mark.rule("PT-05")
+@pytest.mark.parametrize(
+    ("arrived", "due_on"),
+    [
+        ("2026-12-22T12:00:00", date(2027, 1, 2)),
+        ("2028-02-19T12:00:00", date(2028, 3, 1)),
+        ("2027-02-18T00:00:00", date(2027, 3, 1)),
+        ("2027-01-31T23:59:59", date(2027, 2, 11)),
+    ],
+)
+async def test_points_are_due_the_day_after_the_claim_window_also_over_month_ends(
+    world: World, arrived: str, due_on: date
+) -> None:
+    order = an_order()
+    await world.placed(a_member(), order, 1_000)
+
+    await world.delivered(order, jst(arrived))
+
+    assert (await world.grants.review(order)).due_at == deadline(due_on - DAY)
+
+
 async def test_goods_never_reported_as_arrived_count_as_arrived_fourteen_days_after_dispatch(world: World) -> None:
     order = an_order()
     await world.placed(a_member(), order, 1_000)
