@@ -60,13 +60,26 @@ class Partners(Console):
     async def next_card_is_declined(self, code: str | None) -> None:
         await self._put("next", {"card": {"decline_code": code}})
 
-    async def answers_check(self, order_id: str, result: str) -> None:
-        """The maker answers the newest look-up by hand."""
+    async def knows_no(self, *numbers: str) -> None:
+        """The maker does not know these numbers, and all others that look like numbers."""
+        await self._put("unknown-numbers", {"numbers": list(numbers)})
+
+    async def answers(self) -> bool:
+        """Whether anybody is there."""
+        try:
+            return (await self._pages.get("/healthz")).is_success
+        except httpx.HTTPError:
+            return False
+
+    async def answers_check(self, order_id: str, result: str, *, away_then: bool = False) -> None:
+        """The maker answers the newest look-up by hand, and may be gone when it is asked for more."""
 
         async def asked() -> dict[str, Any] | None:
             return next((check for check in await self.checks(order_id) if check["state"] == "waiting"), None)
 
         check = await until(asked, "the maker to be asked")
+        if away_then:
+            await self.suffers("maker", away=True)
         await self._post(f"checks/{check['check_id']}/answer", {"result": result})
 
     async def dispatches(self, order_id: str) -> None:

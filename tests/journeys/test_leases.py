@@ -111,11 +111,10 @@ async def test_keys_that_a_silent_maker_has_not_been_told_of_are_not_ordered_aft
     home = await town.household()
     async with town.console.by_hand("maker.check"):
         order_id = await town.ordered(home, await town.card())
-        await town.console.answers_check(order_id, "exists")
-        await town.console.suffers("maker", away=True)
+        await town.console.answers_check(order_id, "exists", away_then=True)
         await home.resident.sees(order_id, "making")
     await town.moved_out(home)
-    await town.maker_is_back()
+    await town.is_back("maker")
 
     stopped = await home.resident.sees(order_id, "stopped")
     await both(town, order_id, "reject_dispatch")
@@ -165,7 +164,7 @@ async def test_a_redelivery_that_the_lease_did_not_outlive_stops_and_operators_d
     await home.resident.sees(order_id, "redelivering")
 
     await town.moved_out(home)
-    await town.maker_is_back()
+    await town.is_back("maker")
     await home.resident.sees(order_id, "stopped")
     await town.seen_by_operators(order_id, "lease-ended")
     await town.act(order_id, "decide", decision=decision)

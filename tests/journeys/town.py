@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import psycopg
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 from temporalio.common import SearchAttributeKey
 
 from deploy.demo.console import until
@@ -20,6 +21,7 @@ from deploy.demo.neighbours import Neighbour, Seed
 from deploy.demo.resident import Means, Resident
 from deploy.demo.story import ADDRESS, VISA
 from deploy.demo.timemachine import TimeMachine
+from deploy.local.postgres import DATABASE
 from deploy.local.stack import Stack
 from ruum.points.v1 import points_pb2
 from ruum.points.v1.points_pb2_grpc import PointsServiceStub
@@ -33,7 +35,7 @@ from services.reconcile.collect import Collector, ReconcileSettings
 from services.reconcile.facts import Disagreement
 from services.reconcile.rules import disagreements
 from services.texts import Texts
-from tests.journeys.partners import Partners
+from tests.journeys.partners import Partner, Partners
 
 PASSWORD = "correct horse battery staple"
 NAME = "見本 花子"
@@ -148,9 +150,9 @@ class Town:
         ahead = datetime.fromisoformat(instant) - self.machine.clock.now()
         await self.forward(seconds=ahead.total_seconds() + seconds)
 
-    async def maker_is_back(self) -> None:
-        """The maker answers again, and what it was not able to take is an hour old."""
-        await self.console.suffers("maker")
+    async def is_back(self, partner: Partner) -> None:
+        """A partner answers again, and an hour later whoever gave up asking has asked it again."""
+        await self.console.suffers(partner)
         await self.settled()
         await self.forward(hours=1)
 
@@ -167,13 +169,31 @@ class Town:
         await until(arrived, f"the letter {letter}")
         return (await self.subjects(home)).count(subject) == times
 
+    async def shows(self, home: Household, order_id: str, what: str, value: object) -> None:
+        """Waits until an order's page says something."""
+
+        async def shown() -> bool | None:
+            return True if (await home.resident.key_order(order_id))[what] == value else None
+
+        await until(shown, f"{what} to be {value}")
+
+    async def audits(self, order_id: str) -> list[tuple[str, str, str]]:
+        """What operators did to a case: action, operator, reason (OP-02)."""
+        asked = "SELECT action, operator, reason FROM sparekey.audits WHERE order_id = %s ORDER BY position"
+        admin = self.stack.table.postgres.admin_url
+        async with await psycopg.AsyncConnection.connect(admin, dbname=DATABASE) as database:
+            return await (await database.execute(asked, [order_id])).fetchall()
+
+    def needs_operator(self, described: WorkflowExecution) -> bool:
+        return bool(described.typed_search_attributes.get(NEEDS_OPERATOR))
+
     async def seen_by_operators(self, order_id: str, said: str = "") -> Case:
         """The case in the Temporal UI, once it needs a person and its page says so."""
 
         async def seen() -> Case | None:
             described = await self.case(order_id).describe()
             shown = await self.case(order_id).query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-            needs = bool(described.typed_search_attributes.get(NEEDS_OPERATOR))
+            needs = self.needs_operator(described)
             return Case(needs, shown.current_details) if needs and said in shown.current_details else None
 
         return await until(seen, f"operators to be told {said}")

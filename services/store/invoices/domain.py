@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import ClassVar
 
 from pydantic import Field
@@ -112,7 +112,7 @@ class Invoices(Verbs):
         wanted = await self._want(caller, asked)
         word = await self._intents.hear(wanted.payment_id)
         if word.silent:
-            raise PartnerSilent(retry_after=timedelta(seconds=5))
+            raise PartnerSilent
         concluded = ConcludeIssuing(
             request_id=asked.request_id, as_of=asked.as_of, payment_id=wanted.payment_id, word=word
         )
@@ -166,7 +166,7 @@ class Invoices(Verbs):
         invoice = await self._found(asked.invoice_id)
         word = await self._intents.hear(invoice.payment_id, look=True)
         if word.silent:
-            raise PartnerSilent(retry_after=timedelta(seconds=5))
+            raise PartnerSilent
         return await self._charge_late(caller, asked.model_copy(update={"word": word}))
 
     @command

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from pydantic import Field
 
 from services.chassis.caller import Caller
@@ -306,7 +304,7 @@ class Payments(Verbs):
     async def _heard(self, payment_id: str, *, look: bool = True) -> Word:
         word = await self._intents.hear(payment_id, look=look)
         if word.silent:
-            raise PartnerSilent(retry_after=timedelta(seconds=5))
+            raise PartnerSilent  # whoever asks knows how long to pause, and longer each time
         return word
 
     async def _waits(self, payment_id: str) -> bool:
