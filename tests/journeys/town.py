@@ -169,6 +169,10 @@ class Town:
         await until(arrived, f"the letter {letter}")
         return (await self.subjects(home)).count(subject) == times
 
+    async def maker_has(self, order_id: str) -> dict[str, Any]:
+        """The order at the maker, once it has it."""
+        return await until(lambda: self.console.order(order_id), "the maker to have the order")
+
     async def shows(self, home: Household, order_id: str, what: str, value: object) -> None:
         """Waits until an order's page says something."""
 
