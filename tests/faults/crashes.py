@@ -12,6 +12,7 @@ import httpx
 
 from deploy.demo.console import until
 from deploy.demo.resident import Means, ProblemError
+from deploy.local.probes import grpc_serves, http_serves
 from tests.journeys.town import Household, Town
 
 VICTIMS = ("worker", "store", "sparekey", "points", "rooms", "identity", "notifier", "gateway")
@@ -229,7 +230,19 @@ async def survive(town: Town, effect: Effect, victim: str) -> str:
     times = await effect.done(town, order_id)
     assert times == 1, f"done {times} times"
     await _one_letter_of_each(life)
+    await _back(town, victim)
     return order_id
+
+
+async def _back(town: Town, victim: str) -> None:
+    """The next order finds everybody at work."""
+    address = town.stack.table.environment.address(victim)
+
+    async def serves() -> bool | None:
+        up = http_serves(address, "/readyz") if victim == "gateway" else grpc_serves(address)
+        return await up or None
+
+    await until(serves, f"{victim} to be back")
 
 
 async def _kill_when_done(life: Life, effect: Effect, victim: str) -> None:
