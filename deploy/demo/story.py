@@ -110,10 +110,10 @@ class Story:
         self._note("back at the maker: a month to order redelivery")
 
     async def again_for_935_yen(self, order_id: str) -> None:
-        await self._machine.forward(timedelta(days=20))
+        await self._machine.forward(timedelta(days=3))
         await self._resident.post(f"spare-keys/orders/{order_id}/redelivery", charge_accepted=True)
         await self._resident.sees(order_id, "redelivering")
-        self._note("twenty days later: redelivery ordered, 935 yen on delivery")
+        self._note("three days later: redelivery ordered, 935 yen on delivery")
         parcel = await self._console.tracking_number(order_id, 2)
         await self._console.parcel(parcel, "collected")
         await self._console.parcel(parcel, "handed_over")
@@ -121,6 +121,9 @@ class Story:
         self._note("935 yen paid, the key is in her hands")
 
     async def points_arrive(self, order_id: str) -> None:
+        before = await self._resident.get("points")
+        if before["normal"]:
+            raise RuntimeError("points were granted before the claim window was over")
         await self._machine.forward(timedelta(days=11))
 
         async def granted() -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.chassis.idempotency import Work
 from services.sparekey.cases import repository
 from services.sparekey.cases.changes import Change, change
+from services.sparekey.cases.domain import DispatchRedelivery
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import TABLE, Cause, State, TransitionImpossible, leads
 from tests.sparekey.house import WORKER, House
@@ -116,3 +118,14 @@ async def test_changes_that_meet_in_one_state_are_all_made_one_after_the_other(h
 
     case = await house.case(order_id)
     assert (case.reminder_days, case.version) == (20, version + 20)
+
+
+async def test_the_story_goes_on_though_the_process_has_a_slower_clock(house: House) -> None:
+    order_id = await house.asked_again()
+    behind = house.now - timedelta(seconds=2)
+    step = DispatchRedelivery(request_id="redeliver", order_id=order_id, redelivery=1, as_of=behind)
+
+    await house.domain.steps.redeliver(WORKER, step)
+
+    story = [line.code for line in (await house.seen(order_id)).story]
+    assert story.index("key-redelivery-requested") < story.index("key-redelivery-arranged")

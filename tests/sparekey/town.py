@@ -153,8 +153,10 @@ class Store(StoreServiceServicer):
     async def Authorise(self, request: Any, context: Any) -> store_pb2.PaymentView:  # noqa: N802  # the contract's
         self._step("authorise", request)
         if self.declines:
-            return store_pb2.PaymentView(state=store_pb2.PAYMENT_STATE_DECLINED, decline_code=self.declines)
-        return store_pb2.PaymentView(state=store_pb2.PAYMENT_STATE_AUTHORISED)
+            return store_pb2.PaymentView(
+                means=store_pb2.MEANS_CARD, state=store_pb2.PAYMENT_STATE_DECLINED, decline_code=self.declines
+            )
+        return store_pb2.PaymentView(means=store_pb2.MEANS_CARD, state=store_pb2.PAYMENT_STATE_AUTHORISED)
 
     async def ConfirmOrder(self, request: Any, context: Any) -> store_pb2.Order:  # noqa: N802  # the contract's
         order = self._step("confirm", request)
@@ -169,11 +171,11 @@ class Store(StoreServiceServicer):
 
     async def EnsureAuthorised(self, request: Any, context: Any) -> store_pb2.PaymentView:  # noqa: N802  # the contract's
         self._step("ensure", request)
-        return store_pb2.PaymentView(state=store_pb2.PAYMENT_STATE_AUTHORISED)
+        return store_pb2.PaymentView(means=store_pb2.MEANS_CARD, state=store_pb2.PAYMENT_STATE_AUTHORISED)
 
     async def CapturePayment(self, request: Any, context: Any) -> store_pb2.PaymentView:  # noqa: N802  # the contract's
         self._step("capture", request)
-        return store_pb2.PaymentView(state=store_pb2.PAYMENT_STATE_CAPTURED)
+        return store_pb2.PaymentView(means=store_pb2.MEANS_CARD, state=store_pb2.PAYMENT_STATE_CAPTURED)
 
     async def CancelOrder(self, request: Any, context: Any) -> store_pb2.Order:  # noqa: N802  # the contract's
         return self._step("cancel", request)

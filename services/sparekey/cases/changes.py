@@ -85,8 +85,10 @@ async def change(work: Work, order_id: str, decide: Decide) -> Case:
 async def _moved(work: Work, case: Case, change: Change) -> Case | None:
     if not leads(case.state, change.cause, change.to):
         raise TransitionImpossible(state=case.state)
-    entering = {} if change.to == case.state else {**NOTHING, "state": change.to, "entered_at": work.now}
-    moved = await repository.move(work.tx, case, {**entering, **change.set, "touched_at": work.now})
+    # A process's clock may be behind the one that the change before was stamped with: the story goes on all the same.
+    now = max(work.now, case.touched_at)
+    entering = {} if change.to == case.state else {**NOTHING, "state": change.to, "entered_at": now}
+    moved = await repository.move(work.tx, case, {**entering, **change.set, "touched_at": now})
     if moved is not None:
         await _tell(work, moved, change)
         await _ask(work, moved, change)
@@ -96,7 +98,7 @@ async def _moved(work: Work, case: Case, change: Change) -> Case | None:
 async def _tell(work: Work, case: Case, change: Change) -> None:
     if change.told:
         entry = Entry.make(
-            order_id=case.order_id, code=change.told, at=change.at or work.now, params=dict(change.params)
+            order_id=case.order_id, code=change.told, at=change.at or case.touched_at, params=dict(change.params)
         )
         await repository.tell(work.tx, [entry])
     if change.fact is not None:
