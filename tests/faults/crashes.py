@@ -230,17 +230,24 @@ async def survive(town: Town, effect: Effect, victim: str) -> str:
     times = await effect.done(town, order_id)
     assert times == 1, f"done {times} times"
     await _one_letter_of_each(life)
-    await _back(town, victim)
+    await _back(life, victim)
     return order_id
 
 
-async def _back(town: Town, victim: str) -> None:
-    """The next order finds everybody at work."""
-    address = town.stack.table.environment.address(victim)
+async def _back(life: Life, victim: str) -> None:
+    """The next order finds everybody at work, and a gateway that knows it."""
+    address = life.town.stack.table.environment.address(victim)
+    pages = "profile", "points", "rooms", f"orders/{life.order_id}", f"spare-keys/orders/{life.order_id}"
 
     async def serves() -> bool | None:
         up = http_serves(address, "/readyz") if victim == "gateway" else grpc_serves(address)
-        return await up or None
+        if not await up:
+            return None
+        with suppress(ProblemError, httpx.HTTPError):
+            for page in pages:
+                await life.home.resident.get(page)
+            return True
+        return None
 
     await until(serves, f"{victim} to be back")
 
