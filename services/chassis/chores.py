@@ -16,6 +16,9 @@ _log = structlog.get_logger()
 async def repeat(name: str, every: timedelta, work: Callable[[], Awaitable[object]]) -> None:
     """Does a piece of work again and again, as long as the service runs; a neighbour that is away is waited for.
 
+    A mistake of ours is logged, and ends neither the chore nor the service: what one row has wrong must not keep
+    everybody else waiting at a service that starts over and over.
+
         server.beside(partial(repeat, "intents", settings.sweep_every, intents.sweep))
 
     Args:
@@ -28,4 +31,6 @@ async def repeat(name: str, every: timedelta, work: Callable[[], Awaitable[objec
             await work()
         except RuumError as failure:
             _log.warning("chore waits", chore=name, code=failure.code)
+        except Exception:  # noqa: BLE001  # as said above
+            _log.exception("chore failed", chore=name)
         await asyncio.sleep(every.total_seconds())

@@ -393,6 +393,10 @@ class House:
 
     # What was written.
 
+    async def change(self, statement: str, **values: Any) -> None:
+        """Spoils what is kept, as no part of the service would."""
+        await self.database.transact(lambda tx: tx.execute(sa.text(statement), values))
+
     async def rows(self, statement: str, **values: Any) -> list[Any]:
         async with self.database.reading() as session:
             return list((await session.execute(sa.text(statement), values)).all())

@@ -343,3 +343,23 @@ async def test_a_maker_who_takes_an_order_late_has_its_time_from_then(house: Hou
     assert case.patience_until is not None
     assert case.patience_until > house.now + timedelta(days=7)
     assert case.arranged_at == (house.now if verb == "order" else silent.arranged_at)
+
+
+@pytest.mark.rule("OP-06")
+async def test_an_order_that_cannot_be_carried_does_not_keep_the_others_from_the_maker(house: House) -> None:
+    spoilt = await house.accepted()
+    other = house.next_door()
+    sound = await other.accepted()
+    house.maker.away = True
+    await house.order_keys(spoilt)
+    await other.order_keys(sound)
+    house.maker.away = False
+    await house.change("update sparekey.numbers set ciphertext = 'spoilt' where order_id = :id", id=spoilt)
+
+    for _ in range(2):
+        house.pass_time(minutes=2)
+        await house.making.sweep(house.rules.sweep_after)
+
+    assert len(house.maker.did("order", sound)) == 1
+    (left,) = await house.rows("select problem from sparekey.calls where order_id = :id and verb = 'order'", id=spoilt)
+    assert left.problem == "defect"

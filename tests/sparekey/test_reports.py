@@ -195,3 +195,25 @@ async def test_no_order_is_cancelled_for_the_customers_reasons(house: House, way
         await house.domain.requests.cancel(member(new_id("mem")), order_id)
 
     assert (await house.case(order_id)).state == state
+
+
+@pytest.mark.rule("SK-30")
+@pytest.mark.parametrize("heard", [True, False])
+async def test_what_is_reported_while_the_maker_is_away_is_not_ordered_after_all(house: House, heard: bool) -> None:
+    order_id = await house.accepted()
+    if heard:
+        house.maker.answer_lost = 1
+    house.maker.away = not heard
+    await house.order_keys(order_id)
+    house.maker.away = True
+    await house.not_mine(order_id)
+    house.maker.away = False
+
+    await house.stop(order_id)
+
+    verbs = [it["verb"] for it in house.maker.done.values() if it["order_id"] == order_id]
+    assert verbs == (["check", "order", "stop"] if heard else ["check", "stop"])
+    assert (
+        await house.rows("select key from sparekey.calls where settled_at is null and order_id = :id", id=order_id)
+        == []
+    )

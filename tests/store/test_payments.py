@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from services.chassis.errors import NotFound
+from services.store.intents.models import Errand
 from services.store.payments.domain import PartnerSilent, PayerReturned, PaymentMissing
 from services.texts import LANGUAGES, Texts
 from tests.store.partner import Fault
@@ -301,3 +302,24 @@ async def test_what_was_given_up_and_shows_after_all_is_given_back(shop: Shop, m
 
     assert shop.card.account(order_id).state == "voided"
     assert (await shop.payments(order_id))[0].state == "voided"
+
+
+@pytest.mark.rule("ST-21")
+async def test_a_payment_that_cannot_be_understood_does_not_keep_the_sweep_from_others(shop: Shop, member: str) -> None:
+    spoilt, sound = await placing(shop, member), await placing(shop, new_member())
+    for order_id in (spoilt, sound):
+        shop.card.faults.calls.append("lost")
+        shop.card.faults.down = True
+        await shop.authorised(order_id)
+    shop.card.faults.down = False
+    shop.clock.advance(timedelta(minutes=1))
+
+    def tamper(errand: Errand) -> None:
+        if errand.order_id == spoilt:
+            raise ZeroDivisionError
+
+    shop.card.tampered = tamper
+    swept = await shop.swept()
+
+    assert swept == (1, 1)
+    assert (await shop.order(sound)).payment.state == "authorised"  # type: ignore[union-attr]  # it has one

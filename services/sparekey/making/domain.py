@@ -163,9 +163,9 @@ class Making:
             await self._settle(call, Outcome.REFUSED, str(refusal.params["why"]), unasked=unasked)
             if case.state != State.CANCELLING:
                 raise
-        except RuumError as failure:
-            now = self._commands.clock.now()
-            await self._database.transact(partial(repository.tried, key=call.key, now=now, problem=failure.code))
+        except Exception as failure:
+            now, problem = self._commands.clock.now(), getattr(failure, "code", RuumError.code)
+            await self._database.transact(partial(repository.tried, key=call.key, now=now, problem=problem))
             raise
         else:
             await self._settle(call, Outcome.DONE, said, unasked=unasked)
@@ -219,11 +219,15 @@ class Making:
             number = await self._vault.open(session, case.number_id)
         if number is None:
             raise _NoLonger("key-number-erased")
+        if case.state == State.CANCELLING:
+            raise _NoLonger("order-cancelled")
         keys = Ordered(Kind(case.kind), case.quantity, case.building_code)
         await self._maker.order(call.key, call.order_id, number, keys, await self._goes_to(case))
         return ""
 
-    async def _remake(self, call: Call, case: Case) -> str:  # noqa: ARG002  # as its siblings
+    async def _remake(self, call: Call, case: Case) -> str:
+        if case.state == State.CANCELLING:
+            raise _NoLonger("order-cancelled")
         await self._maker.remake(call.key, call.order_id)
         return ""
 
@@ -248,5 +252,7 @@ class Making:
         for order_id in orders:
             try:
                 await self.carry_out(order_id, unasked=True)
-            except (MakerAway, MakerRefused, StillRunning) as failure:
+            except RuumError as failure:
                 _log.warning("open call waits", order_id=order_id, code=failure.code)
+            except Exception:  # noqa: BLE001  # what one order has wrong must not keep the others from the maker
+                _log.exception("open call failed", order_id=order_id)

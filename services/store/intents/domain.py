@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import structlog
 from pydantic import Field
 
 from services.chassis.caller import Caller
+from services.chassis.errors import RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.store.cards import repository as cards
 from services.store.cards.ports import Vault
@@ -177,8 +178,8 @@ class Intents(Verbs):
             stale = await repository.stale_errands(session, now - _SWEPT_AFTER, _SWEPT)
             left = await payments.expired(session, now, _SWEPT)
         places = asyncio.Semaphore(_SWEPT_AT_ONCE)
-        swept = [self._sweep(errand, places) for errand in stale]
-        ended = [self._end(payment, places) for payment in left]
+        swept = [_apart(self._sweep(errand, places), errand.payment_id) for errand in stale]
+        ended = [_apart(self._end(payment, places), payment.payment_id) for payment in left]
         outcomes = await asyncio.gather(*swept, *ended)
         return Swept(settled=sum(outcomes), still_unknown=len(outcomes) - sum(outcomes))
 
@@ -267,6 +268,17 @@ class Intents(Verbs):
 
         await self.commands.database.transact(forget)
         return True
+
+
+async def _apart(work: Awaitable[bool], payment_id: str) -> bool:
+    """What one payment has wrong must not keep the sweep from the others."""
+    try:
+        return await work
+    except RuumError as failure:
+        _log.warning("payment not swept", payment=payment_id, code=failure.code)
+    except Exception:  # noqa: BLE001  # as said above
+        _log.exception("payment not swept", payment=payment_id)
+    return False
 
 
 def _done(payment: Payment) -> tuple[Step, ...]:
