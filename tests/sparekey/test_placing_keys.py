@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -18,7 +18,7 @@ from services.sparekey.placing.domain import (
     TermsOutdated,
 )
 from services.sparekey.placing.steps import AbandonPlaced
-from services.sparekey.ports import Answer, LeaseEnded
+from services.sparekey.ports import Answer, LeaseEnded, Placing
 from tests.sparekey.house import WORKER, House, member, request
 from tests.sparekey.neighbours import lease
 
@@ -274,3 +274,18 @@ async def test_a_member_finds_their_orders_newest_first_and_page_by_page(house: 
 
     assert [it.case.order_id for it in (*first, *second)] == orders[::-1]
     assert await house.domain.orders.page(member(new_id("mem")), "", 2) == []
+
+
+async def test_a_refusal_that_comes_late_does_not_unsay_that_an_order_is_placed(house: House) -> None:
+    order_id, snapshot_hash = await house.ready_to_place()
+    asked = house.confirmed(order_id, snapshot_hash)
+
+    async def placed_first(placing: Placing, patience: timedelta) -> Answer:  # as the port's
+        await house.confirm(order_id)
+        raise RemoteError(Kind.REFUSED, "try-again")
+
+    house.processes.place = placed_first  # type: ignore[method-assign]  # the run ended under who waited for it
+    with pytest.raises(RemoteError):
+        await house.domain.placings.place(house.member, asked)
+
+    assert (await house.domain.placings.place(house.member, asked)).outcome == "placed"

@@ -483,3 +483,18 @@ async def test_a_scan_from_a_clock_that_is_ahead_counts_from_now(house: House) -
 
     case = await house.case(order_id)
     assert (case.state, case.handed_over_at) == (State.HANDED_OVER, house.now)
+
+
+async def test_carriers_may_number_their_scans_alike(house: House) -> None:
+    order_id = await house.sent()
+    post = (await house.case(order_id)).tracking_number
+    said = {"event_id": "1", "occurred_at": house.now.isoformat()}
+    await house.receive(house.signed("post", "tracking", tracking_number=post, kind="accepted", **said))
+    await house.returned(order_id, house.now.date())
+    await house.ask_redelivery(order_id)
+    await house.redeliver(order_id)
+    parcel = await house.dispatched(order_id, "777788889999", "parcel")
+
+    await house.receive(house.signed("carrier", "tracking", tracking_number=parcel, kind="handed_over", **said))
+
+    assert (await house.case(order_id)).state == State.HANDED_OVER

@@ -32,8 +32,8 @@ async def begun(tx: AsyncSession, process_id: str) -> None:
 async def settle(
     tx: AsyncSession, order_id: str, attempt: int, outcome: str, now: datetime, *, code: str = "", number: str = ""
 ) -> None:
-    """Notes what came of a try; a refusal says more than the decline that undid it."""
+    """Notes what came of a try; a refusal says more than the decline that undid it, and unsays no order."""
     open_try = (placements.c.order_id == order_id, placements.c.attempt == attempt)
-    free = sa.or_(placements.c.outcome == "", sa.literal(outcome) == "refused")
+    free = placements.c.outcome.in_(("", "declined") if outcome == "refused" else ("",))
     settled = {"outcome": outcome, "code": code, "order_number": number, "settled_at": now}
     await tx.execute(sa.update(placements).where(*open_try, free).values(settled))

@@ -83,7 +83,7 @@ class Words:
         before = await cases.get(work.tx, order_id) if order_id else None
         version = before.version if before else 0
         if isinstance(said, ports.Tracking):
-            order_id, version = await self._scanned(work, said)
+            order_id, version = await self._scanned(work, message.partner, said)
         elif said is not None and before is not None:
             await self._takes[type(said)](work, said)
         else:
@@ -171,14 +171,16 @@ class Words:
 
         await change(work, said.order_ref, decide)
 
-    async def _scanned(self, work: Work, said: ports.Tracking) -> tuple[str, int]:
+    async def _scanned(self, work: Work, partner: str, said: ports.Tracking) -> tuple[str, int]:
         """Whose parcel it is, and the case's version before."""
         parcel = await repository.parcel(work.tx, said.tracking_number)
         case = await cases.get(work.tx, parcel.order_id) if parcel else None
         version = case.version if case else 0
         # A carrier's clock may be ahead of ours; nothing that we count from lies in the future.
         at = min(said.occurred_at, work.now)
-        scan = Scan.make(**said.model_dump() | {"occurred_at": at}, taken_at=work.now)
+        # Each carrier numbers its own scans.
+        ours = {"event_id": f"{partner}/{said.event_id}", "occurred_at": at}
+        scan = Scan.make(**said.model_dump() | ours, taken_at=work.now)
         return await self._travel.scanned(work, scan), version
 
 
