@@ -75,9 +75,9 @@ def leads(runs: int) -> list[float]:
     return [0.25 * lead * abs(lead) for lead in ((2 * run + 1) / runs - 1 for run in range(runs))]
 
 
-async def until(look: Callable[[], Awaitable[Any]]) -> Any:
+async def until(look: Callable[[], Awaitable[Any]], within: float = PATIENCE) -> Any:
     """What a look finds, once it finds something."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(within):
         while not (found := await look()):  # noqa: ASYNC110  # what is waited for is in another process's hands
             await asyncio.sleep(0.02)
     return found

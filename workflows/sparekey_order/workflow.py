@@ -34,6 +34,7 @@ DISPATCH_BUSINESS_DAYS = 7  # SK-28
 UNPLACED_FOR = timedelta(hours=1)
 PAUSE = timedelta(minutes=1)
 SOON = timedelta(seconds=2)  # somebody looks at the screen
+ASKED_LONG = 30  # times a minute apart: then a person looks why a partner says nothing (OP-06)
 
 
 @workflow.defn(name=steps.WORKFLOW)
@@ -81,7 +82,7 @@ class SparekeyOrder(OperatorActions):
         await self._time.wait(lambda: self._begun, self._time.now() + UNPLACED_FOR, "waiting to be placed")
         await workflow.wait_condition(lambda: self._answer is not None or not self._begun)
         while self._payment is not None:
-            await self._surely(self._ask_payment)
+            await self._ask_payment()
         if self._answer is not None and self._answer.outcome == "placed":
             while self._case.state in self._verbs and "closed" not in self._marked:
                 self._show()
@@ -136,7 +137,7 @@ class SparekeyOrder(OperatorActions):
                 action_until=payment.action_until,
             )
         else:
-            confirmed = await _decided(lambda: self._money.confirm(DISPATCH_BUSINESS_DAYS))
+            confirmed = await self._decided(lambda: self._money.confirm(DISPATCH_BUSINESS_DAYS))
             await self._surely(self._confirm_case)
             self._answer = PlaceAnswer(outcome="placed", order_number=confirmed.order_number)
         return self._answer
@@ -145,24 +146,30 @@ class SparekeyOrder(OperatorActions):
         self._case = await steps.CONFIRM(self._step(steps.CaseStep, "confirm-placed"))
 
     async def _ask_payment(self) -> None:
-        """Waits for the payer, or for a partner that has not answered; the store decides at the end (ST-21)."""
+        """Waits for the payer, or for a partner that has not answered; the store decides at the end (ST-21).
+
+        A store that does not answer is asked again by itself: nobody's word is lost by it (QA-07).
+        """
         payment = self._payment
         if payment is None:
             return
-        until = payment.action_until or self._time.now() + PAUSE
-        if until <= self._time.now():
+        until = payment.action_until
+        if until is None or until <= self._time.now() or self._problem:
             until = self._time.now() + PAUSE
         self._poked = False
         await self._time.wait(lambda: self._poked, until, "the payer is at the partner's page")
         self._asks += 1
         try:
-            await self._settle(await self._money.authorise(self._asks))
+            answer = await self._settle(await self._money.authorise(self._asks))
+            self._call("partner-silent" if answer.outcome == "pending" and self._asks >= ASKED_LONG else "")
         except StepFailed as failure:
             if not failure.decided:
-                raise
+                self._call(failure.code)
+                return
             self._payment = None
             await self._undo(failure.code)
             self._answer = PlaceAnswer(outcome="declined", decline_code=failure.code)
+            self._call("")
 
     async def _undo(self, reason: str) -> None:
         """Everything that placing took is free again, whatever it takes (ST-23)."""
@@ -278,7 +285,7 @@ class SparekeyOrder(OperatorActions):
         else:
             given = self._step(steps.Because, "call-operator", reason=f"no-word-while-{case.state}")
             self._case = await steps.CALL_OPERATOR(given)
-            if case.state == "making":
+            if self._case.state == "making" and self._case.needs_operator:
                 await self._promise()
 
     async def _once(self, mark: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -299,6 +306,32 @@ class SparekeyOrder(OperatorActions):
                 await self._stuck(failure.code)
             else:
                 return
+
+    async def _decided(self, work: Callable[[], Awaitable[R]]) -> R:
+        """Repeats the step that decides until its answer is known: after it there is no undoing, only cancelling.
+
+        Raises:
+            StepFailed: the service refused it.
+        """
+        pause = SOON
+        while True:
+            try:
+                done = await work()
+            except StepFailed as failure:
+                self._call("" if failure.decided else failure.code)
+                if failure.decided:
+                    raise
+                await workflow.sleep(pause)
+                pause = min(2 * pause, 5 * PAUSE)
+            else:
+                self._call("")
+                return done
+
+    def _call(self, problem: str) -> None:
+        """Has a person look while something goes on by itself; nobody when nothing is wrong (any more)."""
+        if problem != self._problem:
+            self._problem = problem
+            self._show()
 
     async def _stuck(self, problem: str) -> None:
         self._problem, self._again = problem, False
@@ -357,18 +390,3 @@ class SparekeyOrder(OperatorActions):
     def _step(self, given: type[S], name: str, **more: object) -> S:
         key = self._key(name, f"v={self._case.version}")
         return given.model_validate({"request_id": key, "as_of": self._time.now(), "order_id": self._order} | more)
-
-
-async def _decided(work: Callable[[], Awaitable[R]]) -> R:
-    """Repeats the step that decides until its answer is known: after it there is no undoing, only cancelling.
-
-    Raises:
-        StepFailed: the service refused it.
-    """
-    while True:
-        try:
-            return await work()
-        except StepFailed as failure:
-            if failure.decided:
-                raise
-            await workflow.sleep(SOON)

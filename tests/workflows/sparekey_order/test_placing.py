@@ -10,10 +10,12 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.sparekey_order.fakes import Services, eventually, refused, running
+from tests.workflows.door import until
+from tests.workflows.sparekey_order.fakes import Order, Services, eventually, refused, running
 from workflows.kit import CUSTOMER_WAITS
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
+from workflows.sparekey_order.workflow import NEEDS_OPERATOR
 
 
 def code(failure: WorkflowUpdateFailedError) -> str:
@@ -197,3 +199,77 @@ async def test_undoing_goes_on_where_a_crash_cut_it_off(dev: Client) -> None:
     assert answer.outcome == "declined"
     assert len(services.of(money.RELEASE)) == 1
     assert services.names()[-1] == steps.ABANDON.name
+
+
+@pytest.mark.rule("OP-06")
+async def test_a_store_that_is_away_when_the_payer_is_back_is_asked_again_without_a_person(
+    skipping: Client, time: WorkflowEnvironment
+) -> None:
+    services = Services(means="epos")
+    away = True
+    waiting = money.Payment(state="requires-action", action_until=await time.get_current_time() + timedelta(minutes=30))
+
+    def authorise(given: money.OrderStep) -> object:
+        if given.request_id.endswith("/attempt=1"):
+            return waiting
+        return ConnectionError() if away else money.Payment(state="authorised")
+
+    services.answers[money.AUTHORISE.name] = authorise
+    services.answers[steps.CHECK.name] = lambda _: services.to("handed-over")
+
+    async with running(skipping, services) as order:
+        await order.place()
+        await order.payment_changed()
+        await eventually(lambda: len(services.of(money.AUTHORISE)) > CUSTOMER_WAITS.tries, within=60)
+        away = False
+        ended = await order.result_in(time)
+
+    assert ended == "handed-over"
+    assert money.ABANDON.name not in services.names()
+
+
+async def needs_operator(order: Order) -> bool:
+    """By the last word of the history, which both servers have."""
+    needed = False
+    async for event in order.handle.fetch_history_events():
+        said = event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
+        if NEEDS_OPERATOR.name in said:
+            needed = said[NEEDS_OPERATOR.name].data == b"true"
+    return needed
+
+
+@pytest.mark.rule("OP-06")
+@pytest.mark.filterwarnings("ignore:Cannot find activity to cancel")
+async def test_a_confirmation_that_stays_unanswered_calls_a_person_who_is_needed_no_more_once_it_comes(
+    dev: Client,
+) -> None:
+    services = Services()
+    services.answers[money.CONFIRM.name] = ConnectionError()
+
+    async with running(dev, services) as order:
+        placing = asyncio.ensure_future(order.place())
+        await eventually(lambda: len(services.of(money.CONFIRM)) > 1)
+        await until(lambda: needs_operator(order), within=90)
+        del services.answers[money.CONFIRM.name]
+        await placing
+        await eventually(lambda: steps.CHECK.name in services.names())
+        after = await needs_operator(order)
+
+    assert not after
+
+
+@pytest.mark.rule("OP-06")
+async def test_a_partner_who_never_answers_about_the_payment_calls_a_person(
+    skipping: Client, time: WorkflowEnvironment
+) -> None:
+    services = Services()
+    services.answers[money.AUTHORISE.name] = money.Payment(state="unknown")
+
+    async with running(skipping, services) as order:
+        await order.place()
+        await time.sleep(timedelta(minutes=10))
+        soon = await needs_operator(order)
+        await time.sleep(timedelta(hours=1))
+        later = await needs_operator(order)
+
+    assert (soon, later) == (False, True)

@@ -229,3 +229,20 @@ async def test_the_invoice_of_a_returned_key_is_issued_once_however_often_it_ret
     assert ended == "destroyed"
     assert services.names().count(money.INVOICE.name) == 1
     assert [given.redelivery for given in services.of(steps.REDELIVER)] == [1, 2]
+
+
+@pytest.mark.rule("SK-28")
+async def test_no_other_day_is_promised_for_a_silence_that_was_just_broken(
+    skipping: Client, time: WorkflowEnvironment
+) -> None:
+    services = Services()
+    await waiting(services, time, "making", patience_until=timedelta(minutes=5))
+    services.answers[steps.CALL_OPERATOR.name] = lambda _: services.to("handed-over")
+
+    async with running(skipping, services) as order:
+        await order.place()
+        await time.sleep(timedelta(minutes=6))
+        await order.result_in(time)
+
+    assert services.of(steps.CALL_OPERATOR)
+    assert services.of(money.PROMISE) == []
