@@ -15,6 +15,7 @@ from services.sparekey.partners.maker import HttpMaker
 from services.sparekey.ports import Destination, MakerAway, MakerRefused, Ordered
 from tests.sandbox.harness import BEARERS, Sandbox, receiving
 from tests.sparekey.neighbours import ADDRESS, RECIPIENT
+from tests.support.maintenance import under_maintenance
 
 NUMBER = KeyNumber("AB12CD34")
 UNKNOWN = KeyNumber("AB120000")
@@ -178,6 +179,19 @@ async def test_a_maker_that_is_away_or_errs_is_away(maker: HttpMaker, stand_in: 
     with pytest.raises(MakerAway):
         await nobody.check(key(), new_id("ord"), NUMBER, Kind.NORMAL)
     await nobody.close()
+
+
+@pytest.mark.rule("SK-15")
+async def test_a_maker_who_shows_a_page_in_place_of_an_answer_is_away() -> None:
+    order_id = new_id("ord")
+
+    async with under_maintenance() as url:
+        closed = HttpMaker(url, "x")
+        with pytest.raises(MakerAway):
+            await closed.check(key(), order_id, NUMBER, Kind.NORMAL)
+        with pytest.raises(MakerAway):
+            await closed.stop(key(), order_id)
+        await closed.close()
 
 
 async def test_a_wrong_secret_is_no_refusal_of_the_order(stand_in: Sandbox) -> None:

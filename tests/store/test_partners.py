@@ -20,6 +20,7 @@ from services.store.payments.partners.http import JsonPartner
 from services.store.payments.ports import OutcomeUnknown, Partner
 from tests.sandbox.harness import BEARERS, Sandbox
 from tests.store.shop import ORDERER
+from tests.support.maintenance import under_maintenance
 
 # The processor's SDK posts forms in a way that its HTTP client is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -191,6 +192,19 @@ async def test_where_nobody_listens_the_outcome_is_unknown(means: Means) -> None
 
     assert not unknown.value.answered
     await partners.close()
+
+
+@pytest.mark.rule("ST-21")
+@pytest.mark.parametrize("means", MEANS)
+async def test_a_page_in_place_of_an_answer_leaves_the_outcome_open(means: Means) -> None:
+    asked = errand(means, card_ref="pm_1", customer_ref="cus_1")
+
+    async with under_maintenance() as url:
+        partners = Partners(url)
+        for ask in (partners.of(means).authorise, partners.of(means).look_up):
+            with pytest.raises(OutcomeUnknown):
+                await ask(asked)
+        await partners.close()
 
 
 @pytest.mark.parametrize("means", MEANS)

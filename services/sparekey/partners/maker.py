@@ -68,7 +68,7 @@ class HttpMaker:
             raise MakerAway from failure
         if not answer.is_success:
             raise MakerAway
-        return bool(answer.json()["state"] == "stopped")
+        return bool(_content(answer)["state"] == "stopped")
 
     async def _post(self, path: str, key: str, asked: Mapping[str, Any], fine: Collection[str] = ()) -> Any:
         """What the maker answers, or nothing where it refuses with a code that is as good as done."""
@@ -77,7 +77,7 @@ class HttpMaker:
         except httpx.HTTPError as failure:
             raise MakerAway from failure
         if answer.is_success:
-            return answer.json()
+            return _content(answer)
         code = _code(answer)
         if code in fine:
             return None
@@ -95,6 +95,14 @@ def _judged(answer: httpx.Response) -> bool:
         httpx.codes.CONFLICT,
         httpx.codes.UNPROCESSABLE_ENTITY,
     }
+
+
+def _content(answer: httpx.Response) -> Any:
+    """What the maker says; a page of somebody's in between is no answer of the maker's."""
+    try:
+        return answer.json()
+    except ValueError as unreadable:
+        raise MakerAway from unreadable
 
 
 def _code(answer: httpx.Response) -> str:

@@ -63,8 +63,7 @@ class JsonPartner:
         except httpx.HTTPError as lost:
             raise OutcomeUnknown(answered=False) from lost
         if answer.is_success:
-            found: dict[str, Any] = answer.json()
-            return found
+            return _content(answer)
         if answer.status_code >= _SERVER_ERROR:
             raise OutcomeUnknown(answered=True)
         code = _code(answer)
@@ -72,6 +71,21 @@ class JsonPartner:
         if code == _IN_USE or answer.status_code in {401, 403, 429}:
             raise OutcomeUnknown(answered=False)
         raise Refused(answer.status_code, code)
+
+
+def _content(answer: httpx.Response) -> dict[str, Any]:
+    """What the partner says.
+
+    Raises:
+        OutcomeUnknown: somebody in between answered, with a page of their own.
+    """
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise OutcomeUnknown(answered=False)
+    return found
 
 
 def _code(answer: httpx.Response) -> str:
