@@ -363,3 +363,29 @@ async def test_an_order_that_cannot_be_carried_does_not_keep_the_others_from_the
     assert len(house.maker.did("order", sound)) == 1
     (left,) = await house.rows("select problem from sparekey.calls where order_id = :id and verb = 'order'", id=spoilt)
     assert left.problem == "defect"
+
+
+@pytest.mark.rule("OP-04")
+@pytest.mark.parametrize("swept", [False, True])
+async def test_a_look_up_that_the_maker_refused_calls_an_operator_and_is_asked_again_by_trying_again(
+    house: House, swept: bool
+) -> None:
+    order_id = await house.ordered()
+    house.maker.away = swept
+    house.maker.refuses = {"check": "wrong-state"}
+    if swept:
+        await house.check(order_id)
+        house.maker.away = False
+        house.pass_time(minutes=1)
+        await house.making.sweep(house.rules.sweep_after)
+    else:
+        with pytest.raises(MakerRefused):
+            await house.check(order_id)
+    called = (await house.case(order_id)).needs_operator
+    house.maker.refuses = {}
+
+    mended = await house.act(order_id, "try_again")
+    await house.check(order_id)
+
+    assert (called, mended.needs_operator) == ("maker-refused", "")
+    assert len(house.maker.did("check", order_id)) == 1

@@ -34,6 +34,7 @@ DISPATCH_BUSINESS_DAYS = 7  # SK-28
 UNPLACED_FOR = timedelta(hours=1)
 PAUSE = timedelta(minutes=1)
 SOON = timedelta(seconds=2)  # somebody looks at the screen
+TRY_AGAIN = "try_again"
 ASKED_LONG = 30  # times a minute apart: then a person looks why a partner says nothing (OP-06)
 
 
@@ -356,6 +357,8 @@ class SparekeyOrder(OperatorActions):
             arguments=arguments,
         )
         case = await steps.ACT(acted)
+        if action == TRY_AGAIN:  # also what the maker was asked and refused
+            self._marked.discard(f"check-{case.check_round}")
         self._poked = self._again = True
         return case.state
 

@@ -50,6 +50,8 @@ def _refused(call: Call, case: Case) -> Change | None:
     if call.verb in {Verb.ORDER, Verb.REMAKE} and case.state == State.MAKING:
         back = {"making": case.making - 1, "needs_operator": MakerRefused.code}
         return Change(Cause.MAKER_REFUSED, State.ACCEPTED, set=back)
+    if (call.verb, call.ordinal, case.state) == (Verb.CHECK, case.check_round, State.CHECKING):
+        return Change(Cause.NOTED, State.CHECKING, set={"needs_operator": MakerRefused.code})
     stopped = stop(case, MakerRefused.code, Cause.MAKER_REFUSED)
     if (call.verb, case.state) == (Verb.RELEASE, State.RELEASED):
         return stopped
@@ -92,7 +94,7 @@ def _heard(case: Case) -> dict[str, str]:
 
 
 class SettleCall(Command):
-    """What became of a call; its request id is the call's key with the outcome."""
+    """What became of a call; its request id is the call's key with the outcome and how often it was tried before."""
 
 
 class Making:
@@ -186,7 +188,7 @@ class Making:
             if unasked:
                 poke(work, call.order_id)
 
-        command = SettleCall(request_id=f"{call.key}/{outcome}")
+        command = SettleCall(request_id=f"{call.key}/{outcome}/{call.tries}")
         await self._commands.run(Caller("service", "sparekey"), command, _NOTHING, once)
 
     async def _learn(self, work: Work, call: Call, check_id: str) -> None:

@@ -20,8 +20,11 @@ _DOUBLED_AT_MOST = 6
 
 
 async def open_call(tx: AsyncSession, call: Call) -> None:
-    """Notes what is to be asked; a repeat changes nothing."""
-    await tx.execute(insert(calls).values(call.model_dump()).on_conflict_do_nothing())
+    """Notes what is to be asked; a repeat changes nothing, but that what was refused is asked again."""
+    again = {"settled_at": None, "outcome": "", "tries": calls.c.tries + 1, "tried_at": call.opened_at}
+    refused = calls.c.outcome == Outcome.REFUSED
+    noted = insert(calls).values(call.model_dump())
+    await tx.execute(noted.on_conflict_do_update(index_elements=["key"], set_=again, where=refused))
 
 
 async def open_calls(session: AsyncSession, order_id: str) -> Sequence[Call]:
