@@ -14,6 +14,7 @@ from deploy.local.postgres import Postgres
 from services.chassis.caller import Caller
 from services.chassis.errors import AsOfNotAllowed, Kind, NotAllowed, RequestReused, StillRunning, Unavailable
 from tests.support.callers import member, operator, service
+from tests.support.insisting import insisting
 from tests.support.jars import NOW, Jars, JarShort, JarView, PutCoins, TakeCoins, jars_in, new_jar
 from tests.support.wire import wire_to
 
@@ -123,7 +124,7 @@ async def test_two_hundred_repeats_at_once_act_once_and_hear_the_same(jars: Jars
 
     async def ask() -> JarView:
         await barrier.wait()
-        return await jars.put(ANNA, put(jar))
+        return await insisting(lambda: jars.put(ANNA, put(jar)))
 
     answers = await asyncio.gather(*(ask() for _ in range(200)))
 

@@ -18,7 +18,8 @@ from services.identity.codes.models import Code
 from services.identity.members.models import Member
 from services.identity.sessions.models import Device, Session
 from services.identity.settings import Cap
-from tests.identity.world import Founded, World, other_than, patiently
+from tests.identity.world import Founded, World, other_than
+from tests.support.insisting import insisting
 
 HANA = "hana@example.jp"
 CALLERS = 200
@@ -31,7 +32,7 @@ async def at_once(call: Callable[[int], Awaitable[object]]) -> Counter[str]:
     async def one(turn: int) -> str:
         await barrier.wait()
         try:
-            await patiently(lambda: call(turn))
+            await insisting(lambda: call(turn))
         except RuumError as refused:
             return refused.code
         return "won"

@@ -19,7 +19,8 @@ from services.identity.models import requests
 from services.identity.sessions.domain import SignedIn
 from services.identity.sessions.models import Session
 from services.identity.sweep.domain import Sweep
-from tests.identity.world import World, other_than, patiently
+from tests.identity.world import World, other_than
+from tests.support.insisting import insisting
 
 HANA = "hana@example.jp"
 ONCE = {"request_id": "the same request"}
@@ -182,7 +183,7 @@ async def test_two_hundred_repeats_at_once_are_one_sign_up(world: World) -> None
 
     async def one() -> SignedIn:
         await barrier.wait()
-        return await patiently(lambda: world.sign_up(sent, code, **ONCE))
+        return await insisting(lambda: world.sign_up(sent, code, **ONCE))
 
     answers = await asyncio.gather(*(one() for _ in range(200)))
 

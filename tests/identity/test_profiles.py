@@ -10,7 +10,8 @@ from services.chassis.caller import Caller
 from services.chassis.clock import FixedClock
 from services.chassis.errors import Changed, InvalidField, NotFound
 from services.identity.profiles.domain import PostalAddress, ProfileView, UpdateProfile
-from tests.identity.world import World, patiently, request_id
+from tests.identity.world import World, request_id
+from tests.support.insisting import insisting
 
 HANA = "hana@example.jp"
 HOME = PostalAddress(
@@ -62,7 +63,7 @@ async def test_of_two_edits_of_one_version_one_is_made(world: World, hana: Calle
     async def one(turn: int) -> bool:
         await barrier.wait()
         try:
-            await patiently(lambda: edit(world, hana, name=f"花 {turn}"))
+            await insisting(lambda: edit(world, hana, name=f"花 {turn}"))
         except Changed:
             return False
         return True

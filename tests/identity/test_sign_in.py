@@ -15,7 +15,8 @@ from services.identity.sessions.domain import SignedIn
 from services.identity.sessions.models import Device, Session
 from services.identity.settings import Cap
 from services.identity.throttles.domain import TooManyTries
-from tests.identity.world import PASSWORD, Founded, World, other_than, patiently
+from tests.identity.world import PASSWORD, Founded, World, other_than
+from tests.support.insisting import insisting
 
 HANA = "hana@example.jp"
 NUMBER = "090-1234-5678"
@@ -164,7 +165,7 @@ async def test_a_right_password_among_too_many_guesses_at_once_is_not_told(world
     async def guess(turn: int) -> str:
         await barrier.wait()
         try:
-            await patiently(lambda: world.sign_in(HANA, f"guess number {turn}", client=f"client {turn}"))
+            await insisting(lambda: world.sign_in(HANA, f"guess number {turn}", client=f"client {turn}"))
         except (CredentialsWrong, TooManyTries) as refused:
             return refused.code
         return "right"

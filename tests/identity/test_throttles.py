@@ -11,7 +11,7 @@ from services.chassis.errors import Kind
 from services.identity.settings import Cap
 from services.identity.throttles import domain as throttles
 from services.identity.throttles.domain import Caps, TooManyTries
-from tests.identity.world import patiently
+from tests.support.insisting import insisting
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -110,7 +110,7 @@ async def test_two_hundred_at_once_get_what_the_caps_admit(database: Database) -
     async def one(turn: int) -> bool:
         await barrier.wait()
         try:
-            await patiently(lambda: count(database, caps[turn % 2]))
+            await insisting(lambda: count(database, caps[turn % 2]))
         except TooManyTries:
             return False
         return True

@@ -148,7 +148,7 @@ def other_than(code: str) -> str:
     return f"{(int(code) + 1) % 10**6:06d}"
 
 
-async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+async def insisting(call: Callable[[], Awaitable[T]]) -> T:
     """Calls again as long as the answer is to try again, as every caller does on a busy machine."""
     while True:
         try:

@@ -24,7 +24,8 @@ from services.rooms.codes.domain import (
 )
 from services.rooms.codes.models import ALPHABET, CodePair, WrongCodes
 from services.rooms.models import Table
-from tests.rooms.town import MASTER, Town, insisting, new_member, request_id, typed_from
+from tests.rooms.town import MASTER, Town, new_member, request_id, typed_from
+from tests.support.insisting import insisting
 
 PAIR = CodePair("ACEF2345", "HJKM789W")
 

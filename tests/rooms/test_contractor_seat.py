@@ -15,7 +15,8 @@ from services.rooms.conflicts.domain import ConflictSettled
 from services.rooms.leases.domain import StatedLease
 from services.rooms.members.models import Place
 from services.rooms.registration.domain import SeatTaken
-from tests.rooms.town import Town, insisting, new_member, request_id
+from tests.rooms.town import Town, new_member, request_id
+from tests.support.insisting import insisting
 
 
 class Clash:

@@ -10,7 +10,8 @@ import pytest
 from services.chassis.errors import RequestReused
 from services.rooms.leases.domain import BuildingUnknown, Imported
 from tests.rooms.statements import statements
-from tests.rooms.town import Town, insisting, request_id
+from tests.rooms.town import Town, request_id
+from tests.support.insisting import insisting
 
 
 @pytest.mark.rule("RM-01")

@@ -9,7 +9,8 @@ from services.chassis.errors import NotFound, RuumError
 from services.rooms.members.domain import Asked
 from services.rooms.members.models import Action, Refusal
 from services.rooms.registration.domain import OnlyContractorRemoves
-from tests.rooms.town import DESK, Town, insisting, new_member, request_id
+from tests.rooms.town import DESK, Town, new_member, request_id
+from tests.support.insisting import insisting
 
 
 @pytest.mark.rule("RM-21")

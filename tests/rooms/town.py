@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
@@ -18,7 +16,6 @@ from ruum.rooms.v1 import events_pb2
 from services.chassis.caller import Caller
 from services.chassis.clock import FixedClock
 from services.chassis.db import Database
-from services.chassis.errors import RuumError
 from services.chassis.events import Outbox
 from services.chassis.idempotency import Commands
 from services.chassis.ids import new_id
@@ -187,17 +184,6 @@ class Town:
 
     async def told_of(self, room_id: str) -> Counter[str]:
         return Counter(type(event).__name__ for event in await self.told(room_id))
-
-
-async def insisting(ask: Callable[[], Awaitable[T]]) -> T:
-    """What a caller gets who asks the same again for as long as the answer is that this may help."""
-    while True:
-        try:
-            return await ask()
-        except RuumError as refused:
-            if not refused.row.retryable:
-                raise
-            await asyncio.sleep(0.05)  # two hundred who ask on end keep each other waiting
 
 
 def typed_from(pair: IssuedPair, client: str = "") -> Typed:

@@ -16,6 +16,7 @@ from services.sparekey.cases.transitions import State
 from services.sparekey.numbers.models import KeyNumberMalformed
 from services.sparekey.ports import NotRegistered
 from tests.sparekey.house import House, jst, member, request
+from tests.support.insisting import insisting
 
 SECOND = timedelta(seconds=1)
 
@@ -191,14 +192,14 @@ async def test_of_two_hundred_replies_and_timers_at_the_deadline_exactly_one_win
     async def reply(number: int) -> str:
         await gate.wait()
         try:
-            await house.reply(order_id, f"ZZ99Y{number:03d}")
+            await insisting(lambda: house.reply(order_id, f"ZZ99Y{number:03d}"))
         except NumberNotAsked:
             return "too late"
         return "taken"
 
     async def timer() -> str:
         await gate.wait()
-        return (await house.expire(order_id, as_of=deadline)).state
+        return (await insisting(lambda: house.expire(order_id, as_of=deadline))).state
 
     racers = [asyncio.ensure_future(reply(it) if it % 2 else timer()) for it in range(200)]
     await asyncio.sleep(0)

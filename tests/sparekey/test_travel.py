@@ -18,6 +18,7 @@ from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import State
 from services.sparekey.ports import LeaseEnded
 from tests.sparekey.house import WORKER, House, jst
+from tests.support.insisting import insisting
 
 SECOND = timedelta(seconds=1)
 
@@ -215,14 +216,14 @@ async def test_of_two_hundred_requests_and_timers_at_the_end_of_storage_exactly_
     async def ask() -> str:
         await gate.wait()
         try:
-            await house.ask_redelivery(order_id)
+            await insisting(lambda: house.ask_redelivery(order_id))
         except RedeliveryNotPossible:
             return "too late"
         return "taken"
 
     async def timer() -> str:
         await gate.wait()
-        return (await house.expire(order_id, as_of=end)).state
+        return (await insisting(lambda: house.expire(order_id, as_of=end))).state
 
     racers = [asyncio.ensure_future(ask() if it % 2 else timer()) for it in range(200)]
     await asyncio.sleep(0)

@@ -15,6 +15,7 @@ from services.store.models import LocalText
 from services.store.placing.domain import CouponTaken
 from tests.store.shop import CAMPAIGNS, NOW, Shop, as_member, new_member, request_id
 from tests.store.test_checkouts import fields
+from tests.support.insisting import insisting
 
 TODAY = NOW.date()
 DAY = timedelta(days=1)
@@ -108,7 +109,7 @@ async def test_of_two_hundred_at_once_one_gets_the_last_use(shop: Shop, in_all: 
         )
         await barrier.wait()
         try:
-            await shop.database.transact(lambda tx: redeemed(tx, redemption))
+            await insisting(lambda: shop.database.transact(lambda tx: redeemed(tx, redemption)))
         except CouponTaken:
             return False
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 
@@ -13,6 +14,7 @@ from services.store.invoices.domain import ChargeLateInvoice, InvoiceNotLate, Is
 from services.store.invoices.models import InvoiceView
 from services.store.payments.domain import PartnerSilent, PaymentOnHold
 from tests.store.shop import WORKER, Shop, request_id
+from tests.support.insisting import insisting
 
 SECOND = timedelta(seconds=1)
 
@@ -75,7 +77,8 @@ async def test_of_two_hundred_callers_one_gets_the_last_thousand_yen_of_credit(s
 
     async def reserve() -> bool:
         await barrier.wait()
-        return await shop.database.transact(lambda tx: repository.reserve_credit(tx, member, 1_000, 55_000))
+        last = partial(repository.reserve_credit, member_id=member, amount=1_000, limit=55_000)
+        return await insisting(lambda: shop.database.transact(last))
 
     won = await asyncio.gather(*(reserve() for _ in range(200)))
 
