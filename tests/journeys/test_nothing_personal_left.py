@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -167,9 +168,10 @@ class Life:
 
 
 @pytest.fixture
-async def life(town: Town) -> Life:
-    household = Resident(town.stack.table.environment.public_url, town.console)
-    return Life(town, household)
+async def life(town: Town) -> AsyncIterator[Life]:
+    resident = Resident(town.stack.table.environment.public_url, town.console)
+    yield Life(town, resident)
+    await resident.close()
 
 
 @pytest.mark.rule("OP-03")
