@@ -46,7 +46,7 @@ _WORDS = {
     "last4": "4242",
     "lot_kind": "limited",
     "name": "見本 花子",
-    "next": "maker-checks-number",
+    "next": "key-next-number-checked",
     "next_cursor": "",
     "order_number": "4025183907",
     "password": "correct horse battery staple",
