@@ -17,7 +17,7 @@ from services.gateway import openapi
 from services.gateway.api import JSON, Api
 from services.gateway.health import Health
 from services.gateway.pages.site import Site
-from services.gateway.routes import events, webhooks
+from services.gateway.routes import events, reaching, texts, webhooks
 from services.gateway.routes.resource import Answer, Resource
 from services.gateway.routes.table import ENDPOINTS
 
@@ -25,10 +25,17 @@ UNLIMITED = ("/webhooks/", "/healthz", "/readyz")
 
 
 def routed(
-    api: Api, site: Site, live: events.Events, hooks: webhooks.Webhooks, health: Health, public_url: str
+    api: Api,
+    site: Site,
+    live: events.Events,
+    wording: texts.Wording,
+    way: reaching.Reaching,
+    hooks: webhooks.Webhooks,
+    health: Health,
+    public_url: str,
 ) -> ASGIApp:
     """Every path of the gateway, with wired parts behind it; what is not there raises `NotFound`."""
-    description = to_json(openapi.describe(ENDPOINTS, public_url))
+    description = to_json(openapi.describe(ENDPOINTS, public_url, wording.codes))
 
     async def described(_request: Request) -> Response:
         return Response(description, media_type=JSON)
@@ -37,6 +44,8 @@ def routed(
         *_endpoints(api),
         *site.resources(),
         Resource(openapi.PREFIX + events.PATH, {"GET": live.open}),
+        Resource(openapi.PREFIX + texts.PATH, {"GET": wording.answer}),
+        Resource(openapi.PREFIX + reaching.PATH, {"GET": way.wrong_address}),
         Resource(f"{openapi.PREFIX}/openapi.json", {"GET": described}),
         Resource(webhooks.PATH, {"POST": hooks.receive}),
         Resource("/healthz", {"GET": health.alive}),

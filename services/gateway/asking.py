@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -69,11 +70,11 @@ async def body_of(request: Request, largest: int) -> bytes:
 
 async def _command(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     key = _key(request)
-    _known(request.query_params, {COOKIE_WANTED} if endpoint.opens_session else set())
+    known(request.query_params, {COOKIE_WANTED} if endpoint.opens_session else set())
     if request.query_params.get(COOKIE_WANTED, COOKIE) != COOKIE:
         raise InvalidField(violations=[Violation(COOKIE_WANTED, "field-choice", {"choices": COOKIE})])
     values = await _json(request)
-    _known(values, endpoint.in_body)
+    known(values, endpoint.in_body)
     if endpoint.edits:
         values["version"] = _version(request, values)
     if "request_id" in endpoint.request.fields_by_name:
@@ -122,7 +123,7 @@ def _version(request: Request, stated: dict[str, Any]) -> Any:
 def _question(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     """The fields of a question from the query string; a page's fields into the page."""
     query, fields = request.query_params, endpoint.in_query
-    _known(query, fields)
+    known(query, fields)
     values: dict[str, Any] = {}
     for name in query:
         field = fields[name]
@@ -141,7 +142,12 @@ def _typed(field: FieldDescriptor, text: str) -> Any:
     return text
 
 
-def _known(given: Any, names: Any) -> None:
+def known(given: Iterable[str], names: Iterable[str]) -> None:
+    """Nothing else is given than what is asked for.
+
+    Raises:
+        InvalidField: names what is.
+    """
     unknown = sorted(set(given).difference(names))[:_MOST_VIOLATIONS]
     if unknown:
         raise InvalidField(violations=[Violation(name[:_LONGEST_NAME], "field-unknown", {}) for name in unknown])

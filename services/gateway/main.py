@@ -23,6 +23,8 @@ from services.gateway.live.source import Source
 from services.gateway.pages.site import Site
 from services.gateway.problems import Problems
 from services.gateway.routes.events import Events
+from services.gateway.routes.reaching import Reaching
+from services.gateway.routes.texts import Wording
 from services.gateway.routes.webhooks import Webhooks
 from services.gateway.server import HttpServer
 from services.gateway.sessions import Sessions
@@ -56,8 +58,18 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[HttpServer]:
     texts = Texts.load()
     problems = Problems(texts)
     site = Site(sessions, limits, settings.requests_per_minute, problems, texts, settings.help_mail)
+    way = Reaching(sessions, limits, settings.requests_per_minute, texts, settings.help_mail)
     app = Edge(
-        routed(api, site, Events(feed, sessions), Webhooks(services), Health(plain, source), settings.public_url),
+        routed(
+            api,
+            site,
+            Events(feed, sessions),
+            Wording(texts),
+            way,
+            Webhooks(services),
+            Health(plain, source),
+            settings.public_url,
+        ),
         problems,
         Visits(key, settings.trusted_proxies),
         limits,

@@ -10,8 +10,9 @@ from services.gateway.asking import COOKIE, COOKIE_WANTED, KEY, KEY_PATTERN
 from services.gateway.bridge.schemas import Schemas
 from services.gateway.endpoints import Endpoint
 from services.gateway.problems import MEDIA, TYPE
-from services.gateway.routes import events
+from services.gateway.routes import events, reaching, texts
 from services.gateway.sessions import CSRF_HEADER, SESSION_COOKIE
+from services.texts import LANGUAGES
 
 PREFIX = "/api/v1"
 
@@ -115,8 +116,8 @@ _NAMED = {row.http for row in TABLE.values()} - {500}
 _OF_BODIES = {408, 413, 415}
 
 
-def describe(groups: Mapping[str, Sequence[Endpoint]], public_url: str) -> dict[str, Any]:
-    """The whole document."""
+def describe(groups: Mapping[str, Sequence[Endpoint]], public_url: str, codes: Sequence[str]) -> dict[str, Any]:
+    """The whole document; `codes` are those of the texts that can be read."""
     schemas = Schemas()
     paths: dict[str, dict[str, Any]] = {}
     for tag, endpoints in groups.items():
@@ -124,11 +125,13 @@ def describe(groups: Mapping[str, Sequence[Endpoint]], public_url: str) -> dict[
             described = _operation(endpoint, tag, schemas)
             paths.setdefault(PREFIX + endpoint.path, {})[endpoint.verb.lower()] = described
     paths[PREFIX + events.PATH] = {"get": _stream()}
+    paths[PREFIX + texts.PATH] = {"get": _texts(codes)}
+    paths[PREFIX + reaching.PATH] = {"get": _wrong_address(schemas)}
     return {
         "openapi": "3.1.0",
         "info": {"title": "ruum", "version": "1", "description": _ABOUT},
         "servers": [{"url": public_url}],
-        "tags": [{"name": tag} for tag in (*groups, "live updates")],
+        "tags": [{"name": tag} for tag in (*groups, "live updates", "texts")],
         "paths": paths,
         "components": {
             "schemas": schemas.components | {"Problem": _PROBLEM},
@@ -178,11 +181,10 @@ def _parameters(endpoint: Endpoint, schemas: Schemas) -> list[dict[str, Any]]:
 
 
 def _done(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
-    headers = {"X-Request-Id": _ref("headers", "X-Request-Id")}
+    done = _answered(schemas.answer(endpoint.rpc.output_type))
     if endpoint.answers_version:
-        headers["ETag"] = _ref("headers", "ETag")
-    schema = schemas.answer(endpoint.rpc.output_type)
-    return {"description": "Done.", "headers": headers, "content": {"application/json": {"schema": schema}}}
+        done["headers"]["ETag"] = _ref("headers", "ETag")
+    return done
 
 
 def _failures(endpoint: Endpoint) -> dict[str, Any]:
@@ -191,7 +193,7 @@ def _failures(endpoint: Endpoint) -> dict[str, Any]:
         statuses |= _OF_BODIES
     if endpoint.edits:
         statuses.add(428)
-    return {str(status): _ref("responses", str(status)) for status in sorted(statuses)}
+    return _refused(*statuses)
 
 
 def _problem(status: int) -> dict[str, Any]:
@@ -206,7 +208,6 @@ def _problem(status: int) -> dict[str, Any]:
 
 
 def _stream() -> dict[str, Any]:
-    statuses = (400, 401, 429, 503)
     answer = {
         "description": (
             "Server-sent events. `event` is `<context>.<event>`, as `points.points_granted`; `data` is JSON with the "
@@ -230,8 +231,49 @@ def _stream() -> dict[str, Any]:
         "tags": ["live updates"],
         "parameters": [_ref("parameters", "LastEventId")],
         "security": _security(signed_in=True),
-        "responses": {"200": answer} | {str(status): _ref("responses", str(status)) for status in statuses},
+        "responses": {"200": answer} | _refused(400, 401, 429, 503),
     }
+
+
+def _texts(codes: Sequence[str]) -> dict[str, Any]:
+    asked = {"type": "array", "items": {"type": "string", "enum": list(codes)}, "minItems": 1, "maxItems": texts.MOST}
+    properties = {
+        "language": {"type": "string", "enum": list(LANGUAGES)},
+        "texts": {"type": "object", "additionalProperties": _TEXT, "description": "By code."},
+    }
+    return {
+        "operationId": "getTexts",
+        "summary": "What codes say to people, such as those of the notices before a key order",
+        "tags": ["texts"],
+        "parameters": [{"name": "code", "in": "query", "required": True, "schema": asked}],
+        "security": _security(signed_in=False),
+        "responses": {"200": _object(properties)} | _refused(400, 404, 429),
+    }
+
+
+def _wrong_address(schemas: Schemas) -> dict[str, Any]:
+    order_id = schemas.parameter(reaching.DRAFT.input_type.fields_by_name["order_id"])
+    return {
+        "operationId": "reportWrongAddress",
+        "summary": "Where to write to when the address of the key in the cart is wrong",
+        "tags": ["spare keys"],
+        "parameters": [{"name": "order_id", "in": "path", "required": True, "schema": order_id}],
+        "security": _security(signed_in=True),
+        "responses": {"200": _object(dict.fromkeys(("mail", "subject", "link"), _TEXT))} | _refused(*_NAMED),
+    }
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return _answered({"type": "object", "required": list(properties), "properties": properties})
+
+
+def _answered(schema: dict[str, Any]) -> dict[str, Any]:
+    headers = {"X-Request-Id": _ref("headers", "X-Request-Id")}
+    return {"description": "Done.", "headers": headers, "content": {"application/json": {"schema": schema}}}
+
+
+def _refused(*statuses: int) -> dict[str, Any]:
+    return {str(status): _ref("responses", str(status)) for status in sorted(statuses)}
 
 
 def _security(*, signed_in: bool) -> list[dict[str, list[str]]]:

@@ -14,8 +14,9 @@ from ruum.common.v1.common_pb2 import Address, Day, Page
 from ruum.sparekey.v1 import sparekey_pb2 as pb
 from services.chassis.errors import InvalidField, Violation
 from services.chassis.ids import is_id
+from services.sparekey import notices
 from services.sparekey.cases.models import Case, Kind
-from services.sparekey.drafts.domain import Draft, RoomOffer
+from services.sparekey.drafts.domain import Draft, Offer, RoomOffer
 from services.sparekey.numbers.models import ERASED
 from services.sparekey.orders.domain import KeyOrder
 from services.sparekey.placing.domain import Review
@@ -59,13 +60,15 @@ def cursor(order_ids: Sequence[str], size: int) -> str:
 
 def options(offers: Sequence[RoomOffer], rules: Rules) -> pb.Options:
     return pb.Options(
-        rooms=map(_room, offers),
+        rooms=[_room(offer, several=len(offers) > 1) for offer in offers],
         notices_version=rules.notices_version,
         quantity_max=rules.key_quantity_max,
+        guide=notices.GUIDE,
+        notices=notices.NOTICES,
     )
 
 
-def _room(offer: RoomOffer) -> pb.RoomOption:
+def _room(offer: RoomOffer, *, several: bool) -> pb.RoomOption:
     place = offer.permission
     return pb.RoomOption(
         room_id=offer.room_id,
@@ -73,11 +76,19 @@ def _room(offer: RoomOffer) -> pb.RoomOption:
         room_number=place.room_number,
         address=Address(**place.address),
         e_touch=place.e_touch,
-        kinds=[
-            pb.KindOption(kind=_kind(it.kind), product=it.product.shown, needs_acknowledgement=it.acknowledge)
-            for it in offer.offers
-        ],
+        kinds=[_kind_option(it, several=several) for it in offer.offers],
         refusal=offer.refusal,
+    )
+
+
+def _kind_option(offer: Offer, *, several: bool) -> pb.KindOption:
+    return pb.KindOption(
+        kind=_kind(offer.kind),
+        product=offer.product.shown,
+        needs_acknowledgement=offer.acknowledge,
+        guide=notices.GUIDE_OF[offer.kind],
+        notices=notices.NOTICES_OF[offer.kind],
+        shows_building_large=several and offer.kind is Kind.IC,
     )
 
 

@@ -169,21 +169,37 @@ class KindOption(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     PRODUCT_FIELD_NUMBER: _builtins.int
     NEEDS_ACKNOWLEDGEMENT_FIELD_NUMBER: _builtins.int
+    GUIDE_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
+    SHOWS_BUILDING_LARGE_FIELD_NUMBER: _builtins.int
     kind: Global___KeyKind.ValueType
     needs_acknowledgement: _builtins.bool
     """IC in a building without e-touch: needs an explicit acknowledgement (SK-04)."""
+    shows_building_large: _builtins.bool
+    """The building that the key is programmed for is shown large: the member has several rooms (SK-16)."""
     @_builtins.property
     def product(self) -> _store_pb2.Product: ...
+    @_builtins.property
+    def guide(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Text codes: what the kind opens, and what to check before choosing it (SK-03, SK-16)."""
+
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Text codes of this kind's own notices, after those of all kinds (SK-08)."""
+
     def __init__(
         self,
         *,
         kind: Global___KeyKind.ValueType = ...,
         product: _store_pb2.Product | None = ...,
         needs_acknowledgement: _builtins.bool = ...,
+        guide: _abc.Iterable[_builtins.str] | None = ...,
+        notices: _abc.Iterable[_builtins.str] | None = ...,
+        shows_building_large: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["product", b"product"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "needs_acknowledgement", b"needs_acknowledgement", "product", b"product"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guide", b"guide", "kind", b"kind", "needs_acknowledgement", b"needs_acknowledgement", "notices", b"notices", "product", b"product", "shows_building_large", b"shows_building_large"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -258,21 +274,33 @@ class Options(_message.Message):
     ROOMS_FIELD_NUMBER: _builtins.int
     NOTICES_VERSION_FIELD_NUMBER: _builtins.int
     QUANTITY_MAX_FIELD_NUMBER: _builtins.int
+    GUIDE_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     notices_version: _builtins.str
     """Version of the notices that must be read to their end and agreed to (SK-08)."""
     quantity_max: _builtins.int
     @_builtins.property
     def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoomOption]: ...
+    @_builtins.property
+    def guide(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Text codes of what is read before the choice (SK-09)."""
+
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Text codes of the notices of `notices_version` for every kind, in their order; a kind's own follow (SK-08, SK-31)."""
+
     def __init__(
         self,
         *,
         rooms: _abc.Iterable[Global___RoomOption] | None = ...,
         notices_version: _builtins.str = ...,
         quantity_max: _builtins.int = ...,
+        guide: _abc.Iterable[_builtins.str] | None = ...,
+        notices: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["notices_version", b"notices_version", "quantity_max", b"quantity_max", "rooms", b"rooms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guide", b"guide", "notices", b"notices", "notices_version", b"notices_version", "quantity_max", b"quantity_max", "rooms", b"rooms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
