@@ -105,8 +105,6 @@ async def test_another_update_while_it_is_placed_is_refused_by_name(dev: Client)
     assert len(services.of(money.BEGIN)) == 1
 
 
-# The SDK says so when it cancels a try that is over already, and goes on.
-@pytest.mark.filterwarnings("ignore:Cannot find activity to cancel")
 async def test_an_unanswered_confirmation_is_asked_again_and_never_undone(dev: Client) -> None:
     services = Services()
     services.answers[money.CONFIRM.name] = ConnectionError()
@@ -239,7 +237,6 @@ async def needs_operator(order: Order) -> bool:
 
 
 @pytest.mark.rule("OP-06")
-@pytest.mark.filterwarnings("ignore:Cannot find activity to cancel")
 async def test_a_confirmation_that_stays_unanswered_calls_a_person_who_is_needed_no_more_once_it_comes(
     dev: Client,
 ) -> None:
