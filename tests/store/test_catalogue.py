@@ -49,6 +49,18 @@ async def test_an_operator_changes_a_price_and_an_order_keeps_its_own(shop: Shop
     assert (await shop.opened(new_member(), sku=sku)).totals.goods == 1_500
 
 
+@pytest.mark.rule("PR-01")
+async def test_an_order_line_keeps_the_tax_rate_that_held_when_it_was_ordered(shop: Shop, member: str) -> None:
+    sku = request_id()
+    await put(shop, goods(sku, tax_rate=10, means=("card", "deferred", "epos")))
+    order = await shop.placed(member, sku=sku)
+
+    await put(shop, goods(sku, tax_rate=8, means=("card", "deferred", "epos")))
+
+    assert (await shop.order(order.order_id)).lines[0].tax_rate == 10
+    assert (await shop.opened(new_member(), sku=sku)).lines[0].tax_rate == 8
+
+
 async def test_only_what_is_not_as_it_was_counts_as_changed(shop: Shop) -> None:
     sku = request_id()
     await put(shop, goods(sku))

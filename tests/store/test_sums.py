@@ -129,6 +129,7 @@ def test_points_pay_only_for_lines_that_admit_them_and_for_shipping() -> None:
 
 
 @pytest.mark.rule("PT-03")
+@pytest.mark.rule("SK-39")
 def test_lines_without_points_and_shipping_earn_nothing() -> None:
     lines = [line(1_000, "a", earns=False), line(2_050, "b")]
 
