@@ -17,6 +17,7 @@ DECLINED = "4000000000009995"
 
 
 @pytest.mark.rule("OP-21")
+@pytest.mark.rule("SK-39")
 async def test_the_story_of_the_demo_ends_with_the_key_in_hand_and_books_that_balance(town: Town) -> None:
     home = await town.household(points=500)
     story = Story(home.resident, town.console, town.seed, town.machine)
@@ -27,7 +28,11 @@ async def test_the_story_of_the_demo_ends_with_the_key_in_hand_and_books_that_ba
     await story.again_for_935_yen(order_id)
     await story.points_arrive(order_id)
 
-    assert (await home.resident.key_order(order_id))["state"] == "handed-over"
+    order = await home.resident.key_order(order_id)
+    goods = sum(int(it["amount"]) - int(it["coupon_share"]) - int(it["points_share"]) for it in order["order"]["lines"])
+    assert order["state"] == "handed-over"
+    # A point for 100 yen of goods: the 935 yen of the redelivery would have made nine more.
+    assert int((await home.resident.get("points"))["normal"]) == goods // 100
     assert await town.books_agree() == ()
 
 
