@@ -6,7 +6,7 @@ from services.chassis.errors import InvalidField
 from services.store.catalogue.domain import PutProducts
 from services.store.catalogue.models import Goods
 from services.store.models import LocalText, Page
-from tests.store.shop import DESK, Shop, new_member, request_id
+from tests.store.shop import DESK, Shop, as_member, new_member, request_id
 
 
 def goods(sku: str, **changed: object) -> Goods:
@@ -52,10 +52,16 @@ async def test_an_operator_changes_a_price_and_an_order_keeps_its_own(shop: Shop
 @pytest.mark.rule("PR-01")
 async def test_an_order_line_keeps_the_tax_rate_that_held_when_it_was_ordered(shop: Shop, member: str) -> None:
     sku = request_id()
-    await put(shop, goods(sku, tax_rate=10, means=("card", "deferred", "epos")))
-    order = await shop.placed(member, sku=sku)
+    means = ("card", "deferred", "epos")
+    await put(shop, goods(sku, tax_rate=8, means=means))
+    chosen = await shop.ready(member, sku=sku)
+    await put(shop, goods(sku, tax_rate=10, means=means))
+    order = await shop.store.checkouts.get(as_member(member), chosen.order_id)
+    await shop.begun(order)
+    await shop.authorised(order.order_id)
+    await shop.confirmed(order.order_id)
 
-    await put(shop, goods(sku, tax_rate=8, means=("card", "deferred", "epos")))
+    await put(shop, goods(sku, tax_rate=8, means=means))
 
     assert (await shop.order(order.order_id)).lines[0].tax_rate == 10
     assert (await shop.opened(new_member(), sku=sku)).lines[0].tax_rate == 8

@@ -110,10 +110,9 @@ class Basket:
 
     @property
     def lines(self) -> list[LineView]:
-        """Its lines at the prices of today (ST-03)."""
-        return [
-            line.view().model_copy(update={"unit_price": self.products[line.sku].price}) for line in self.order_lines
-        ]
+        """Its lines at the prices and tax rates of today (ST-03, PR-01)."""
+        today = {sku: {"unit_price": it.price, "tax_rate": it.tax_rate} for sku, it in self.products.items()}
+        return [line.view().model_copy(update=today[line.sku]) for line in self.order_lines]
 
     @property
     def coupon_refusal(self) -> str:

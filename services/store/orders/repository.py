@@ -64,13 +64,22 @@ async def put_lines(tx: AsyncSession, order_id: str, lines: Iterable[OrderLine])
 
 
 async def freeze_lines(tx: AsyncSession, lines: Iterable[LineView]) -> None:
-    """Prices and shares as they were confirmed; they are never reckoned anew (PT-04)."""
+    """Prices, tax rates and shares as they were confirmed; they are never reckoned anew (PT-04)."""
     fixed = sa.update(OrderLine.table()).where(_L.line_id == sa.bindparam("line"))
     frozen = fixed.values(
-        unit_price=sa.bindparam("price"), coupon_share=sa.bindparam("of_coupon"), points_share=sa.bindparam("of_points")
+        unit_price=sa.bindparam("price"),
+        tax_rate=sa.bindparam("tax"),
+        coupon_share=sa.bindparam("of_coupon"),
+        points_share=sa.bindparam("of_points"),
     )
     rows = [
-        {"line": line.line_id, "price": line.unit_price, "of_coupon": line.coupon_share, "of_points": line.points_share}
+        {
+            "line": line.line_id,
+            "price": line.unit_price,
+            "tax": line.tax_rate,
+            "of_coupon": line.coupon_share,
+            "of_points": line.points_share,
+        }
         for line in lines
     ]
     await (await tx.connection()).execute(frozen, rows)
