@@ -6,12 +6,15 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from deploy.local import nats
 from deploy.local.child import installed, running
+from deploy.local.contexts import CONTEXTS
 from deploy.local.ports import free_port, free_ports
 from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
 from deploy.local.temporal import Temporal, prepare
@@ -34,7 +37,15 @@ async def postgres(server_folder: Path) -> AsyncIterator[Postgres]:
     server = Postgres(server_folder / "pg", free_port(), passwords, log=server_folder / "postgres.log", durable=False)
     async with running(server.program()):
         await create_contexts(server.admin_url, passwords)
+        await _let_pools_stay_open(server)
         yield server
+
+
+async def _let_pools_stay_open(server: Postgres) -> None:
+    """Those of one folder's tests are open until the run ends, beside those of the next."""
+    async with await psycopg.AsyncConnection.connect(server.admin_url, autocommit=True) as admin:
+        for context in CONTEXTS:
+            await admin.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT -1").format(sql.Identifier(context)))
 
 
 @pytest.fixture(scope="session")
