@@ -72,7 +72,7 @@ def leads(runs: int) -> list[float]:
 
     Most are close; those at the ends see to it that both win on any machine.
     """
-    return [0.25 * lead * abs(lead) for lead in ((2 * run + 1) / runs - 1 for run in range(runs))]
+    return [3.0 * lead**3 for lead in ((2 * run + 1) / runs - 1 for run in range(runs))]
 
 
 async def until(look: Callable[[], Awaitable[Any]], within: float = PATIENCE) -> Any:
