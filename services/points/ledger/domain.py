@@ -298,6 +298,7 @@ def _page(rows: Sequence[repository.Row], running: int | None, limit: int) -> En
 
 _CURSOR = struct.Struct(">16sQ")  # the page's last entry, and the balance before it
 _MOST = 2**53
+_NOT_OURS = Violation("page.cursor", "field-invalid", {})
 
 
 def _write_cursor(last: UUID, running: int) -> str:
@@ -309,8 +310,8 @@ def _read_cursor(cursor: str) -> tuple[UUID | None, int | None]:
         return None, None
     try:
         last, running = _CURSOR.unpack(base64.b64decode(cursor, altchars=b"-_", validate=True))
-    except (ValueError, struct.error):
-        running = _MOST
+    except (ValueError, struct.error) as unreadable:
+        raise InvalidField(violations=[_NOT_OURS]) from unreadable
     if running >= _MOST:
-        raise InvalidField(violations=[Violation("page.cursor", "field-invalid", {})])
+        raise InvalidField(violations=[_NOT_OURS])
     return UUID(bytes=last), running
