@@ -6,10 +6,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from services.chassis.errors import NotFound
 from services.store.intents.models import Errand
+from services.store.models import requests
 from services.store.payments.domain import PartnerSilent, PayerReturned, PaymentMissing
+from services.store.payments.models import PaymentState
 from services.texts import LANGUAGES, Texts
 from tests.store.partner import Fault
 from tests.store.shop import Shop, as_member, new_member, request_id
@@ -155,6 +158,35 @@ async def test_a_payer_who_comes_back_when_the_time_is_up_has_paid_nothing(
 
     assert returned.state == state
     assert shop.epos.account(order_id).state == ("authorised" if state == "authorised" else "voided")
+
+
+async def kept(shop: Shop) -> int:
+    """How many answers to commands the store keeps."""
+    async with shop.database.reading() as session:
+        return await session.scalar(sa.select(sa.func.count()).select_from(requests)) or 0
+
+
+@pytest.mark.parametrize("decided", [None, "authorised", "declined"])
+async def test_a_payers_page_that_is_loaded_again_writes_nothing(
+    shop: Shop, member: str, decided: PaymentState | None
+) -> None:
+    order_id = await placing(shop, member, "epos")
+    await shop.authorised(order_id)
+    if decided:
+        shop.epos.decide(order_id, decided)
+
+    async def load() -> str:
+        asked = PayerReturned(request_id=request_id(), order_id=order_id)
+        return (await shop.store.payments.payer_returned(as_member(member), asked)).state
+
+    before = await kept(shop)
+    first = await load()
+    settled = await kept(shop)
+    again = [await load() for _ in range(3)]
+
+    assert {first, *again} == {decided or "requires-action"}
+    assert settled - before == bool(decided)
+    assert await kept(shop) == settled
 
 
 @pytest.mark.rule("PR-06")

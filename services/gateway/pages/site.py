@@ -98,7 +98,7 @@ class Site:
     async def _returned(self, page: Page, session: str, order_id: str, language: Language) -> Response:
         """The payer is back: the partner is asked what they decided (ST-21).
 
-        It may be asked however often: each time the partner's word counts, and nothing is begun.
+        It may be asked however often: the partner's word counts each time, and what is no news leaves no trace.
         """
         returned = store_pb2.PayerReturnedRequest(request_id=new_id("req"), order_id=order_id)
         payment = await self._theirs(session, _PAYER_RETURNED, returned)

@@ -105,6 +105,11 @@ class Intents(Verbs):
         except TimeoutError as late:
             raise OutcomeUnknown(answered=False) from late
 
+    def is_news(self, payment: Payment, word: Word) -> bool:
+        """Whether there is anything to settle: a call was answered, or the payment is to stand differently."""
+        answered = word.said is not None and word.intent_id != ""
+        return answered or bool(self._changes(payment, word, self.commands.clock.now()))
+
     async def pursue(self, payment_id: str) -> bool:
         """Asks and settles until nothing is open. Returns false when an outcome stays unknown: the sweep goes on."""
         while True:

@@ -211,11 +211,15 @@ class Payments(Verbs):
     async def payer_returned(self, caller: Caller, asked: PayerReturned) -> PaymentView:
         """The payer is back from the partner's page: the partner is asked what was decided (ST-21).
 
+        Where that is no news nothing is written: a page that is loaded again and again changes nothing.
+
         Raises:
             NotFound: no order of this member's with a payment.
         """
         payment = await self._own(caller, asked.order_id)
         word = await self._intents.hear(payment.payment_id, look=True)
+        if not self._intents.is_news(payment, word):
+            return payment.view()
         return await self._answer(caller, asked, payment.payment_id, word, kept=not word.silent)
 
     async def change_means(self, caller: Caller, asked: ChangeMeans) -> PaymentView:
