@@ -80,7 +80,10 @@ async def test_an_order_whose_sum_is_not_right_cannot_be(shop: Shop, member: str
 async def test_a_partner_is_asked_for_one_thing_at_a_time_and_for_each_once(shop: Shop, member: str) -> None:
     order = await shop.placed(member)
     (payment,) = await shop.payments(order.order_id)
-    add = "insert into intents (intent_id, payment_id, step, amount, opened_at, tries) values (:i, :p, :s, 1, now(), 0)"
+    add = (
+        "insert into intents (intent_id, payment_id, step, amount, opened_at, looked_at, tries)"
+        " values (:i, :p, :s, 1, now(), now(), 0)"
+    )
 
     async def intent(step: str) -> None:
         await shop.scalar(f"{add} returning 1", i=f"int_{step}_{order.order_id}", p=payment.payment_id, s=step)

@@ -205,9 +205,12 @@ class Intents(Verbs):
             await self.settle(SELF, told)
             return await self.pursue(payment.payment_id)
 
+    async def _claimed(self, errand: Errand, now: datetime) -> Errand | None:
+        return await self.commands.database.transact(lambda tx: repository.claim(tx, errand, now, _UNDER_WAY))
+
     async def _ask(self, errand: Errand) -> Word:
         now = self.commands.clock.now()
-        claimed = await self.commands.database.transact(lambda tx: repository.claim(tx, errand, now, _UNDER_WAY))
+        claimed = await self._claimed(errand, now)
         if claimed is None:
             return Word()
         try:
@@ -262,6 +265,8 @@ class Intents(Verbs):
 
     async def _detach(self, errand: Errand) -> bool:
         now = self.commands.clock.now()
+        if await self._claimed(errand, now) is None:
+            return True
         try:
             await self._vault.detach(errand.card_ref)
         except OutcomeUnknown:

@@ -24,7 +24,7 @@ class Intent(Table, table=True):
             unique=True,
             postgresql_where=sa.text("done_at is null and step <> 'detach'"),
         ),
-        sa.Index("intents_open", "asked_at", postgresql_where=sa.text("done_at is null")),
+        sa.Index("intents_open", "looked_at", postgresql_where=sa.text("done_at is null")),
     )
 
     intent_id: str = text(primary_key=True)
@@ -34,6 +34,8 @@ class Intent(Table, table=True):
     opened_at: datetime = instant()
     tries: int = 0
     asked_at: datetime | None = instant(default=None)
+    looked_at: datetime = instant()
+    """When somebody last took it up, called or not: the sweep goes on with what waited longest."""
     done_at: datetime | None = instant(default=None)
 
 

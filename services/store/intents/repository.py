@@ -24,8 +24,8 @@ _CARD, _CUSTOMER, _ORDER, _SHOWN = Card.table().c, Customer.table().c, Order.tab
 async def open_intent(tx: AsyncSession, payment: Payment, step: Step, now: datetime) -> str | None:
     """Writes down that the partner is to be asked; None when it has been before, or is busy with this payment."""
     amount = payment.captured - payment.refunded if step == "refund" else payment.amount
-    row = Intent.make(intent_id=new_id("int"), payment_id=payment.payment_id, step=step, amount=amount, opened_at=now)
-    written = insert(Intent.table()).values(row.model_dump()).on_conflict_do_nothing().returning(_I.intent_id)
+    row = _opened(payment.payment_id, step, amount, now)
+    written = insert(Intent.table()).values(row).on_conflict_do_nothing().returning(_I.intent_id)
     found: str | None = await tx.scalar(written)
     return found
 
@@ -38,12 +38,16 @@ async def forget_cards(tx: AsyncSession, order_id: str, now: datetime) -> None:
         .where(_P.order_id == order_id, _CARD.kept_at.is_(None), _CARD.detached_at.is_(None))
         .group_by(_P.card_id)
     )
-    rows = [
-        Intent.make(intent_id=new_id("int"), payment_id=payment_id, step="detach", amount=0, opened_at=now).model_dump()
-        for payment_id in await tx.scalars(paid_with)
-    ]
+    rows = [_opened(payment_id, "detach", 0, now) for payment_id in await tx.scalars(paid_with)]
     if rows:
         await tx.execute(insert(Intent.table()).values(rows).on_conflict_do_nothing())
+
+
+def _opened(payment_id: str, step: Step, amount: int, now: datetime) -> dict[str, Any]:
+    row = Intent.make(
+        intent_id=new_id("int"), payment_id=payment_id, step=step, amount=amount, opened_at=now, looked_at=now
+    )
+    return row.model_dump()
 
 
 async def close_intents(
@@ -70,9 +74,9 @@ async def claim(tx: AsyncSession, errand: Errand, now: datetime, under_way: time
         return None
     called_before = found["asked_at"]
     may_call = not errand.only_looks and (called_before is None or now - called_before >= under_way)
-    if may_call:
-        called = sa.update(Intent.table()).where(_I.intent_id == errand.intent_id)
-        await tx.execute(called.values(tries=_I.tries + 1, asked_at=now))
+    called = {"tries": _I.tries + 1, "asked_at": now} if may_call else {}
+    taken_up = sa.update(Intent.table()).where(_I.intent_id == errand.intent_id)
+    await tx.execute(taken_up.values(looked_at=now, **called))
     return errand.model_copy(update={**found, "may_call": may_call})
 
 
@@ -87,10 +91,9 @@ async def open_errands(session: AsyncSession, payment_id: str) -> Sequence[Erran
 
 
 async def stale_errands(session: AsyncSession, before: datetime, limit: int) -> Sequence[Errand]:
-    """Calls without an outcome that nobody has asked about for a while (ST-21); a card is forgotten at once."""
-    asked = sa.func.coalesce(_I.asked_at, _I.opened_at)
-    due = sa.or_(asked < before, _I.step == "detach")
-    rows = await session.execute(_ERRANDS.where(due).order_by(asked).limit(limit))
+    """Calls without an outcome that nobody has looked at for a while (ST-21); a card is forgotten at once."""
+    due = sa.or_(_I.looked_at < before, _I.step == "detach")
+    rows = await session.execute(_ERRANDS.where(due).order_by(_I.looked_at).limit(limit))
     return [_errand(row) for row in rows.mappings()]
 
 
