@@ -1,4 +1,4 @@
-"""What the store tells, and which verb it is for points: decoded and passed on, nothing else."""
+"""What the store and sparekey tell, and which verb it is for points: decoded and passed on, nothing else."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC
 
 from google.protobuf.message import Message
 
+from ruum.sparekey.v1 import events_pb2 as sparekey
 from ruum.store.v1 import events_pb2 as store
 from services.chassis.idempotency import Work
 from services.chassis.stream import Handler
@@ -48,3 +49,23 @@ class StoreEvents:
 
     async def _amount_changed(self, work: Work, told: store.OrderAmountChanged) -> None:
         await self._grants.amount_changed(work, told.order_id, told.earning_amount)
+
+
+class KeyEvents:
+    """Takes sparekey's events of a key that strays: the store's order does not say so."""
+
+    def __init__(self, grants: Grants) -> None:
+        self._grants = grants
+
+    def handlers(self) -> Mapping[str, tuple[type[Message], Handler]]:
+        return {
+            "key_dispatched": (sparekey.KeyDispatched, self._dispatched),
+            "key_returned": (sparekey.KeyReturned, self._astray),
+            "key_lost": (sparekey.KeyLost, self._astray),
+        }
+
+    async def _dispatched(self, work: Work, told: sparekey.KeyDispatched) -> None:
+        await self._grants.dispatched(work, told.order_id, told.dispatched_at.ToDatetime(UTC))
+
+    async def _astray(self, work: Work, told: sparekey.KeyReturned | sparekey.KeyLost) -> None:
+        await self._grants.went_astray(work, told.order_id, told.header.occurred_at.ToDatetime(UTC))

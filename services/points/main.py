@@ -9,7 +9,7 @@ from services.chassis.events import Relay
 from services.chassis.foundation import Foundation
 from services.chassis.processes import ProcessStarter
 from services.chassis.settings import load
-from services.points.events import StoreEvents
+from services.points.events import KeyEvents, StoreEvents
 from services.points.grants.domain import Grants
 from services.points.holds.domain import Holds
 from services.points.ledger.domain import Ledger
@@ -30,6 +30,7 @@ async def serve() -> None:
     add_PointsServiceServicer_to_server(servicer, server.grpc)
     await foundation.publish(server)
     await foundation.consume(server, "store", StoreEvents(grants).handlers())
+    await foundation.consume(server, "sparekey", KeyEvents(grants).handlers())
     temporal = await processes.client(settings.temporal_address, settings.temporal_namespace)
     starter = ProcessStarter(temporal, PROCESSES, foundation.database, foundation.outbox, foundation.clock)
     server.beside(Relay(foundation.database, foundation.outbox, "process", starter).run)

@@ -170,6 +170,15 @@ class World:
         await until(so, patience=patience)
         return await self.deliveries(event)
 
+    async def failing(self, event: Any, failure: str) -> Any:
+        """The only delivery of an event once a try of it has failed so."""
+
+        async def so() -> bool:
+            return [row["failure"] for row in await self.deliveries(event)] == [failure]
+
+        await until(so)
+        return (await self.deliveries(event))[0]
+
 
 @asynccontextmanager
 async def instead(world: World, **changes: str) -> AsyncIterator[Child]:

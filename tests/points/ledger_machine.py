@@ -44,6 +44,7 @@ POINTS = st.lists(st.integers(1, 20), min_size=1, max_size=3)
 AMOUNT = st.integers(0, 6_000)
 N = st.integers(0, 30)
 DAYS = st.sampled_from([0, 0, 0, 11, 30])
+GOES_ON = ["dispatch", "deliver", "deliver", "go astray", "close", "grant", "grant", "cancel"]
 WHICH = st.sampled_from(["all", "all", "first", "last", "stranger"])
 RACERS = 6
 
@@ -180,7 +181,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.same("place", self.world.placed(member, order, amount), None)
         return order
 
-    @rule(n=N, what=st.sampled_from(["dispatch", "deliver", "deliver", "close", "grant", "grant", "cancel"]), days=DAYS)
+    @rule(n=N, what=st.sampled_from(GOES_ON), days=DAYS)
     def an_order_goes_on(self, n: int, what: str, days: int) -> None:
         self.world.pass_time(days=days, seconds=1)
         self.go_on(self.orders[n % len(self.orders)], what)
@@ -189,6 +190,7 @@ class LedgerMachine(RuleBasedStateMachine):
         verbs: dict[str, tuple[Callable[[str, datetime], None], Callable[[str], Coroutine[Any, Any, Any]]]] = {
             "dispatch": (self.model.dispatch, self.world.dispatched),
             "deliver": (self.model.deliver, self.world.delivered),
+            "go astray": (self.model.go_astray, self.world.went_astray),
             "close": (self.model.close_unclaimed, self.world.closed_unclaimed),
             "grant": (self.model.post_grant, self.world.post_grant),
             "cancel": (self.model.cancel, self.world.cancelled),

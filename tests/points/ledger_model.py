@@ -59,8 +59,22 @@ class Grant:
     reversed: int = 0
     dispatched: datetime | None = None
     delivered: datetime | None = None
+    astray: bool = False
+    closed: bool = False
     due: datetime | None = None
     lot: Lot | None = None
+
+    def wait(self) -> None:
+        """The last word counts: what left after it arrived is on its way again."""
+        if self.closed:
+            return
+        if self.delivered and self.delivered >= (self.dispatched or self.delivered):
+            self.due = deadline(period_end(self.delivered, days=CLAIM_DAYS))
+        elif self.dispatched and not self.astray:
+            arrival = period_end(self.dispatched, days=PRESUMED_DAYS)
+            self.due = deadline(period_end(arrival, days=CLAIM_DAYS))
+        else:
+            self.due = None
 
 
 @dataclass
@@ -252,21 +266,25 @@ class Program:
     def dispatch(self, order: str, now: datetime) -> None:
         grant = self.grants[order]
         if grant.state == "pending":
-            grant.dispatched = now
-            arrival = period_end(now, days=PRESUMED_DAYS)
-            grant.due = deadline(period_end(arrival, days=CLAIM_DAYS))
-            if grant.delivered == now:
-                grant.due = deadline(period_end(now, days=CLAIM_DAYS))
+            grant.dispatched, grant.astray = now, False
+            grant.wait()
 
     def deliver(self, order: str, now: datetime) -> None:
         grant = self.grants[order]
         if grant.state == "pending":
             grant.delivered = now
-            grant.due = deadline(period_end(now, days=CLAIM_DAYS))
+            grant.wait()
+
+    def go_astray(self, order: str, now: datetime) -> None:
+        grant = self.grants[order]
+        if grant.state == "pending":
+            grant.astray = True
+            grant.wait()
 
     def close_unclaimed(self, order: str, now: datetime) -> None:
-        if self.grants[order].state == "pending":
-            self.grants[order].due = now
+        grant = self.grants[order]
+        if grant.state == "pending":
+            grant.due, grant.closed = now, True
 
     def post_grant(self, order: str, now: datetime) -> None:
         grant = self.grants[order]

@@ -146,6 +146,53 @@ async def test_the_last_line_to_arrive_opens_the_last_window(world: World) -> No
     assert (await world.grants.review(order)).due_at == deadline(date(2026, 4, 19))
 
 
+@pytest.mark.rule("PT-05")
+async def test_goods_that_are_back_with_their_sender_are_not_presumed_to_have_arrived(world: World) -> None:
+    order = an_order()
+    await world.placed(a_member(), order, 1_000)
+    await world.dispatched(order, jst("2026-04-03T09:00:00"))
+
+    await world.went_astray(order, jst("2026-04-14T09:00:00"))
+    world.pass_time(days=60)
+
+    assert (await world.grants.review(order)).due_at is None
+    assert (await world.post_grant(order, as_of=world.now)).state == "pending"
+
+
+async def test_goods_that_set_out_again_are_presumed_to_arrive_again(world: World) -> None:
+    order = an_order()
+    await world.placed(a_member(), order, 1_000)
+    await world.dispatched(order, jst("2026-04-03T09:00:00"))
+    await world.went_astray(order, jst("2026-04-14T09:00:00"))
+
+    await world.dispatched(order, jst("2026-04-20T09:00:00"))
+    again = (await world.grants.review(order)).due_at
+    await world.delivered(order, jst("2026-04-22T09:00:00"))
+
+    assert again == deadline(date(2026, 5, 14))
+    assert (await world.grants.review(order)).due_at == deadline(date(2026, 5, 2))
+
+
+async def test_the_first_dispatch_told_after_the_return_does_not_undo_it(world: World) -> None:
+    order = an_order()
+    await world.placed(a_member(), order, 1_000)
+    await world.went_astray(order, jst("2026-04-14T09:00:00"))
+
+    await world.dispatched(order, jst("2026-04-03T09:00:00"))
+
+    assert (await world.grants.review(order)).due_at is None
+
+
+async def test_a_return_told_after_the_closing_changes_nothing(world: World) -> None:
+    order = an_order()
+    await world.placed(a_member(), order, 1_000)
+    await world.closed_unclaimed(order)
+
+    await world.went_astray(order)
+
+    assert (await world.grants.review(order)).due_at == world.now
+
+
 async def test_a_key_destroyed_unclaimed_is_granted_at_closing(world: World) -> None:
     member, order = a_member(), an_order()
     await world.placed(member, order, 1_000)

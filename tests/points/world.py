@@ -169,6 +169,9 @@ class World:
     async def delivered(self, order: str, at: datetime | None = None) -> None:
         await self.tell(lambda work: self.grants.delivered(work, order, at or self.now))
 
+    async def went_astray(self, order: str, at: datetime | None = None) -> None:
+        await self.tell(lambda work: self.grants.went_astray(work, order, at or self.now))
+
     async def closed_unclaimed(self, order: str) -> None:
         await self.tell(lambda work: self.grants.closed_unclaimed(work, order, self.now))
 

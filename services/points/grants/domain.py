@@ -11,7 +11,6 @@ from services.chassis.errors import Kind, RuumError
 from services.chassis.events import Event, ProcessLine
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
-from services.chassis.jst import jst_date
 from services.points.grants import repository
 from services.points.grants.models import Action, Grant, GrantState
 from services.points.holds import repository as holds_repository
@@ -155,24 +154,40 @@ class Grants(Verbs):
         work.run(ProcessLine(process=PROCESS, key=order_id, arguments={"member_id": member_id}))
 
     async def dispatched(self, work: Work, order_id: str, at: datetime) -> None:
-        """Without a report the goods count as arrived fourteen days later (PT-05)."""
+        """Without a report the goods count as arrived fourteen days later; also goods that set out again (PT-05)."""
         grant = await self._pending(work, order_id)
         if grant is not None:
             grant.dispatched_at = max(at, grant.dispatched_at or at)
-            _set_due(grant)
+            if grant.astray_since is not None and grant.astray_since < at:
+                grant.astray_since = None
+            grant.wait()
 
     async def delivered(self, work: Work, order_id: str, at: datetime) -> None:
         """The last line that arrives opens the last claim window (PT-05)."""
         grant = await self._pending(work, order_id)
         if grant is not None:
             grant.delivered_at = max(at, grant.delivered_at or at)
-            _set_due(grant)
+            grant.wait()
+
+    async def went_astray(self, work: Work, order_id: str, at: datetime) -> None:
+        """Goods known to be lost, or back with who sent them, are not presumed to have arrived (PT-05).
+
+        Raises:
+            GrantNotFound: this overtook the store's word of the order, and must come again.
+        """
+        if await repository.find(work.tx, order_id) is None:
+            raise GrantNotFound(field="order_id")
+        grant = await self._pending(work, order_id)
+        if grant is not None:
+            grant.astray_since = at
+            grant.wait()
 
     async def closed_unclaimed(self, work: Work, order_id: str, at: datetime) -> None:
         """A key destroyed unclaimed has no claim window: it is granted at closing (PT-05)."""
         grant = await self._pending(work, order_id)
         if grant is not None:
-            grant.due_at, grant.due_on = at, jst_date(at)
+            grant.unclaimed_at = at
+            grant.wait()
 
     async def amount_changed(self, work: Work, order_id: str, amount: int) -> None:
         """A price change counts anew while it is pending; after the grant a refund takes its share back (PT-05)."""
@@ -236,12 +251,6 @@ class Grants(Verbs):
         names = (lot["lot_id"], grant.order_id, None, None, lot["position"])
         postings = [Posting(Move.REVERSED, taken, *names), Posting(Move.OWED, owed, *names)]
         await ledger_repository.post(work.tx, grant.member_id, work.now, [p for p in postings if p.points])
-
-
-def _set_due(grant: Grant) -> None:
-    end = grant.claims_end()
-    if end is not None:
-        grant.due_at, grant.due_on = end.until, jst_date(end.until)
 
 
 def _look_again(work: Work, order_id: str) -> None:

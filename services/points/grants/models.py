@@ -5,7 +5,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from services.chassis.jst import period_end
+from services.chassis.jst import jst_date, period_end
 from services.points.ledger.models import Term
 from services.points.models import Table, instant, text, whole
 
@@ -32,6 +32,8 @@ class Grant(Table, table=True):
         amount: yen paid for what earns points, after coupon and points (PT-04).
         points: what the amount earns, or, once granted, what was granted.
         reversed: how much of what was granted is taken back or owed.
+        astray_since: the goods are known to be lost, or back with who sent them.
+        unclaimed_at: the order was closed with goods that nobody wanted: nothing can be claimed.
         due_at: when it is granted; nothing while nobody knows.
         due_on: the day in Japan on which it is granted.
     """
@@ -59,6 +61,8 @@ class Grant(Table, table=True):
     placed_at: datetime = instant()
     dispatched_at: datetime | None = instant(default=None)
     delivered_at: datetime | None = instant(default=None)
+    astray_since: datetime | None = instant(default=None)
+    unclaimed_at: datetime | None = instant(default=None)
     due_at: datetime | None = instant(default=None)
     due_on: date | None = None
     decided_at: datetime | None = instant(default=None)
@@ -67,14 +71,19 @@ class Grant(Table, table=True):
         """Points for an amount in yen, rounded down once for the whole order (PT-02)."""
         return amount // self.yen_per_point
 
-    def claims_end(self) -> Term | None:
-        """How long goods of the order can be claimed (PT-05); nothing while nothing has left.
+    def wait(self) -> None:
+        """Sets the instant at which it is granted, by all that is known (PT-05)."""
+        self.due_at = self._due()
+        self.due_on = jst_date(self.due_at) if self.due_at else None
 
-        What was dispatched and never reported counts as arrived after a while.
-        """
-        if self.delivered_at is not None and self.delivered_at >= (self.dispatched_at or self.delivered_at):
-            return Term(period_end(self.delivered_at, days=self.claim_days))
-        if self.dispatched_at is None:
+    def _due(self) -> datetime | None:
+        """What was dispatched and never reported counts as arrived after a while, unless known to be elsewhere."""
+        if self.unclaimed_at is not None:
+            return self.unclaimed_at
+        arrived = self.delivered_at
+        if arrived is not None and arrived >= (self.dispatched_at or arrived):
+            return Term(period_end(arrived, days=self.claim_days)).until
+        if self.dispatched_at is None or self.astray_since is not None:
             return None
-        arrival = period_end(self.dispatched_at, days=self.presumed_arrival_days)
-        return Term(period_end(arrival, days=self.claim_days))
+        presumed = period_end(self.dispatched_at, days=self.presumed_arrival_days)
+        return Term(period_end(presumed, days=self.claim_days)).until

@@ -49,6 +49,7 @@ class KeyDispatched(OfOrder):
     tracking_number: str
     carrier: str
     redelivery: int
+    dispatched_at: datetime
 
 
 class RecipientAbsent(OfOrder):

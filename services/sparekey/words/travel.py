@@ -82,7 +82,12 @@ class Travel:
             params={"tracking_number": tracking_number},
             at=at,
             fact=KeyDispatched,
-            says={"tracking_number": tracking_number, "carrier": carrier, "redelivery": case.redelivery},
+            says={
+                "tracking_number": tracking_number,
+                "carrier": carrier,
+                "redelivery": case.redelivery,
+                "dispatched_at": at,
+            },
         )
 
     async def scanned(self, work: Work, scan: Scan) -> str:

@@ -208,6 +208,7 @@ class KeyDispatched(_message.Message):
     TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
     CARRIER_FIELD_NUMBER: _builtins.int
     REDELIVERY_FIELD_NUMBER: _builtins.int
+    DISPATCHED_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     tracking_number: _builtins.str
     carrier: _builtins.str
@@ -215,6 +216,8 @@ class KeyDispatched(_message.Message):
     redelivery: _builtins.int
     @_builtins.property
     def header(self) -> _common_pb2.EventHeader: ...
+    @_builtins.property
+    def dispatched_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -223,10 +226,11 @@ class KeyDispatched(_message.Message):
         tracking_number: _builtins.str = ...,
         carrier: _builtins.str = ...,
         redelivery: _builtins.int = ...,
+        dispatched_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dispatched_at", b"dispatched_at", "header", b"header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "header", b"header", "order_id", b"order_id", "redelivery", b"redelivery", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "dispatched_at", b"dispatched_at", "header", b"header", "order_id", b"order_id", "redelivery", b"redelivery", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
