@@ -40,7 +40,7 @@ ALLOWED: Mapping[str, frozenset[State]] = {
     "reject_dispatch": frozenset({S.STOPPED}),
     "close_as_destroyed": frozenset({S.RETURNED, S.STOPPED}),
     "decide": frozenset({S.LOST, S.STOPPED}),
-    "try_again": frozenset(set(State) - {S.DRAFT, S.CANCELLED}),
+    "try_again": frozenset(State),
 }
 """In which states an operator can do what (SK-50)."""
 
@@ -48,6 +48,8 @@ CLOSED_BY_DESK = "closed-by-desk"
 _CAME_BACK = frozenset({S.RETURNED, S.REDELIVERY_REQUESTED})
 # Where else it was stopped, it is looked at again before it leaves.
 _GOES_BACK = _CAME_BACK | {S.ACCEPTED}
+# Here it is the process alone that may be stuck: the case itself waits for nothing that could be mended.
+_NOTHING_TO_MEND = frozenset({S.DRAFT, S.STOPPED, S.CANCELLED})
 
 
 _SCANS: Mapping[str, Scanned] = {
@@ -309,7 +311,7 @@ class Deeds:
         """The problem is mended; who has to act is waited for anew (OP-04)."""
 
         def decide(case: Case) -> Change | None:
-            if case.state == State.STOPPED:
+            if case.state in _NOTHING_TO_MEND:
                 return None
             mended: dict[str, Any] = {"needs_operator": ""}
             if case.state in PATIENT and case.needs_operator and case.patience_until is None:

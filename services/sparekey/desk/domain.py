@@ -13,7 +13,6 @@ from services.chassis.ids import new_id
 from services.sparekey.cases import repository as cases
 from services.sparekey.cases.changes import read
 from services.sparekey.cases.models import Case
-from services.sparekey.cases.transitions import State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.desk import repository
 from services.sparekey.desk.deeds import ALLOWED, Act, ActAsOperator, Deeds, OperatorActionNotPossible
@@ -58,11 +57,11 @@ class Desk(Verbs):
 
         Raises:
             KeyNumberMalformed: it is none.
-            NotFound: there is no such order.
+            NotFound: there is no such order, or it is not placed.
         """
         number = KeyNumber.read(asked.key_number)
         case = await read(work, asked.order_id)
-        if case.state == State.DRAFT:
+        if case.placed_at is None:
             raise NotFound
         number_id = await self._vault.keep(work, asked.order_id, number, "desk")
         reference = DeskReference.make(

@@ -33,7 +33,7 @@ class Approval(Table, table=True):
 
 
 class Audit(Table, table=True):
-    """An operator's action; only ever added (OP-02)."""
+    """An operator's action; only ever added, and kept when the order was a draft that is dropped (OP-02)."""
 
     __tablename__ = "audits"
     __table_args__ = (sa.Index("audits_order", "order_id"),)
@@ -41,7 +41,7 @@ class Audit(Table, table=True):
     position: int | None = Field(
         default=None, sa_column=sa.Column(sa.BigInteger, sa.Identity(always=True), primary_key=True)
     )
-    order_id: str = text(foreign_key="sparekey.cases.order_id")
+    order_id: str = text()
     operator: str = text()
     action: str = text()
     reason: str = text()
