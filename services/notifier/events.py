@@ -59,8 +59,9 @@ def _to_member(told: Any, letter: str, *facts: str) -> Notice:
 
 
 def _facts(told: Any, *names: str) -> dict[str, str | int]:
-    """Fields by their names; a deadline is the day with whose end it comes, and absent where the event has none."""
-    return {name: _fact(getattr(told, name)) for name in names if not _is_unset(told, name)}
+    """Fields by their names, without those that are empty; a deadline is the day with whose end it comes."""
+    known = ((name, getattr(told, name)) for name in names if not _is_unset(told, name))
+    return {name: _fact(value) for name, value in known if value != ""}
 
 
 def _is_unset(told: Any, name: str) -> bool:
@@ -123,17 +124,23 @@ TABLE: Mapping[type[Message], Speaks | Silent] = {
     sparekey.KeyDispatched: _member(
         lambda told: "key-dispatched-by-post" if told.carrier == "post" else "key-dispatched-by-carrier",
         "order_id",
+        "carrier",
         "tracking_number",
+        "charge",
     ),
     sparekey.RecipientAbsent: _member(
         lambda told: "recipient-absent-carrier" if told.redelivery else "recipient-absent-post",
         "order_id",
+        "tracking_number",
         "held_until",
+        "charge",
     ),
-    sparekey.ReminderDue: _member(lambda told: f"reminder-{told.reminder}", "order_id", "days", "deadline"),
+    sparekey.ReminderDue: _member(
+        lambda told: f"reminder-{told.reminder}", "order_id", "days", "deadline", "tracking_number", "charge"
+    ),
     sparekey.KeyReturned: _member("key-returned", "order_id", "deadline", "charge"),
     sparekey.RedeliveryAccepted: _member("redelivery-accepted", "order_id", "charge"),
-    sparekey.KeyHandedOver: _member("key-handed-over", "order_id"),
+    sparekey.KeyHandedOver: _member("key-handed-over", "order_id", "claims_until"),
     sparekey.KeyLost: _member("key-lost", "order_id"),
     sparekey.KeyDestroyed: _member("key-destroyed", "order_id"),
     sparekey.MailRedirectAlarm: _member("mail-redirect-alarm", "order_id"),

@@ -7,9 +7,11 @@ from email.headerregistry import Address
 import httpx
 
 from ruum.identity.v1.identity_pb2_grpc import IdentityServiceStub
+from ruum.store.v1.store_pb2_grpc import StoreServiceStub
 from services.chassis.foundation import Foundation
 from services.chassis.settings import load
 from services.notifier.clients.identity import IdentityClient
+from services.notifier.clients.store import StoreClient
 from services.notifier.deliveries.domain import Planner
 from services.notifier.events import SOURCES, Events
 from services.notifier.letters.domain import Writer
@@ -35,6 +37,7 @@ async def serve() -> None:
         foundation.database,
         foundation.clock,
         IdentityClient(IdentityServiceStub(foundation.channel(settings.identity_address, "identity"))),
+        StoreClient(StoreServiceStub(foundation.channel(settings.store_address, "store"))),
         Writer(Texts.load(), settings.public_url, settings.mail_from),
         Smtp(settings.smtp_host, settings.smtp_port, domain, settings.sending_patience),
         SmsApi(http),

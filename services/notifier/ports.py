@@ -1,11 +1,14 @@
-"""What the notifier asks of others: whom to write to, and to have it carried there."""
+"""What the notifier asks of others: whom to write to and what of, and to have it carried there."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Literal, Protocol
+
+from services.texts import Language
 
 Channel = Literal["mail", "sms"]
 
@@ -31,6 +34,28 @@ class Envelope:
     code: str = field(repr=False)
     sequence: int
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of an order; yen, tax included."""
+
+    name: Mapping[Language, str]
+    quantity: int
+    unit_price: int
+    amount: int
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What an order's letters show: no address, no recipient and no card.
+
+    Attributes:
+        facts: the order's number, its sums as the contract calls them, what does not apply left out, its means.
+    """
+
+    facts: Mapping[str, str | int]
+    lines: tuple[Line, ...]
 
 
 class NothingToSend(Exception):
@@ -83,6 +108,15 @@ class Identity(Protocol):
 
         Raises:
             RuumError: identity cannot answer.
+        """
+
+
+class Store(Protocol):
+    async def purchase(self, order_id: str) -> Purchase:
+        """An order as it stands now.
+
+        Raises:
+            RuumError: the store cannot answer, or knows no such order.
         """
 
 

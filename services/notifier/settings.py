@@ -27,6 +27,7 @@ class SendingRules(Settings):
 
 class NotifierSettings(ContextSettings, SendingRules):
     identity_address: str
+    store_address: str
     public_url: str
     """Where links lead: the portal."""
     smtp_host: str

@@ -52,6 +52,8 @@ class Rules(settings.Settings):
     """In Japan."""
     redelivery_charge: int = Field(default=935, ge=0)
     """Yen, tax included, cash on delivery (SK-34)."""
+    claim_days: int = Field(default=10, ge=1)
+    """After the handing over, for a wrong or faulty key to be reported (ST-50); the points wait as long."""
     desk_reference_life: timedelta = timedelta(hours=24)
     """Of a key number entered at the desk until it is used (SK-14)."""
     approval_life: timedelta = timedelta(hours=24)

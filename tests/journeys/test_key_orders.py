@@ -70,6 +70,26 @@ async def test_a_declined_card_leaves_everything_as_it_was_and_another_card_work
     assert await town.books_agree() == ()
 
 
+@pytest.mark.rule("SK-27")
+async def test_the_confirmation_by_mail_says_of_the_order_what_its_page_says(town: Town) -> None:
+    home = await town.household(points=500)
+
+    order_id = await town.ordered(home, await town.card(), points_choice="some", points_some=300)
+
+    order = await home.resident.get(f"orders/{order_id}")
+
+    async def confirmed() -> str | None:
+        mails = await town.console.messages(home.mail)
+        return next((mail["text"] for mail in mails if order["order_number"] in mail["text"]), None)
+
+    mail = await until(confirmed, "the confirmation")
+    assert order["lines"][0]["name"]["ja"] in mail
+    for name in ("goods", "due"):
+        assert f"{order['totals'][name]:,}円" in mail
+    assert "-300円" in mail
+    assert order["address"]["street"] not in mail
+
+
 @pytest.mark.rule("SK-38")
 async def test_a_key_paid_later_is_invoiced_when_it_was_handed_over(town: Town) -> None:
     home = await town.household()

@@ -11,15 +11,18 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.postgres import Postgres
 from ruum.identity.v1 import identity_pb2
 from ruum.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
+from ruum.store.v1 import store_pb2
+from ruum.store.v1.store_pb2_grpc import add_StoreServiceServicer_to_server
 from services.chassis import stream
 from services.chassis.clock import SystemClock
 from services.chassis.db import Database
-from tests.notifier.world import PORTAL, Identity, World, notifier
+from tests.notifier.world import PORTAL, Identity, Store, World, notifier
 from tests.sandbox.harness import BEARERS, Sandbox, receiving
 from tests.support.callers import Keys
 from tests.support.contexts import migrated, served
 
-CONTRACT = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
+IDENTITY = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
+STORE = store_pb2.DESCRIPTOR.services_by_name["StoreService"]
 
 
 @pytest.fixture(scope="session")
@@ -74,14 +77,17 @@ async def running(
     keys: Keys,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[World]:
-    identity = Identity()  # type: ignore[abstract]  # the notifier calls no other methods
-    add = partial(add_IdentityServiceServicer_to_server, identity)
+    identity, store = Identity(), Store()  # type: ignore[abstract]  # the notifier calls no other methods
+    knows = partial(add_IdentityServiceServicer_to_server, identity)
+    sells = partial(add_StoreServiceServicer_to_server, store)
+    ring = keys.ring(SystemClock())
     client = await stream.connect(nats_server.url(nats.ADMIN), "test")
     log: Path = tmp_path_factory.mktemp("notifier") / "log"
-    async with served("identity", keys.ring(SystemClock()), [CONTRACT], add) as answering:
-        program = notifier(environment | {"RUUM_IDENTITY_ADDRESS": answering.address}, log)
+    async with served("identity", ring, [IDENTITY], knows) as people, served("store", ring, [STORE], sells) as shop:
+        neighbours = {"RUUM_IDENTITY_ADDRESS": people.address, "RUUM_STORE_ADDRESS": shop.address}
+        program = notifier(environment | neighbours, log)
         async with child.running(program) as process:
-            yield World(process, identity, stand_ins, database, client)
+            yield World(process, identity, store, stand_ins, database, client)
     await client.close()
 
 
@@ -89,6 +95,6 @@ async def running(
 async def world(running: World) -> AsyncIterator[World]:
     """Everything runs and nobody is away."""
     yield running
-    running.identity.away = running.identity.cannot_close = False
+    running.identity.away = running.identity.cannot_close = running.store.away = False
     await running.sandbox.press("faults/smtp", "PUT", mode="accept")
     await running.sandbox.fault("sms")

@@ -9,12 +9,15 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from ruum.store.v1 import store_pb2
 from services.notifier.deliveries.domain import Planner
 from services.notifier.events import SOURCES, TABLE, Events, Silent
-from services.notifier.letters.models import KINDS
+from services.notifier.letters.models import KINDS, NUMBER, SUMS
+from services.sparekey.cases.models import CARRIER, POST
 from services.texts import Texts
 from tests.conventions.rules import ROOT
 
+MEANS = {word.removeprefix("MEANS_").lower() for word, number in store_pb2.Means.items() if number}
 CONTRACTS = sorted((ROOT / "protos/ruum").glob("*/v1/events.proto"))
 
 
@@ -53,10 +56,13 @@ def test_an_event_is_listened_to_under_the_subject_that_its_contract_names() -> 
 def test_every_letter_has_its_words_and_every_word_its_letter() -> None:
     letters = {f"mail-{letter}-{part}" for letter in KINDS for part in ("subject", "body")}
     actions = {f"mail-action-{kind.action.name}" for kind in KINDS.values() if kind.action}
-    facts = {f"mail-fact-{fact.name}" for kind in KINDS.values() for fact in kind.facts}
-    writings = {f"mail-value-{fact.writing}" for kind in KINDS.values() for fact in kind.facts}
+    listed = {NUMBER, *SUMS, *(fact for kind in KINDS.values() for fact in kind.facts)}
+    facts = {f"mail-fact-{fact.name}" for fact in listed}
+    writings = {f"mail-value-{fact.writing}" for fact in listed if fact.writing != "word"}
+    words = {f"mail-carrier-{carrier}" for carrier in (POST, CARRIER)} | {f"mail-means-{means}" for means in MEANS}
+    receipt = {"mail-receipt", "mail-line"}
     shared = {f"mail-{part}" for part in ("greeting", "greeting-nobody", "subject-line", "closing", "help", "sender")}
 
     written = {code for code in Texts.load().codes("ja") if code.startswith("mail-")}
 
-    assert written == letters | actions | facts | writings | shared
+    assert written == letters | actions | facts | writings | words | receipt | shared

@@ -19,7 +19,7 @@ from services.notifier.deliveries import repository
 from services.notifier.deliveries.domain import Planner
 from services.notifier.deliveries.models import Delivery, Notice
 from services.notifier.letters.domain import Writer
-from services.notifier.ports import Contact, Envelope, NotNow
+from services.notifier.ports import Contact, Envelope, NotNow, Purchase
 from services.notifier.sending.domain import Sender
 from services.notifier.settings import SendingRules
 from services.texts import Texts
@@ -59,6 +59,11 @@ class Carrier:
             await self.meanwhile()
 
 
+class NoStore:
+    async def purchase(self, order_id: str) -> Purchase:
+        raise AssertionError("nothing here is about an order")
+
+
 class NoSms:
     async def send(self, to: str, text: str, reference: str) -> None:
         raise AssertionError("nobody here has a telephone")
@@ -71,7 +76,8 @@ class Desk:
         self.database = database
         self.carrier = Carrier()
         writer = Writer(Texts.load(), "https://portal.ruum.example", "no-reply@ruum.me")
-        self.sender = Sender(database, FixedClock(NOW), Somebody(), writer, self.carrier, NoSms(), RULES, b"k" * 32)
+        clock, key = FixedClock(NOW), b"k" * 32
+        self.sender = Sender(database, clock, Somebody(), NoStore(), writer, self.carrier, NoSms(), RULES, key)
 
     async def planned(self, recipient: str = "", event_id: str = "") -> str:
         """An event whose delivery nobody takes yet."""

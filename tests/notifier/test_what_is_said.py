@@ -18,7 +18,7 @@ from ruum.sparekey.v1 import events_pb2 as sparekey
 from ruum.store.v1 import events_pb2 as store
 from services.chassis.ids import new_id
 from services.chassis.jst import JST
-from tests.notifier.world import PORTAL, SENDING_DOMAIN, World
+from tests.notifier.world import NUMBER, PORTAL, SENDING_DOMAIN, World
 
 ORDER, ROOM, INVOICE = new_id("ord"), new_id("room"), new_id("dfi")
 DAY = Day(iso="2026-05-12")
@@ -66,18 +66,44 @@ SAID = [
     key(sparekey.KeyOrderCancelled, "key-order-cancelled", reason="lease-ended"),
     key(sparekey.WishDatePassed, "wish-date-passed", page=f"/orders/{ORDER}/delivery-date"),
     key(sparekey.DispatchStopped, "dispatch-stopped", reason="lease-ended"),
-    key(sparekey.KeyDispatched, "key-dispatched-by-post", "123-4", tracking_number="123-4", carrier="post"),
+    key(
+        sparekey.KeyDispatched,
+        "key-dispatched-by-post",
+        "書留郵便（日本郵便）",
+        "123-4",
+        tracking_number="123-4",
+        carrier="post",
+    ),
     key(
         sparekey.KeyDispatched,
         "key-dispatched-by-carrier",
+        "宅急便コレクト（ヤマト運輸）",
         "567-8",
-        "935円",
+        "940円",
         tracking_number="567-8",
         carrier="carrier",
         redelivery=1,
+        charge=940,
     ),
-    key(sparekey.RecipientAbsent, "recipient-absent-post", "2026年5月10日", held_until=END_OF_10_MAY),
-    key(sparekey.RecipientAbsent, "recipient-absent-carrier", "2026年5月10日", held_until=END_OF_10_MAY, redelivery=1),
+    key(
+        sparekey.RecipientAbsent,
+        "recipient-absent-post",
+        "2026年5月10日",
+        "123-4",
+        held_until=END_OF_10_MAY,
+        tracking_number="123-4",
+    ),
+    key(
+        sparekey.RecipientAbsent,
+        "recipient-absent-carrier",
+        "2026年5月10日",
+        "567-8",
+        "940円",
+        held_until=END_OF_10_MAY,
+        redelivery=1,
+        tracking_number="567-8",
+        charge=940,
+    ),
     key(
         sparekey.KeyReturned,
         "key-returned",
@@ -88,7 +114,7 @@ SAID = [
         charge=935,
     ),
     key(sparekey.RedeliveryAccepted, "redelivery-accepted", "935円", redelivery=1, charge=935),
-    key(sparekey.KeyHandedOver, "key-handed-over"),
+    key(sparekey.KeyHandedOver, "key-handed-over", "2026年5月12日", claims_until=DAY),
     key(sparekey.KeyLost, "key-lost"),
     key(sparekey.KeyDestroyed, "key-destroyed", reason="storage-ended"),
     key(sparekey.MailRedirectAlarm, "mail-redirect-alarm"),
@@ -117,6 +143,7 @@ async def said(world: World, case: Case) -> None:
     for written in (mail["text"], mail["html"]):
         for fact in ("山田 太郎 様", f"{PORTAL}{case.page}", f"{PORTAL}/help", *case.facts):
             assert fact in written
+        assert (NUMBER in written) == ("order_id" in delivery["facts"])
 
 
 @pytest.mark.parametrize("case", SAID)
@@ -155,10 +182,15 @@ async def test_a_number_that_does_not_exist_is_asked_for_with_link_and_last_day(
 async def test_who_was_not_at_home_is_reminded_until_when_the_post_holds(world: World, days: int) -> None:
     due = Case(
         lambda header: sparekey.ReminderDue(
-            header=header, order_id=ORDER, reminder="held-at-post", days=days, deadline=END_OF_10_MAY
+            header=header,
+            order_id=ORDER,
+            reminder="held-at-post",
+            days=days,
+            deadline=END_OF_10_MAY,
+            tracking_number="123-4",
         ),
         "reminder-held-at-post",
-        ("2026年5月10日", "再配達"),
+        ("2026年5月10日", "再配達", "123-4"),
     )
 
     await said(world, due)
@@ -168,10 +200,10 @@ async def test_who_was_not_at_home_is_reminded_until_when_the_post_holds(world: 
 async def test_the_end_of_storage_is_announced_with_the_days_left(world: World, days: int) -> None:
     due = Case(
         lambda header: sparekey.ReminderDue(
-            header=header, order_id=ORDER, reminder="storage-ends", days=days, deadline=END_OF_10_MAY
+            header=header, order_id=ORDER, reminder="storage-ends", days=days, deadline=END_OF_10_MAY, charge=940
         ),
         "reminder-storage-ends",
-        ("2026年5月10日", f"残り{days}日"),
+        ("2026年5月10日", f"残り{days}日", "940円"),
         f"/orders/{ORDER}/redelivery",
     )
 
@@ -193,7 +225,9 @@ async def test_the_contractor_hears_of_an_order_by_somebody_else_of_the_home(wor
     }
     [word] = await world.inbox(world.address(contractor))
     assert "スペアキーを注文" in word["text"]
-    assert "Hana" not in word["text"]  # the household may know, and the contract does not say
+    # The household may know of the key; who ordered it and what it cost is the orderer's.
+    for kept in ("Hana", NUMBER, "5,800"):
+        assert kept not in word["text"]
 
 
 async def test_both_sides_hear_of_a_contractor_who_met_a_registration(world: World) -> None:

@@ -1,4 +1,4 @@
-"""The notifier as it is deployed, between a real stream, a real database, an identity of ours and the stand-ins."""
+"""The notifier as it is deployed, between a real stream, a real database, neighbours of ours and the stand-ins."""
 # ruff: noqa: N802  # the contract names the methods
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from nats.aio.client import Client
 
 from deploy.local.child import Child, Program, running
 from deploy.local.probes import grpc_serves
-from ruum.common.v1.common_pb2 import EventHeader
+from ruum.common.v1.common_pb2 import Day, EventHeader
 from ruum.identity.v1 import identity_pb2 as pb
 from ruum.identity.v1.identity_pb2_grpc import IdentityServiceServicer
+from ruum.store.v1 import store_pb2
+from ruum.store.v1.store_pb2_grpc import StoreServiceServicer
 from services.chassis.db import Database
 from services.chassis.errors import Kind, NotFound, RemoteError
 from services.chassis.ids import new_id
@@ -30,6 +32,8 @@ from tests.sandbox.harness import Sandbox
 
 PORTAL = "https://portal.ruum.example"
 SENDING_DOMAIN = "ruum.me"
+NUMBER = "4025183907"
+"""The number of every order, as people read it."""
 
 
 class Identity(IdentityServiceServicer):
@@ -78,6 +82,41 @@ class Identity(IdentityServiceServicer):
         return self.envelopes[envelope_id]
 
 
+class Store(StoreServiceServicer):
+    """Knows every order: two keys with coupon and points, paid by card, but for what a test has changed.
+
+    Attributes:
+        away: answers nobody while it is set.
+        asked: for which orders it was called.
+    """
+
+    def __init__(self) -> None:
+        self.orders: dict[str, store_pb2.Order] = {}
+        self.away = False
+        self.asked: Counter[str] = Counter()
+
+    async def GetOrder(self, request: store_pb2.GetOrderRequest, context: Any) -> store_pb2.Order:
+        self.asked[request.order_id] += 1
+        if self.away:
+            raise RemoteError(Kind.UNAVAILABLE, "service-unavailable")
+        return self.orders.get(request.order_id) or two_keys(request.order_id)
+
+
+def two_keys(order_id: str, means: store_pb2.Means.ValueType = store_pb2.MEANS_CARD) -> store_pb2.Order:
+    name = store_pb2.LocalText(ja="スペアキー（通常キー）", en="Spare key (normal key)", zh_hans="备用钥匙（普通钥匙）")
+    return store_pb2.Order(
+        order_id=order_id,
+        order_number=NUMBER,
+        lines=[store_pb2.Line(name=name, quantity=2, unit_price=3300, amount=6600)],
+        totals=store_pb2.Totals(
+            goods=6600, coupon=500, shipping=0, points=300, points_yen=300, due=5800, points_to_earn=58
+        ),
+        payment=store_pb2.PaymentView(means=means),
+        coupon_code="WELCOME",
+        promised_dispatch_on=Day(iso="2026-05-12"),
+    )
+
+
 def notifier(environment: Mapping[str, str], log: Path) -> Program:
     """The process as it is deployed."""
     address = environment["RUUM_LISTEN"]
@@ -87,10 +126,11 @@ def notifier(environment: Mapping[str, str], log: Path) -> Program:
 
 class World:
     def __init__(
-        self, process: Child, identity: Identity, sandbox: Sandbox, database: Database, client: Client
+        self, process: Child, identity: Identity, store: Store, sandbox: Sandbox, database: Database, client: Client
     ) -> None:
         self.process = process
         self.identity = identity
+        self.store = store
         self.sandbox = sandbox
         self.database = database
         self._client = client
@@ -160,6 +200,14 @@ class World:
         rows = sa.text("select * from notifier.deliveries where event_id = :event order by recipient")
         async with self.database.reading() as session:
             return list((await session.execute(rows, {"event": event.header.event_id})).mappings())
+
+    async def until_failed(self, event: Any, failure: str) -> None:
+        """Until a delivery of the event has been tried, and has failed for this reason."""
+
+        async def so() -> bool:
+            return [row["failure"] for row in await self.deliveries(event)] == [failure]
+
+        await until(so)
 
     async def settled(self, event: Any, *states: str, number: int = 1, patience: float = 15) -> list[Any]:
         """The deliveries of an event once they stand so."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -12,9 +12,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from services.notifier.letters.models import HELP, KINDS, Fact, Letter, Link
+from services.notifier.letters.models import HELP, KINDS, NUMBER, SUMS, Fact, Letter, Link, Receipt
+from services.notifier.ports import Line, Purchase
 from services.texts import Language, Texts, negotiate
 
+NO_PURCHASE = Purchase({}, ())
 _TAGS: Mapping[Language, str] = {"ja": "ja", "en": "en", "zh_Hans": "zh-Hans"}
 
 
@@ -40,14 +42,17 @@ class Writer:
         self._html = templates.get_template("mail.html")
         self._text = templates.get_template("mail.txt")
 
-    def write(self, letter: str, tag: str, name: str, facts: Mapping[str, Any]) -> Letter:
-        """A letter in the language of `tag`.
+    def write(
+        self, letter: str, tag: str, name: str, known: Mapping[str, Any], purchase: Purchase = NO_PURCHASE
+    ) -> Letter:
+        """A letter in the language of `tag`, from what its event says and, where it is about an order, from that.
 
         Raises:
             KeyError: there is no such letter, or it lacks a fact: a mistake of ours.
         """
         kind, action = KINDS[letter], KINDS[letter].action
         language = negotiate(tag)
+        facts = {**purchase.facts, **known}
 
         def said(code: str, **beside: Any) -> str:
             return self._texts.render(code, language, **facts, **beside)
@@ -64,11 +69,14 @@ class Writer:
             greeting=said("mail-greeting", name=name) if name else said("mail-greeting-nobody"),
             lead=lead,
             digits=str(facts.get("digits", "")),
-            facts=tuple(
-                (said(f"mail-fact-{fact.name}"), self._written(fact, language, facts))
-                for fact in kind.facts
-                if fact.source in facts
-            ),
+            facts=self._listed((NUMBER, *kind.facts), language, facts),
+            receipt=Receipt(
+                title=said("mail-receipt"),
+                lines=tuple(self._line(line, language) for line in purchase.lines),
+                sums=self._listed(SUMS, language, facts),
+            )
+            if kind.receipt
+            else None,
             action=link(f"mail-action-{action.name}", action.path) if action else None,
             more=tuple(more),
             closing=said("mail-closing"),
@@ -76,8 +84,25 @@ class Writer:
             sender=said("mail-sender"),
         )
 
+    def _listed(
+        self, listed: Iterable[Fact], language: Language, facts: Mapping[str, Any]
+    ) -> tuple[tuple[str, str], ...]:
+        """Labels and values of those that are known."""
+        return tuple(
+            (self._texts.render(f"mail-fact-{fact.name}", language, **facts), self._written(fact, language, facts))
+            for fact in listed
+            if fact.source in facts
+        )
+
     def _written(self, fact: Fact, language: Language, facts: Mapping[str, Any]) -> str:
-        return self._texts.render(f"mail-value-{fact.writing}", language, value=facts[fact.source])
+        value = facts[fact.source]
+        if fact.writing == "word":
+            return self._texts.render(f"mail-{fact.name}-{value}", language)
+        return self._texts.render(f"mail-value-{fact.writing}", language, value=value)
+
+    def _line(self, line: Line, language: Language) -> tuple[str, str]:
+        reckoned = {"price": line.unit_price, "quantity": line.quantity, "amount": line.amount}
+        return line.name[language], self._texts.render("mail-line", language, **reckoned)
 
     def mail(self, letter: Letter, to: str, delivery_id: str, planned_at: datetime) -> EmailMessage:
         """The same mail, to the letter, for the same delivery, however often it is made."""

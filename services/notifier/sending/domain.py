@@ -1,7 +1,7 @@
-"""Sends what is due: asks whom to reach, writes, hands over, marks; whatever fails on the way is done over (OP-11).
+"""Sends what is due: asks whom to reach and what was ordered, writes, hands over, marks (OP-11).
 
-A process that dies between handing over and marking leaves its claim to run out: the next one sends the same
-Message-ID, or the same reference of an SMS, which is the same message.
+Whatever fails on the way is done over. A process that dies between handing over and marking leaves its claim to run
+out: the next one sends the same Message-ID, or the same reference of an SMS, which is the same message.
 """
 
 from __future__ import annotations
@@ -20,8 +20,18 @@ from services.chassis.errors import RuumError
 from services.chassis.sealing import keyed_digest
 from services.notifier.deliveries import repository
 from services.notifier.deliveries.models import Delivery, State
-from services.notifier.letters.domain import Writer
-from services.notifier.ports import Channel, Identity, MailCarrier, NothingToSend, NotNow, Refused, SmsCarrier
+from services.notifier.letters.domain import NO_PURCHASE, Writer
+from services.notifier.ports import (
+    Channel,
+    Identity,
+    MailCarrier,
+    NothingToSend,
+    NotNow,
+    Purchase,
+    Refused,
+    SmsCarrier,
+    Store,
+)
 from services.notifier.settings import SendingRules
 
 _log = structlog.get_logger()
@@ -68,6 +78,7 @@ class Sender:
         database: Database,
         clock: Clock,
         identity: Identity,
+        store: Store,
         writer: Writer,
         mail: MailCarrier,
         sms: SmsCarrier,
@@ -77,6 +88,7 @@ class Sender:
         self._database = database
         self._clock = clock
         self._identity = identity
+        self._store = store
         self._writer = writer
         self._mail = mail
         self._sms = sms
@@ -144,7 +156,8 @@ class Sender:
 
     async def _send(self, delivery: Delivery) -> None:
         reader = await (self._of_envelope(delivery) if delivery.of_envelope else self._of_member(delivery))
-        letter = self._writer.write(reader.letter, reader.language, reader.name, reader.facts)
+        purchase = await self._purchase(delivery)
+        letter = self._writer.write(reader.letter, reader.language, reader.name, reader.facts, purchase)
         digest = keyed_digest(reader.address, self._key, "notifier/address")
         # Where it goes is committed before it goes: a further try keeps to the channel.
         if not await self._database.transact(lambda tx: repository.address(tx, delivery, reader.channel, digest)):
@@ -156,6 +169,10 @@ class Sender:
             await self._sms.send(reader.address, self._writer.sms(letter), delivery.id)
         if delivery.of_envelope:
             await self._database.transact(lambda tx: repository.unclosed(tx, delivery))
+
+    async def _purchase(self, delivery: Delivery) -> Purchase:
+        order_id = delivery.facts.get("order_id")
+        return await self._store.purchase(order_id) if order_id else NO_PURCHASE
 
     async def _of_envelope(self, delivery: Delivery) -> Reader:
         found = await self._identity.open(delivery.recipient)

@@ -283,7 +283,13 @@ class Steps:
                 told=f"key-reminded-{step.reminder}",
                 params={"days": str(step.days)},
                 fact=ReminderDue,
-                says={"reminder": step.reminder, "days": step.days, "deadline": case.deadline},
+                says={
+                    "reminder": step.reminder,
+                    "days": step.days,
+                    "deadline": case.deadline,
+                    "tracking_number": case.tracking_number,
+                    "charge": self._waiting.rules.redelivery_charge,
+                },
             )
 
         return await self._change(caller, step, decide)

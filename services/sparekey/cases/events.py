@@ -50,12 +50,15 @@ class KeyDispatched(OfOrder):
     carrier: str
     redelivery: int
     dispatched_at: datetime
+    charge: int
 
 
 class RecipientAbsent(OfOrder):
     subject: ClassVar[str] = "recipient_absent"
     held_until: datetime
     redelivery: int
+    tracking_number: str
+    charge: int
 
 
 class ReminderDue(OfOrder):
@@ -63,6 +66,8 @@ class ReminderDue(OfOrder):
     reminder: str
     days: int
     deadline: datetime | None
+    tracking_number: str
+    charge: int
 
 
 class KeyReturned(OfOrder):
@@ -80,6 +85,7 @@ class RedeliveryAccepted(OfOrder):
 
 class KeyHandedOver(OfOrder):
     subject: ClassVar[str] = "key_handed_over"
+    claims_until: date
 
 
 class KeyLost(OfOrder):

@@ -87,6 +87,7 @@ class Travel:
                 "carrier": carrier,
                 "redelivery": case.redelivery,
                 "dispatched_at": at,
+                "charge": self._at_the_door(carrier),
             },
         )
 
@@ -148,14 +149,25 @@ class Travel:
     def _reached(self, now: datetime, state: State, journey: Journey, case: Case, known: dict[str, Any]) -> Change:
         cause, fact = _REACHES[state]
         if state == State.HANDED_OVER:
-            return Change(cause, state, set={**known, "handed_over_at": journey.handed_over_at}, fact=fact)
+            at = journey.handed_over_at
+            promised = {"claims_until": period_end(at or now, days=self._waiting.rules.claim_days)}
+            return Change(cause, state, set={**known, "handed_over_at": at}, fact=fact, says=promised)
         if state == State.LOST:
             return Change(cause, state, set={**known, "needs_operator": LOST}, fact=fact)
         since = journey.absent_since or now
         until = deadline(period_end(since, days=self._waiting.rules.hold_days))
         waits = {**self._waiting.held(since, now), "needs_operator": _concern(case, journey)}
-        says = {"held_until": until, "redelivery": case.redelivery}
+        says = {
+            "held_until": until,
+            "redelivery": case.redelivery,
+            "tracking_number": case.tracking_number,
+            "charge": self._at_the_door(case.carrier),
+        }
         return Change(cause, state, set={**known, **waits}, fact=fact, says=says)
+
+    def _at_the_door(self, carrier: str) -> int:
+        """Yen to be paid on delivery: only the parcel carrier collects (SK-34)."""
+        return self._waiting.rules.redelivery_charge if carrier == CARRIER else 0
 
     def _is_back(self, now: datetime, on: date, case: Case, known: dict[str, Any]) -> Change:
         stored = {**known, **self._waiting.stored(on, jst_date(now), now)}

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ruum.common.v1 import common_pb2 as ruum_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1druum/sparekey/v1/events.proto\x12\x10ruum.sparekey.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bruum/common/v1/common.proto\"\xad\x01\n\nKeyOrdered\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07room_id\x18\x03 \x01(\t\x12\x31\n\x14promised_dispatch_on\x18\x04 \x01(\x0b\x32\x13.ruum.common.v1.Day\x12\x1c\n\x14\x63ontractor_member_id\x18\x05 \x01(\t\"\x8c\x01\n\x0eKeyNumberAsked\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12,\n\x08\x64\x65\x61\x64line\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05round\x18\x04 \x01(\x05\"a\n\x11KeyNumberAccepted\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\x05\"b\n\x11KeyOrderCancelled\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"O\n\x0eWishDatePassed\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\"`\n\x0f\x44ispatchStopped\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xbf\x01\n\rKeyDispatched\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x17\n\x0ftracking_number\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x04 \x01(\t\x12\x12\n\nredelivery\x18\x05 \x01(\x05\x12\x31\n\rdispatched_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x94\x01\n\x0fRecipientAbsent\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12.\n\nheld_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nredelivery\x18\x04 \x01(\x05\"\x9a\x01\n\x0bReminderDue\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x10\n\x08reminder\x18\x03 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x04 \x01(\x05\x12,\n\x08\x64\x65\x61\x64line\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9e\x01\n\x0bKeyReturned\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12,\n\x08\x64\x65\x61\x64line\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63harge\x18\x04 \x01(\x03\x12\x12\n\nredelivery\x18\x05 \x01(\x05\"w\n\x12RedeliveryAccepted\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x12\n\nredelivery\x18\x03 \x01(\x05\x12\x0e\n\x06\x63harge\x18\x04 \x01(\x03\"N\n\rKeyHandedOver\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\"H\n\x07KeyLost\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\"]\n\x0cKeyDestroyed\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"R\n\x11MailRedirectAlarm\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1druum/sparekey/v1/events.proto\x12\x10ruum.sparekey.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bruum/common/v1/common.proto\"\xad\x01\n\nKeyOrdered\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0f\n\x07room_id\x18\x03 \x01(\t\x12\x31\n\x14promised_dispatch_on\x18\x04 \x01(\x0b\x32\x13.ruum.common.v1.Day\x12\x1c\n\x14\x63ontractor_member_id\x18\x05 \x01(\t\"\x8c\x01\n\x0eKeyNumberAsked\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12,\n\x08\x64\x65\x61\x64line\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05round\x18\x04 \x01(\x05\"a\n\x11KeyNumberAccepted\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\x05\"b\n\x11KeyOrderCancelled\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"O\n\x0eWishDatePassed\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\"`\n\x0f\x44ispatchStopped\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xcf\x01\n\rKeyDispatched\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x17\n\x0ftracking_number\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x04 \x01(\t\x12\x12\n\nredelivery\x18\x05 \x01(\x05\x12\x31\n\rdispatched_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63harge\x18\x07 \x01(\x03\"\xbd\x01\n\x0fRecipientAbsent\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12.\n\nheld_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nredelivery\x18\x04 \x01(\x05\x12\x17\n\x0ftracking_number\x18\x05 \x01(\t\x12\x0e\n\x06\x63harge\x18\x06 \x01(\x03\"\xc3\x01\n\x0bReminderDue\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x10\n\x08reminder\x18\x03 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x04 \x01(\x05\x12,\n\x08\x64\x65\x61\x64line\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0ftracking_number\x18\x06 \x01(\t\x12\x0e\n\x06\x63harge\x18\x07 \x01(\x03\"\x9e\x01\n\x0bKeyReturned\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12,\n\x08\x64\x65\x61\x64line\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63harge\x18\x04 \x01(\x03\x12\x12\n\nredelivery\x18\x05 \x01(\x05\"w\n\x12RedeliveryAccepted\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x12\n\nredelivery\x18\x03 \x01(\x05\x12\x0e\n\x06\x63harge\x18\x04 \x01(\x03\"y\n\rKeyHandedOver\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12)\n\x0c\x63laims_until\x18\x03 \x01(\x0b\x32\x13.ruum.common.v1.Day\"H\n\x07KeyLost\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\"]\n\x0cKeyDestroyed\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"R\n\x11MailRedirectAlarm\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x10\n\x08order_id\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,21 +46,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISPATCHSTOPPED']._serialized_start=712
   _globals['_DISPATCHSTOPPED']._serialized_end=808
   _globals['_KEYDISPATCHED']._serialized_start=811
-  _globals['_KEYDISPATCHED']._serialized_end=1002
-  _globals['_RECIPIENTABSENT']._serialized_start=1005
-  _globals['_RECIPIENTABSENT']._serialized_end=1153
-  _globals['_REMINDERDUE']._serialized_start=1156
-  _globals['_REMINDERDUE']._serialized_end=1310
-  _globals['_KEYRETURNED']._serialized_start=1313
-  _globals['_KEYRETURNED']._serialized_end=1471
-  _globals['_REDELIVERYACCEPTED']._serialized_start=1473
-  _globals['_REDELIVERYACCEPTED']._serialized_end=1592
-  _globals['_KEYHANDEDOVER']._serialized_start=1594
-  _globals['_KEYHANDEDOVER']._serialized_end=1672
-  _globals['_KEYLOST']._serialized_start=1674
-  _globals['_KEYLOST']._serialized_end=1746
-  _globals['_KEYDESTROYED']._serialized_start=1748
-  _globals['_KEYDESTROYED']._serialized_end=1841
-  _globals['_MAILREDIRECTALARM']._serialized_start=1843
-  _globals['_MAILREDIRECTALARM']._serialized_end=1925
+  _globals['_KEYDISPATCHED']._serialized_end=1018
+  _globals['_RECIPIENTABSENT']._serialized_start=1021
+  _globals['_RECIPIENTABSENT']._serialized_end=1210
+  _globals['_REMINDERDUE']._serialized_start=1213
+  _globals['_REMINDERDUE']._serialized_end=1408
+  _globals['_KEYRETURNED']._serialized_start=1411
+  _globals['_KEYRETURNED']._serialized_end=1569
+  _globals['_REDELIVERYACCEPTED']._serialized_start=1571
+  _globals['_REDELIVERYACCEPTED']._serialized_end=1690
+  _globals['_KEYHANDEDOVER']._serialized_start=1692
+  _globals['_KEYHANDEDOVER']._serialized_end=1813
+  _globals['_KEYLOST']._serialized_start=1815
+  _globals['_KEYLOST']._serialized_end=1887
+  _globals['_KEYDESTROYED']._serialized_start=1889
+  _globals['_KEYDESTROYED']._serialized_end=1982
+  _globals['_MAILREDIRECTALARM']._serialized_start=1984
+  _globals['_MAILREDIRECTALARM']._serialized_end=2066
 # @@protoc_insertion_point(module_scope)

@@ -209,11 +209,14 @@ class KeyDispatched(_message.Message):
     CARRIER_FIELD_NUMBER: _builtins.int
     REDELIVERY_FIELD_NUMBER: _builtins.int
     DISPATCHED_AT_FIELD_NUMBER: _builtins.int
+    CHARGE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     tracking_number: _builtins.str
     carrier: _builtins.str
     """"post" or "carrier"."""
     redelivery: _builtins.int
+    charge: _builtins.int
+    """Yen, to be paid on delivery; 0 by post."""
     @_builtins.property
     def header(self) -> _common_pb2.EventHeader: ...
     @_builtins.property
@@ -227,10 +230,11 @@ class KeyDispatched(_message.Message):
         carrier: _builtins.str = ...,
         redelivery: _builtins.int = ...,
         dispatched_at: _timestamp_pb2.Timestamp | None = ...,
+        charge: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["dispatched_at", b"dispatched_at", "header", b"header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "dispatched_at", b"dispatched_at", "header", b"header", "order_id", b"order_id", "redelivery", b"redelivery", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "charge", b"charge", "dispatched_at", b"dispatched_at", "header", b"header", "order_id", b"order_id", "redelivery", b"redelivery", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -246,8 +250,14 @@ class RecipientAbsent(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     HELD_UNTIL_FIELD_NUMBER: _builtins.int
     REDELIVERY_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    CHARGE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     redelivery: _builtins.int
+    tracking_number: _builtins.str
+    """What the carrier asks for when another delivery is arranged."""
+    charge: _builtins.int
+    """As in KeyDispatched."""
     @_builtins.property
     def header(self) -> _common_pb2.EventHeader: ...
     @_builtins.property
@@ -259,10 +269,12 @@ class RecipientAbsent(_message.Message):
         order_id: _builtins.str = ...,
         held_until: _timestamp_pb2.Timestamp | None = ...,
         redelivery: _builtins.int = ...,
+        tracking_number: _builtins.str = ...,
+        charge: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "held_until", b"held_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "held_until", b"held_until", "order_id", b"order_id", "redelivery", b"redelivery"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "header", b"header", "held_until", b"held_until", "order_id", b"order_id", "redelivery", b"redelivery", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -279,10 +291,15 @@ class ReminderDue(_message.Message):
     REMINDER_FIELD_NUMBER: _builtins.int
     DAYS_FIELD_NUMBER: _builtins.int
     DEADLINE_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    CHARGE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     reminder: _builtins.str
     """"held-at-post" or "storage-ends"."""
     days: _builtins.int
+    tracking_number: _builtins.str
+    charge: _builtins.int
+    """Of a redelivery, yen."""
     @_builtins.property
     def header(self) -> _common_pb2.EventHeader: ...
     @_builtins.property
@@ -295,10 +312,12 @@ class ReminderDue(_message.Message):
         reminder: _builtins.str = ...,
         days: _builtins.int = ...,
         deadline: _timestamp_pb2.Timestamp | None = ...,
+        tracking_number: _builtins.str = ...,
+        charge: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "header", b"header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "deadline", b"deadline", "header", b"header", "order_id", b"order_id", "reminder", b"reminder"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge", b"charge", "days", b"days", "deadline", b"deadline", "header", b"header", "order_id", b"order_id", "reminder", b"reminder", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -378,18 +397,24 @@ class KeyHandedOver(_message.Message):
 
     HEADER_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
+    CLAIMS_UNTIL_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     @_builtins.property
     def header(self) -> _common_pb2.EventHeader: ...
+    @_builtins.property
+    def claims_until(self) -> _common_pb2.Day:
+        """The last day on which a wrong or faulty key can be reported (ST-50)."""
+
     def __init__(
         self,
         *,
         header: _common_pb2.EventHeader | None = ...,
         order_id: _builtins.str = ...,
+        claims_until: _common_pb2.Day | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claims_until", b"claims_until", "header", b"header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "order_id", b"order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims_until", b"claims_until", "header", b"header", "order_id", b"order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
