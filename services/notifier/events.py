@@ -110,6 +110,7 @@ TABLE: Mapping[type[Message], Speaks | Silent] = {
     rooms.RoomRegistered: _member("room-registered"),
     rooms.MemberRemoved: _member("member-removed"),
     rooms.LeaseChanged: Silent("it names nobody; what a lease's change does to people is told by its own events"),
+    rooms.AddressChanged: Silent("nobody moved; a key that it stops is told of by dispatch_stopped"),
     rooms.AccessSuspended: _member("access-suspended"),
     rooms.ContractorConflictOpened: Speaks(_conflict),
     rooms.ContractorConflictSettled: _member(lambda told: f"conflict-{told.outcome}"),

@@ -9,6 +9,7 @@ import pytest
 
 from services.chassis.errors import RequestReused
 from services.rooms.leases.domain import BuildingUnknown, Imported
+from services.rooms.members.domain import Asked
 from tests.rooms.statements import statements
 from tests.rooms.town import Town, request_id
 from tests.support.insisting import insisting
@@ -140,6 +141,49 @@ async def test_what_moves_a_lease_is_told_once(town: Town) -> None:
 
     changes = [event for event in await town.told(place.room_id) if type(event).__name__ == "LeaseChanged"]
     assert [(event.lease_id, event.lease_version) for event in changes] == [(place.lease_id, 3)]  # type: ignore[attr-defined]  # a LeaseChanged
+
+
+@pytest.mark.rule("SK-05")
+async def test_a_lease_that_moves_to_another_room_is_told_to_both(town: Town) -> None:
+    lease = await town.let(room_number="501")
+    who, place = await town.move_in(lease)
+
+    await town.restate(lease, room_number="502")
+
+    ((moved,), _) = await town.members.rooms(who, Asked())
+    assert moved.room_id != place.room_id
+    for room_id in (place.room_id, moved.room_id):
+        assert (await town.told_of(room_id))["LeaseChanged"] == 1
+
+
+@pytest.mark.rule("SK-05")
+async def test_a_room_that_is_let_once_more_is_told_of_and_one_that_is_let_for_the_first_time_is_not(
+    town: Town,
+) -> None:
+    lease = await town.let()
+    _, place = await town.move_in(lease)
+    assert (await town.told_of(place.room_id))["LeaseChanged"] == 0
+
+    await town.let(building_code=lease.building_code, room_number=lease.room_number)
+
+    assert (await town.told_of(place.room_id))["LeaseChanged"] == 1
+
+
+@pytest.mark.rule("SK-05")
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({"street": "9-9-9"}, 1), ({"name": "メゾン若葉"}, 1), ({"contact_phone": "03-9999-9999"}, 0), ({}, 0)],
+)
+async def test_a_building_is_told_of_when_parcels_are_addressed_otherwise(
+    town: Town, changes: dict[str, str], told: int
+) -> None:
+    building = town.building()
+    await town.state(building)
+
+    for _ in range(2):
+        await town.state(building.model_copy(update={"version": 2, **changes}))
+
+    assert await town.addresses_told(building.code) == told
 
 
 @pytest.mark.rule("RM-22")

@@ -182,6 +182,13 @@ class Town:
             rows = (await session.execute(found.order_by(outbox.c.aggregate_version))).all()
         return [_message(subject).FromString(payload) for subject, payload in rows]
 
+    async def addresses_told(self, building_code: str) -> int:
+        """How often it was told that a building is addressed otherwise."""
+        found = sa.select(outbox.c.payload).where(outbox.c.subject == "ruum.rooms.address_changed.v1")
+        async with self.database.reading() as session:
+            told = [events_pb2.AddressChanged.FromString(payload) for payload in await session.scalars(found)]
+        return sum(event.building_code == building_code for event in told)
+
     async def told_of(self, room_id: str) -> Counter[str]:
         return Counter(type(event).__name__ for event in await self.told(room_id))
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, ClassVar, TypeVar
 
+import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
 from services.chassis.errors import Kind, RuumError, Violation
@@ -31,13 +32,21 @@ class AddressIncomplete(RuumError):
 
 
 class LeaseChanged(Event):
-    """Dates, room or contractor of a lease moved."""
+    """Dates, room or contractor of a lease moved, or a room that was let is let once more."""
 
     subject: ClassVar[str] = "lease_changed"
 
     room_id: str
     lease_id: str
     lease_version: int
+
+
+class AddressChanged(Event):
+    """Parcels to a building's rooms are addressed otherwise from now on (SK-05)."""
+
+    subject: ClassVar[str] = "address_changed"
+
+    building_code: str
 
 
 class _Stated(BaseModel):
@@ -110,25 +119,15 @@ class Leases(Verbs):
         if incomplete:
             raise AddressIncomplete(violations=incomplete)
         stated = [{"id": new_id("bld"), **building.model_dump()} for building in _newest(command.buildings)]
-        buildings_changed = await repository.put_buildings(work.tx, stated)
+        buildings = await repository.put_buildings(work.tx, stated)
         leases = await self._placed(work, command)
         changed = await repository.put_leases(work.tx, leases)
         await repository.keep_versions(work.tx, changed, work.now)
-        work.tell(
-            *(
-                LeaseChanged(
-                    aggregate_id=row["room_id"],
-                    room_id=row["room_id"],
-                    lease_id=row["id"],
-                    lease_version=row["version"],
-                )
-                for row in changed
-                if row["moved"]
-            )
-        )
+        work.tell(*(_told_of_building(row) for row in buildings if row["moved"]))
+        work.tell(*(told for row in changed if row["moved"] for told in _told_of_lease(row)))
         return Imported(
-            buildings_changed=buildings_changed,
-            buildings_stale=len(command.buildings) - buildings_changed,
+            buildings_changed=len(buildings),
+            buildings_stale=len(command.buildings) - len(buildings),
             leases_changed=len(changed),
             leases_stale=len(command.leases) - len(changed),
         )
@@ -153,6 +152,17 @@ class Leases(Verbs):
             | lease.model_dump(exclude={"building_code", "room_number"})
             for lease in leases
         ]
+
+
+def _told_of_building(row: sa.RowMapping) -> AddressChanged:
+    return AddressChanged(aggregate_id=row["id"], building_code=row["code"])
+
+
+def _told_of_lease(row: sa.RowMapping) -> list[LeaseChanged]:
+    """Told to the room of the lease, and to the one that it was in before."""
+    rooms = {row["room_id"], row["room_before"] or row["room_id"]}
+    said = {"lease_id": row["id"], "lease_version": row["version"]}
+    return [LeaseChanged(aggregate_id=room_id, room_id=room_id, **said) for room_id in sorted(rooms)]
 
 
 def _newest(stated: Iterable[S]) -> list[S]:

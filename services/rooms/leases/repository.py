@@ -35,20 +35,33 @@ def over(lease: Columns, later: Columns, day: date | sa.BindParameter[date]) -> 
     return sa.or_(sa.func.coalesce(lease.ends_on < day, sa.false()), let_to_others)
 
 
-async def put_buildings(tx: AsyncSession, given: Sequence[Mapping[str, Any]]) -> int:
-    """Keeps what is newer than ours. Returns how many buildings changed."""
-    return len(await _put(tx, buildings, given, [buildings.c.id]))
+async def put_buildings(tx: AsyncSession, given: Sequence[Mapping[str, Any]]) -> Sequence[sa.RowMapping]:
+    """Keeps what is newer than ours. Returns what changed, and whether parcels are addressed otherwise since."""
+    addressing = ("name", "postal_code", "prefecture", "city", "street")
+    moved = _moved(f"old.id is not null and {_differs(addressing)}")
+    return await _put(tx, buildings, given, [buildings.c.id, buildings.c.code, moved])
 
 
 async def put_leases(tx: AsyncSession, given: Sequence[Mapping[str, Any]]) -> Sequence[sa.RowMapping]:
-    """Keeps what is newer than ours. Returns what changed, and whether it `moved` what was known before."""
+    """Keeps what is newer than ours. Returns what changed, whether it `moved` what was known before, and from where.
+
+    A lease that is new moves what is known of a room that was let before: it may be let to others since (RM-22).
+    """
     telling = ("room_id", "starts_on", "ends_on", "corporate", "contractor_name")
-    moved = sa.literal_column(
-        f"old.id is not null and ({', '.join(f'old.{name}' for name in telling)})"
-        f" is distinct from ({', '.join(f'new.{name}' for name in telling)})",
-        sa.Boolean,
+    let_before = f"exists (select from {leases} other where other.room_id = new.room_id and other.id <> new.id)"
+    moved = _moved(f"case when old.id is null then {let_before} else {_differs(telling)} end")
+    return await _put(
+        tx, leases, given, [leases, moved, sa.literal_column("old.room_id", sa.Text).label("room_before")]
     )
-    return await _put(tx, leases, given, [leases, moved.label("moved")])
+
+
+def _moved(condition: str) -> sa.Label[bool]:
+    return sa.literal_column(condition, sa.Boolean).label("moved")
+
+
+def _differs(names: Sequence[str]) -> str:
+    before, after = (", ".join(f"{row}.{name}" for name in names) for row in ("old", "new"))
+    return f"({before}) is distinct from ({after})"
 
 
 async def _put(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ruum.common.v1 import common_pb2 as ruum_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aruum/rooms/v1/events.proto\x12\rruum.rooms.v1\x1a\x1bruum/common/v1/common.proto\"N\n\x0eRoomRegistered\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\"M\n\rMemberRemoved\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\"u\n\x0cLeaseChanged\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x15\n\rlease_version\x18\x04 \x01(\x03\"O\n\x0f\x41\x63\x63\x65ssSuspended\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\"\x87\x01\n\x18\x43ontractorConflictOpened\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63onflict_id\x18\x03 \x01(\t\x12\x18\n\x10holder_member_id\x18\x04 \x01(\t\"\x7f\n\x19\x43ontractorConflictSettled\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63onflict_id\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aruum/rooms/v1/events.proto\x12\rruum.rooms.v1\x1a\x1bruum/common/v1/common.proto\"N\n\x0eRoomRegistered\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\"M\n\rMemberRemoved\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\"u\n\x0cLeaseChanged\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x15\n\rlease_version\x18\x04 \x01(\x03\"T\n\x0e\x41\x64\x64ressChanged\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x15\n\rbuilding_code\x18\x02 \x01(\t\"O\n\x0f\x41\x63\x63\x65ssSuspended\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\"\x87\x01\n\x18\x43ontractorConflictOpened\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63onflict_id\x18\x03 \x01(\t\x12\x18\n\x10holder_member_id\x18\x04 \x01(\t\"\x7f\n\x19\x43ontractorConflictSettled\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x1b.ruum.common.v1.EventHeader\x12\x0f\n\x07room_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63onflict_id\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,10 +38,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERREMOVED']._serialized_end=231
   _globals['_LEASECHANGED']._serialized_start=233
   _globals['_LEASECHANGED']._serialized_end=350
-  _globals['_ACCESSSUSPENDED']._serialized_start=352
-  _globals['_ACCESSSUSPENDED']._serialized_end=431
-  _globals['_CONTRACTORCONFLICTOPENED']._serialized_start=434
-  _globals['_CONTRACTORCONFLICTOPENED']._serialized_end=569
-  _globals['_CONTRACTORCONFLICTSETTLED']._serialized_start=571
-  _globals['_CONTRACTORCONFLICTSETTLED']._serialized_end=698
+  _globals['_ADDRESSCHANGED']._serialized_start=352
+  _globals['_ADDRESSCHANGED']._serialized_end=436
+  _globals['_ACCESSSUSPENDED']._serialized_start=438
+  _globals['_ACCESSSUSPENDED']._serialized_end=517
+  _globals['_CONTRACTORCONFLICTOPENED']._serialized_start=520
+  _globals['_CONTRACTORCONFLICTOPENED']._serialized_end=655
+  _globals['_CONTRACTORCONFLICTSETTLED']._serialized_start=657
+  _globals['_CONTRACTORCONFLICTSETTLED']._serialized_end=784
 # @@protoc_insertion_point(module_scope)

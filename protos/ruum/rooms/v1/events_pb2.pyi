@@ -69,7 +69,9 @@ Global___MemberRemoved: _TypeAlias = MemberRemoved  # noqa: Y015
 
 @_typing.final
 class LeaseChanged(_message.Message):
-    """ruum.rooms.lease_changed.v1: dates or contractor of a lease moved."""
+    """ruum.rooms.lease_changed.v1: dates, room or contractor of a lease moved, or a room that was let is let once more.
+    A lease that moved to another room tells both.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -97,6 +99,31 @@ class LeaseChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LeaseChanged: _TypeAlias = LeaseChanged  # noqa: Y015
+
+@_typing.final
+class AddressChanged(_message.Message):
+    """ruum.rooms.address_changed.v1: parcels to a building's rooms are addressed otherwise from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    BUILDING_CODE_FIELD_NUMBER: _builtins.int
+    building_code: _builtins.str
+    @_builtins.property
+    def header(self) -> _common_pb2.EventHeader: ...
+    def __init__(
+        self,
+        *,
+        header: _common_pb2.EventHeader | None = ...,
+        building_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["building_code", b"building_code", "header", b"header"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddressChanged: _TypeAlias = AddressChanged  # noqa: Y015
 
 @_typing.final
 class AccessSuspended(_message.Message):

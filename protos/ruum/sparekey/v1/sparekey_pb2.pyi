@@ -1106,6 +1106,7 @@ class Case(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     ARRANGED_AT_FIELD_NUMBER: _builtins.int
     HANDED_OVER_AT_FIELD_NUMBER: _builtins.int
+    LOOK_DUE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     version: _builtins.int
     member_id: _builtins.str
@@ -1126,6 +1127,8 @@ class Case(_message.Message):
     reminder_days: _builtins.int
     attempt: _builtins.int
     """The tries of placing the order so far."""
+    look_due: _builtins.bool
+    """Lease and membership are to be looked at again: the room may have changed since the last look (SK-05)."""
     @_builtins.property
     def deadline(self) -> _timestamp_pb2.Timestamp:
         """What the process waits for, and until when."""
@@ -1184,10 +1187,11 @@ class Case(_message.Message):
         attempt: _builtins.int = ...,
         arranged_at: _timestamp_pb2.Timestamp | None = ...,
         handed_over_at: _timestamp_pb2.Timestamp | None = ...,
+        look_due: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["absent_since", b"absent_since", "arranged_at", b"arranged_at", "deadline", b"deadline", "dispatched_at", b"dispatched_at", "handed_over_at", b"handed_over_at", "last_scan_at", b"last_scan_at", "patience_until", b"patience_until", "remind_at", b"remind_at", "returned_on", b"returned_on", "wish_date", b"wish_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent_since", b"absent_since", "arranged_at", b"arranged_at", "attempt", b"attempt", "check_round", b"check_round", "deadline", b"deadline", "dispatched_at", b"dispatched_at", "frozen", b"frozen", "handed_over_at", b"handed_over_at", "last_scan_at", b"last_scan_at", "member_id", b"member_id", "needs_operator", b"needs_operator", "order_id", b"order_id", "patience_until", b"patience_until", "reason", b"reason", "redelivery", b"redelivery", "remind_at", b"remind_at", "reminder", b"reminder", "reminder_days", b"reminder_days", "reply_pending", b"reply_pending", "returned_on", b"returned_on", "room_id", b"room_id", "state", b"state", "tracking_number", b"tracking_number", "version", b"version", "wish_date", b"wish_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent_since", b"absent_since", "arranged_at", b"arranged_at", "attempt", b"attempt", "check_round", b"check_round", "deadline", b"deadline", "dispatched_at", b"dispatched_at", "frozen", b"frozen", "handed_over_at", b"handed_over_at", "last_scan_at", b"last_scan_at", "look_due", b"look_due", "member_id", b"member_id", "needs_operator", b"needs_operator", "order_id", b"order_id", "patience_until", b"patience_until", "reason", b"reason", "redelivery", b"redelivery", "remind_at", b"remind_at", "reminder", b"reminder", "reminder_days", b"reminder_days", "reply_pending", b"reply_pending", "returned_on", b"returned_on", "room_id", b"room_id", "state", b"state", "tracking_number", b"tracking_number", "version", b"version", "wish_date", b"wish_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1616,6 +1620,48 @@ class CallOperatorRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CallOperatorRequest: _TypeAlias = CallOperatorRequest  # noqa: Y015
+
+@_typing.final
+class LookAgainRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookAgainRequest: _TypeAlias = LookAgainRequest  # noqa: Y015
+
+@_typing.final
+class LookAgainResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEYS_FIELD_NUMBER: _builtins.int
+    keys: _builtins.int
+    def __init__(
+        self,
+        *,
+        keys: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookAgainResponse: _TypeAlias = LookAgainResponse  # noqa: Y015
 
 @_typing.final
 class EraseKeyNumbersRequest(_message.Message):

@@ -195,6 +195,11 @@ class SparekeyServiceStub:
                 request_serializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.CallOperatorRequest.SerializeToString,
                 response_deserializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.Case.FromString,
                 _registered_method=True)
+        self.LookAgain = channel.unary_unary(
+                '/ruum.sparekey.v1.SparekeyService/LookAgain',
+                request_serializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.LookAgainRequest.SerializeToString,
+                response_deserializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.LookAgainResponse.FromString,
+                _registered_method=True)
         self.EraseKeyNumbers = channel.unary_unary(
                 '/ruum.sparekey.v1.SparekeyService/EraseKeyNumbers',
                 request_serializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.EraseKeyNumbersRequest.SerializeToString,
@@ -417,6 +422,13 @@ class SparekeyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LookAgain(self, request, context):
+        """A day has begun, with which leases may have ended: each key that is about to leave is looked at again (SK-05).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EraseKeyNumbers(self, request, context):
         """Destroys the data keys of numbers whose order ended 90 days ago (SK-12).
         """
@@ -586,6 +598,11 @@ def add_SparekeyServiceServicer_to_server(servicer, server):
                     servicer.CallOperator,
                     request_deserializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.CallOperatorRequest.FromString,
                     response_serializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.Case.SerializeToString,
+            ),
+            'LookAgain': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookAgain,
+                    request_deserializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.LookAgainRequest.FromString,
+                    response_serializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.LookAgainResponse.SerializeToString,
             ),
             'EraseKeyNumbers': grpc.unary_unary_rpc_method_handler(
                     servicer.EraseKeyNumbers,
@@ -1457,6 +1474,33 @@ class SparekeyService:
             '/ruum.sparekey.v1.SparekeyService/CallOperator',
             ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.CallOperatorRequest.SerializeToString,
             ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.Case.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookAgain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruum.sparekey.v1.SparekeyService/LookAgain',
+            ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.LookAgainRequest.SerializeToString,
+            ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.LookAgainResponse.FromString,
             options,
             channel_credentials,
             insecure,

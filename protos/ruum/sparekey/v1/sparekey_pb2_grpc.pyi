@@ -82,6 +82,8 @@ class SparekeyServiceStub:
     """Writes an operator's action to the audit table and carries it out (OP-02, SK-50)."""
     CallOperator: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.CallOperatorRequest, _sparekey_pb2.Case]
     """Notes that a person must look (OP-04)."""
+    LookAgain: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.LookAgainRequest, _sparekey_pb2.LookAgainResponse]
+    """A day has begun, with which leases may have ended: each key that is about to leave is looked at again (SK-05)."""
     EraseKeyNumbers: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.EraseKeyNumbersRequest, _sparekey_pb2.EraseKeyNumbersResponse]
     """Destroys the data keys of numbers whose order ended 90 days ago (SK-12)."""
 
@@ -138,6 +140,8 @@ class SparekeyServiceAsyncStub(SparekeyServiceStub):
     """Writes an operator's action to the audit table and carries it out (OP-02, SK-50)."""
     CallOperator: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.CallOperatorRequest, _sparekey_pb2.Case]  # type: ignore[assignment]
     """Notes that a person must look (OP-04)."""
+    LookAgain: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.LookAgainRequest, _sparekey_pb2.LookAgainResponse]  # type: ignore[assignment]
+    """A day has begun, with which leases may have ended: each key that is about to leave is looked at again (SK-05)."""
     EraseKeyNumbers: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.EraseKeyNumbersRequest, _sparekey_pb2.EraseKeyNumbersResponse]  # type: ignore[assignment]
     """Destroys the data keys of numbers whose order ended 90 days ago (SK-12)."""
 
@@ -383,6 +387,14 @@ class SparekeyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_sparekey_pb2.Case, _abc.Awaitable[_sparekey_pb2.Case]]:
         """Notes that a person must look (OP-04)."""
+
+    @_abc_1.abstractmethod
+    def LookAgain(
+        self,
+        request: _sparekey_pb2.LookAgainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sparekey_pb2.LookAgainResponse, _abc.Awaitable[_sparekey_pb2.LookAgainResponse]]:
+        """A day has begun, with which leases may have ended: each key that is about to leave is looked at again (SK-05)."""
 
     @_abc_1.abstractmethod
     def EraseKeyNumbers(
