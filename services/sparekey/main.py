@@ -23,6 +23,8 @@ from services.sparekey.clients.rooms import GrpcRooms
 from services.sparekey.clients.store import GrpcStore
 from services.sparekey.desk.domain import Desk
 from services.sparekey.drafts.domain import Drafts
+from services.sparekey.events import RoomEvents
+from services.sparekey.leaving.domain import Leaving
 from services.sparekey.making.domain import Making
 from services.sparekey.models import inbox, outbox, requests
 from services.sparekey.numbers.domain import Vault
@@ -53,6 +55,7 @@ def wired(
     """The domain, and what carries its open calls to the maker."""
     vault = Vault(commands, master_keys, waiting.rules.number_kept_days)
     making = Making(commands, vault, maker, rooms, store, waiting)
+    steps = Steps(commands, making, waiting)
     domain = Domain(
         rules=waiting.rules,
         vault=vault,
@@ -61,7 +64,8 @@ def wired(
         placed=PlacingSteps(commands, store, waiting),
         orders=Orders(commands, vault, rooms, store, waiting),
         requests=Requests(commands, vault, making, rooms, waiting),
-        steps=Steps(commands, making, rooms, waiting),
+        steps=steps,
+        leaving=Leaving(commands, steps, making, rooms, waiting),
         words=Words(commands, mail, vault, making.verdicts, waiting),
         desk=Desk(commands, vault, making, rooms, waiting),
     )
@@ -96,6 +100,7 @@ async def serve() -> None:
     server.beside(Relay(foundation.database, foundation.outbox, "process", starter).run)
     server.beside(partial(repeat, "open calls", settings.sweep_every, partial(making.sweep, settings.sweep_after)))
     await foundation.publish(server)
+    await foundation.consume(server, "rooms", RoomEvents(domain.leaving).handlers())
     await server.serve()
     await maker.close()
     await foundation.close()

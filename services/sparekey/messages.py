@@ -185,6 +185,7 @@ def case(view: Case) -> pb.Case:
         attempt=view.attempt,
         arranged_at=stamp(view.arranged_at),
         handed_over_at=stamp(view.handed_over_at),
+        look_due=view.look_due,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -13,6 +15,11 @@ from services.sparekey.numbers.models import KeyNumber
 
 Address = Mapping[str, str]
 """Postal code, prefecture, city, street and building, by the names that contracts give them."""
+
+
+def mark(address: Address) -> str:
+    """By which one address is told from another without being read."""
+    return hashlib.sha256(json.dumps(dict(address), sort_keys=True).encode()).hexdigest()
 
 
 class RoomRefuses(RuumError):
@@ -209,8 +216,8 @@ class Maker(Protocol):
 
     async def redeliver(self, key: str, order_id: str, to: Destination, charge: int) -> None: ...
 
-    async def stop(self, key: str, order_id: str) -> None:
-        """Nothing of the order leaves any more; what cannot be stopped any more is left as it is."""
+    async def stop(self, key: str, order_id: str) -> bool:
+        """Nothing of the order leaves any more. Returns false when a carrier has the key already."""
 
 
 @dataclass(frozen=True)

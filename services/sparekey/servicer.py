@@ -19,6 +19,7 @@ from services.sparekey.cases.transitions import State
 from services.sparekey.desk.deeds import ActAsOperator
 from services.sparekey.desk.domain import Desk, DeskEnterKeyNumber
 from services.sparekey.drafts.domain import Drafts, DropOrder, EnterKeyNumber, StartOrder
+from services.sparekey.leaving.domain import CheckDispatch, Leaving, LookAgain
 from services.sparekey.numbers.domain import EraseKeyNumbers, Vault
 from services.sparekey.orders.domain import Orders
 from services.sparekey.placing.domain import PlaceOrder, Placings, ReviewOrder
@@ -39,6 +40,7 @@ class Domain:
     orders: Orders
     requests: Requests
     steps: Steps
+    leaving: Leaving
     words: Words
     desk: Desk
 
@@ -188,7 +190,7 @@ class SparekeyServicer(SparekeyServiceServicer):
         return messages.case(await self._it.steps.order_keys(caller(), steps.OrderKeys(**_step(request))))
 
     async def CheckDispatch(self, request: pb.CheckDispatchRequest, context: Any) -> pb.Case:
-        return messages.case(await self._it.steps.check_dispatch(caller(), steps.CheckDispatch(**_step(request))))
+        return messages.case(await self._it.leaving.check_dispatch(caller(), CheckDispatch(**_step(request))))
 
     async def ReleaseDispatch(self, request: pb.ReleaseDispatchRequest, context: Any) -> pb.Case:
         return messages.case(await self._it.steps.release(caller(), steps.ReleaseDispatch(**_step(request))))
@@ -224,6 +226,10 @@ class SparekeyServicer(SparekeyServiceServicer):
             arguments=dict(request.arguments),
         )
         return messages.case(await self._it.desk.act(caller(), asked))
+
+    async def LookAgain(self, request: pb.LookAgainRequest, context: Any) -> pb.LookAgainResponse:
+        due = await self._it.leaving.look_again(caller(), LookAgain(**_asked(request)))
+        return pb.LookAgainResponse(keys=due.keys)
 
     async def EraseKeyNumbers(self, request: pb.EraseKeyNumbersRequest, context: Any) -> pb.EraseKeyNumbersResponse:
         erased = await self._it.vault.erase(caller(), EraseKeyNumbers(**_asked(request)))

@@ -32,6 +32,7 @@ from services.sparekey.cases.waiting import Waiting
 from services.sparekey.desk.deeds import ActAsOperator
 from services.sparekey.desk.domain import DeskEnterKeyNumber
 from services.sparekey.drafts.domain import Draft, EnterKeyNumber, StartOrder
+from services.sparekey.leaving.domain import CheckDispatch
 from services.sparekey.main import wired
 from services.sparekey.models import outbox, requests
 from services.sparekey.numbers.domain import EraseKeyNumbers
@@ -136,6 +137,10 @@ class House:
         """The lease ends, or the member is removed from the room."""
         self.rooms.leases[self.member_id, self.room_id] = lease(allowed=False, refusal=refusal, address={})
 
+    def returns(self) -> None:
+        """The lease goes on after all, or the member is registered again."""
+        self.rooms.leases[self.member_id, self.room_id] = lease()
+
     # The member.
 
     async def draft(self, kind: Kind = Kind.NORMAL, quantity: int = 1, **more: Any) -> Draft:
@@ -233,7 +238,7 @@ class House:
         return await self.domain.steps.order_keys(WORKER, steps.OrderKeys(**self.step(order_id)))
 
     async def look(self, order_id: str) -> Case:
-        return await self.domain.steps.check_dispatch(WORKER, steps.CheckDispatch(**self.step(order_id)))
+        return await self.domain.leaving.check_dispatch(WORKER, CheckDispatch(**self.step(order_id)))
 
     async def release(self, order_id: str) -> Case:
         return await self.domain.steps.release(WORKER, steps.ReleaseDispatch(**self.step(order_id)))

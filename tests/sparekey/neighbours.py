@@ -63,12 +63,18 @@ class FakeRooms:
     contractors: dict[str, str] = field(default_factory=dict)
     silent: bool = False
     asked: int = 0
+    after: Callable[[], Awaitable[None]] | None = None
+    """Comes to pass once, right after an answer was given."""
 
     async def may_order_keys(self, member_id: str, room_id: str) -> Permission:
         self.asked += 1
         if self.silent:
             raise Unavailable
-        return self.leases.get((member_id, room_id), NOBODY)
+        answer = self.leases.get((member_id, room_id), NOBODY)
+        after, self.after = self.after, None
+        if after is not None:
+            await after()
+        return answer
 
     async def resides(self, member_id: str, room_id: str) -> bool:
         return not self.silent and self.leases.get((member_id, room_id), NOBODY).allowed
@@ -166,12 +172,19 @@ def _checkout(basket: Basket) -> Checkout:
 
 @dataclass
 class FakeMaker:
-    """Does each thing once by its key; `asked` has every call that came, `done` what was done."""
+    """Does each thing once by its key.
+
+    Attributes:
+        asked: every call that came.
+        done: what was done.
+        handed_on: orders whose key a carrier has, so that it cannot be stopped.
+    """
 
     asked: list[tuple[str, str]] = field(default_factory=list)
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
     away: bool = False
     answer_lost: int = 0
+    handed_on: set[str] = field(default_factory=set)
     refuses: dict[str, str] = field(default_factory=dict)
     before: Callable[[str], Awaitable[None]] | None = None
 
@@ -208,8 +221,9 @@ class FakeMaker:
     async def redeliver(self, key: str, order_id: str, to: Destination, charge: int) -> None:
         await self._do("redeliver", key, order_id, to=to, charge=charge)
 
-    async def stop(self, key: str, order_id: str) -> None:
+    async def stop(self, key: str, order_id: str) -> bool:
         await self._do("stop", key, order_id)
+        return order_id not in self.handed_on
 
 
 @dataclass

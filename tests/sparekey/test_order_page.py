@@ -13,7 +13,7 @@ from services.sparekey.actions.models import TABLE, Action
 from services.sparekey.cases import transitions
 from services.sparekey.cases.transitions import State
 from services.sparekey.desk.deeds import CLOSED_BY_DESK
-from services.sparekey.making.verdicts import NOT_CONFIRMED
+from services.sparekey.making.verdicts import ADDRESS_CHANGED, NOT_CONFIRMED
 from services.sparekey.ports import Answer
 from services.sparekey.words.travel import SCAN_CODES
 from services.texts import Texts
@@ -306,6 +306,7 @@ REASONS = [
     "not-registered",
     "kind-may-not",
     "contractor-left",
+    ADDRESS_CHANGED,
     "maker-refused",
     "parcel-lost",
     CLOSED_BY_DESK,

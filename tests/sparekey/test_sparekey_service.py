@@ -57,6 +57,7 @@ WORKER = {
     "CloseCase",
     "ActAsOperator",
     "CallOperator",
+    "LookAgain",
     "EraseKeyNumbers",
 }
 GATEWAY = {"ReceiveWebhook"}

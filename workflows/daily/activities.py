@@ -29,7 +29,7 @@ class DailyActivities:
 
     def all(self) -> list[Callable[..., Any]]:
         """What the worker registers."""
-        return [self.post_expiry, self.erase_key_numbers]
+        return [self.post_expiry, self.erase_key_numbers, self.look_again]
 
     @activity.defn(name=steps.POST_EXPIRY.name)
     async def post_expiry(self, given: Round) -> Swept:
@@ -43,3 +43,8 @@ class DailyActivities:
     async def erase_key_numbers(self, given: Round) -> Swept:
         request = sparekey_pb2.EraseKeyNumbersRequest(request_id=given.request_id)
         return Swept(done=(await self._sparekey.EraseKeyNumbers(request)).erased)
+
+    @activity.defn(name=steps.LOOK_AGAIN.name)
+    async def look_again(self, given: Round) -> Swept:
+        request = sparekey_pb2.LookAgainRequest(request_id=given.request_id)
+        return Swept(done=(await self._sparekey.LookAgain(request)).keys)

@@ -11,7 +11,7 @@ __all__ = ["TASK_QUEUE"]
 
 WORKFLOW = "daily"
 
-Chore = Literal["points-expiry", "key-numbers"]
+Chore = Literal["points-expiry", "key-numbers", "keys-leaving"]
 CHORES: tuple[Chore, ...] = get_args(Chore)
 
 
@@ -50,4 +50,10 @@ class Swept(Given):
 POST_EXPIRY = Step[Round, Swept]("points.post_expiry", Swept, SERVICE, "enter what has lapsed")
 ERASE_KEY_NUMBERS = Step[Round, Swept]("sparekey.erase_key_numbers", Swept, SERVICE, "erase old key numbers")
 
-STEPS: dict[Chore, Step[Round, Swept]] = {"points-expiry": POST_EXPIRY, "key-numbers": ERASE_KEY_NUMBERS}
+LOOK_AGAIN = Step[Round, Swept]("sparekey.look_again", Swept, SERVICE, "have leases that ended last night noticed")
+
+STEPS: dict[Chore, Step[Round, Swept]] = {
+    "points-expiry": POST_EXPIRY,
+    "key-numbers": ERASE_KEY_NUMBERS,
+    "keys-leaving": LOOK_AGAIN,
+}

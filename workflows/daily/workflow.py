@@ -1,4 +1,4 @@
-"""A night's chore: round by round until nothing is left to do (PT-12, SK-12)."""
+"""A night's chore: round by round until nothing is left to do (PT-12, SK-05, SK-12)."""
 
 from __future__ import annotations
 

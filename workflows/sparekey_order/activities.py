@@ -147,6 +147,7 @@ def _case(view: sparekey_pb2.Case) -> Case:
             "redelivery": view.redelivery,
             "needs_operator": view.needs_operator,
             "reason": view.reason,
+            "look_due": view.look_due,
             "arranged_at": wire.instant(view, "arranged_at"),
             "dispatched_at": wire.instant(view, "dispatched_at"),
             "handed_over_at": wire.instant(view, "handed_over_at"),

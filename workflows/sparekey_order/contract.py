@@ -80,6 +80,7 @@ class Case(Given):
         patience_until: when an operator is called if nothing comes (OP-06).
         remind_at: when the member is to be reminded next.
         needs_operator: why a person must look; empty when none must.
+        look_due: lease and membership are to be looked at again before anything leaves (SK-05).
         arranged_at: when the maker took the order of the keys; it is asked again and again until it has.
     """
 
@@ -94,6 +95,7 @@ class Case(Given):
     redelivery: int = 0
     needs_operator: str = ""
     reason: str = ""
+    look_due: bool = False
     arranged_at: datetime | None = None
     dispatched_at: datetime | None = None
     handed_over_at: datetime | None = None

@@ -34,7 +34,7 @@ OPERATORS_CAN: dict[CaseState, tuple[str, ...]] = {
     "checking": ("accept_key_number", "refuse_key_number"),
     "number-asked": ("accept_key_number",),
     "accepted": ("mark_arranged",),
-    "stopped": ("release_dispatch", "reject_dispatch"),
+    "stopped": ("release_dispatch", "reject_dispatch", "mark_dispatched"),
     "released": ("mark_dispatched",),
     "dispatched": ("record_carrier_event",),
     "absent": ("record_carrier_event",),

@@ -65,12 +65,12 @@ class SparekeyOrder(OperatorActions):
             "ready": self._look_before_dispatch,
             "cleared": self._pay_and_release,
             "stopped": self._rest,
-            "released": self._rest,
+            "released": self._look_before_dispatch,
             "dispatched": self._travel,
             "absent": self._travel,
             "returned": self._keep,
             "redelivery-requested": self._redeliver,
-            "redelivering": self._rest,
+            "redelivering": self._look_before_dispatch,
             "lost": self._rest,
             "cancelling": self._give_back,
             "handed-over": self._hand_over,
@@ -209,9 +209,12 @@ class SparekeyOrder(OperatorActions):
         await self._rest()
 
     async def _look_before_dispatch(self) -> None:
-        self._case = await steps.CHECK_DISPATCH(self._step(steps.CaseStep, "check-dispatch"))
-        if self._case.state == "ready":
-            await self._rest()
+        """Before it is let go, and after that as long as the maker has it, whenever the room may have changed."""
+        if self._case.state == "ready" or self._case.look_due:
+            self._case = await steps.CHECK_DISPATCH(self._step(steps.CaseStep, "check-dispatch"))
+            if self._case.state != "ready":
+                return
+        await self._rest()
 
     async def _pay_and_release(self) -> None:
         """Money before the key leaves, and the key only with the money (SK-38)."""
@@ -249,6 +252,8 @@ class SparekeyOrder(OperatorActions):
     async def _give_back(self) -> None:
         reason = self._case.reason or "cancelled"
         self._case = await steps.STOP(self._step(steps.CaseStep, "stop"))
+        if self._case.state != "cancelling":  # a carrier has the key
+            return
         await self._money.give_back(reason)
         await self._close("cancelled", reason)
 

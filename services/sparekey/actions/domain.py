@@ -21,8 +21,7 @@ from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making.domain import Making
-from services.sparekey.making.models import Verb
-from services.sparekey.making.verdicts import give, stop
+from services.sparekey.making.verdicts import call_back, give, stop
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import KeyNumber
 from services.sparekey.ports import Rooms
@@ -266,17 +265,8 @@ def _held(case: Case, reason: str, noted: dict[str, Any]) -> Change | None:
     """Stopped, where no carrier has the parcel yet; also at the maker, if it was told to let it go."""
     if case.state not in _STOPPABLE or (case.state == State.REDELIVERING and case.on_its_way):
         return None
-    told_to_go = case.state in {State.RELEASED, State.REDELIVERING}
-    if case.state == State.REDELIVERING:
-        noted = {**noted, "stopped_from": State.REDELIVERY_REQUESTED}
-    held = stop(case, reason, Cause.REPORTED)
-    return replace(
-        held,
-        set={**held.set, **noted},
-        told=f"key-{reason}",
-        asks=Verb.STOP if told_to_go else None,
-        withdraws=(Verb.RELEASE, Verb.REDELIVER) if told_to_go else (),
-    )
+    held = call_back(case, reason, Cause.REPORTED) if case.told_to_leave else stop(case, reason, Cause.REPORTED)
+    return replace(held, set={**held.set, **noted}, told=f"key-{reason}")
 
 
 def _day(written: str) -> date | None:

@@ -12,10 +12,9 @@ from pydantic import TypeAdapter
 from services.chassis.caller import Caller
 from services.chassis.errors import NotFound
 from services.chassis.idempotency import Command, Commands, Work
-from services.chassis.jst import jst_date
 from services.sparekey.cases import repository
 from services.sparekey.cases.changes import Change, change
-from services.sparekey.cases.events import KeyDestroyed, KeyOrderCancelled, OfOrder, ReminderDue, WishDatePassed
+from services.sparekey.cases.events import KeyDestroyed, KeyOrderCancelled, OfOrder, ReminderDue
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import Cause, State, TransitionImpossible
 from services.sparekey.cases.waiting import Waiting
@@ -23,7 +22,6 @@ from services.sparekey.making import repository as calls
 from services.sparekey.making.domain import Making
 from services.sparekey.making.models import Call, Verb
 from services.sparekey.making.verdicts import NOT_CONFIRMED, stop
-from services.sparekey.ports import Permission, Rooms
 
 STORAGE_ENDED = "storage-ended"
 _NOTHING = TypeAdapter(None)
@@ -44,10 +42,6 @@ class ExpireIfWaiting(Step):
 
 
 class OrderKeys(Step):
-    pass
-
-
-class CheckDispatch(Step):
     pass
 
 
@@ -81,10 +75,9 @@ class CallOperator(Step):
 class Steps:
     """What the process asks for. A step that comes late or again changes nothing."""
 
-    def __init__(self, commands: Commands, making: Making, rooms: Rooms, waiting: Waiting) -> None:
+    def __init__(self, commands: Commands, making: Making, waiting: Waiting) -> None:
         self._commands = commands
         self._making = making
-        self._rooms = rooms
         self._waiting = waiting
         self._rules = waiting.rules
 
@@ -169,37 +162,6 @@ class Steps:
         await self._making.begin(step.order_id)
         return await self.case(step.order_id)
 
-    async def check_dispatch(self, caller: Caller, step: CheckDispatch) -> Case:
-        """A fresh look at lease and membership, and at the wished day, before the key may leave (SK-05, SK-25).
-
-        Raises:
-            Unavailable: rooms cannot answer; nothing leaves meanwhile.
-        """
-        case = await self.case(step.order_id)
-        permission = await self._rooms.may_order_keys(case.member_id, case.room_id)
-        return await self._change(caller, step, partial(self._looked_at, permission))
-
-    def _looked_at(self, permission: Permission, now: datetime, case: Case) -> Change | None:
-        if case.state != State.READY:
-            return None
-        if case.frozen:
-            return stop(case, case.reason)
-        if not permission.allowed:
-            return stop(case, permission.refusal)
-        if case.wish_date is not None:
-            leaves_at = self._waiting.leaves_at(case.wish_date)
-            if case.wish_asked or jst_date(now) > jst_date(leaves_at):
-                return None if case.wish_asked else self._asks_for_wish(now)
-            if now < leaves_at:
-                waits = Change(Cause.NOTED, State.READY, set={"deadline": leaves_at})
-                return None if case.deadline == leaves_at else waits
-        patience = self._waiting.silence(now, self._rules.payment_business_days)
-        return Change(Cause.CLEARED, State.CLEARED, set=patience)
-
-    def _asks_for_wish(self, now: datetime) -> Change:
-        asked = {"wish_asked": True, **self._waiting.for_wish(now)}
-        return Change(Cause.NOTED, State.READY, set=asked, told="key-wish-date-passed", fact=WishDatePassed)
-
     async def release(self, caller: Caller, step: ReleaseDispatch) -> Case:
         """Lets the key go to the lease's address; lease and membership are looked at right before (SK-05, SK-38).
 
@@ -210,7 +172,7 @@ class Steps:
         def decide(now: datetime, case: Case) -> Change | None:
             if case.state != State.CLEARED:
                 return None
-            gone = {"tracking_number": "", "carrier": ""}
+            gone = {"tracking_number": "", "carrier": "", "stopped_from": ""}
             patience = self._waiting.silence(now, self._rules.release_business_days)
             return Change(
                 Cause.RELEASED,
@@ -238,7 +200,7 @@ class Steps:
                 return stop(case, case.reason)
             if case.destroyed_on is not None:
                 return remade_free()
-            gone = {"tracking_number": "", "carrier": "", "absent_since": None}
+            gone = {"tracking_number": "", "carrier": "", "absent_since": None, "stopped_from": ""}
             return Change(
                 Cause.REDELIVERY_BEGUN,
                 State.REDELIVERING,

@@ -24,6 +24,10 @@ class Kind(StrEnum):
 
 
 POST, CARRIER = "post", "carrier"
+
+ABOUT_TO_LEAVE = "state in ('ready', 'released') or (state = 'redelivering' and tracking_number = '')"
+"""In SQL: the key lies at the maker, and only the look at lease and membership keeps it there (SK-05, SK-36)."""
+
 _STATES = ", ".join(f"'{state}'" for state in State)
 
 
@@ -43,6 +47,8 @@ class Case(Table, table=True):
         tracking_number: of the parcel on its way or last on its way; empty before it is handed to a carrier.
         destroyed_on: the maker says so; what was destroyed has to be made anew.
         frozen: nothing leaves before two operators let it (SK-30, SK-37).
+        look_due: the room may have changed since lease and membership were looked at (SK-05).
+        stopped_from: where it stood when it was stopped last; empty once operators let it go, or it is told to leave.
         needs_operator: why a person must look: a code.
     """
 
@@ -58,6 +64,7 @@ class Case(Table, table=True):
         sa.Index("cases_member", "member_id", "order_id"),
         sa.Index("cases_needing", "order_id", postgresql_where=sa.text("needs_operator <> ''")),
         sa.Index("cases_ended", "ended_at", postgresql_where=sa.text("ended_at is not null")),
+        sa.Index("cases_leaving", "room_id", postgresql_where=sa.text(ABOUT_TO_LEAVE)),
         sa.Index("cases_drafts", "touched_at", postgresql_where=sa.text("state = 'draft'")),
     )
 
@@ -95,6 +102,7 @@ class Case(Table, table=True):
     reason: str = text(default="")
     needs_operator: str = text(default="")
     frozen: bool = False
+    look_due: bool = False
     stopped_from: str = text(default="")
 
     check_round: int = 0
@@ -141,6 +149,11 @@ class Case(Table, table=True):
     def on_its_way(self) -> bool:
         """Whether a carrier has the parcel of the present making and delivery."""
         return bool(self.tracking_number)
+
+    @property
+    def told_to_leave(self) -> bool:
+        """Whether the maker was told to let it go, and no carrier is known to have it."""
+        return self.state in {State.RELEASED, State.REDELIVERING} and not self.on_its_way
 
 
 class Entry(Table, table=True):

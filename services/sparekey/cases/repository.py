@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.sparekey.cases.models import Case, Entry
+from services.sparekey.cases.models import ABOUT_TO_LEAVE, Case, Entry
 from services.sparekey.cases.transitions import State
 
 cases, timeline = Case.table(), Entry.table()
@@ -28,6 +28,13 @@ async def move(tx: AsyncSession, case: Case, values: Mapping[str, Any]) -> Case 
     as_read = (cases.c.order_id == case.order_id, cases.c.state == case.state, cases.c.version == case.version)
     moved = sa.update(Case).where(*as_read).values(**values, version=case.version + 1).returning(Case)
     return (await tx.scalars(moved, execution_options=_FRESH)).one_or_none()
+
+
+async def look_again(tx: AsyncSession, *which: sa.ColumnElement[bool]) -> Sequence[str]:
+    """Notes of those keys that are about to leave that a look is due; one statement. Returns their orders."""
+    due = sa.update(cases).where(sa.text(f"({ABOUT_TO_LEAVE})"), *which)
+    noted = due.values(look_due=True, version=cases.c.version + 1).returning(cases.c.order_id)
+    return (await tx.scalars(noted)).all()
 
 
 async def tell(tx: AsyncSession, entries: Sequence[Entry]) -> None:

@@ -23,6 +23,7 @@ NOTHING: Mapping[str, Any] = {
     "reminder": "",
     "reminder_days": 0,
     "needs_operator": "",
+    "look_due": False,
 }
 """What a case waits for when it enters a state that waits for nothing."""
 

@@ -32,7 +32,7 @@ ALLOWED: Mapping[str, frozenset[State]] = {
     "accept_key_number": frozenset({S.CHECKING, S.NUMBER_ASKED}),
     "refuse_key_number": frozenset({S.CHECKING, S.ACCEPTED}),
     "mark_arranged": frozenset({S.ACCEPTED}),
-    "mark_dispatched": frozenset({S.RELEASED, S.REDELIVERING}),
+    "mark_dispatched": frozenset({S.RELEASED, S.REDELIVERING, S.STOPPED}),
     "record_carrier_event": frozenset({S.DISPATCHED, S.ABSENT, S.REDELIVERING, S.LOST}),
     "order_redelivery": frozenset({S.RETURNED}),
     "record_collected": frozenset({S.REDELIVERING, S.ABSENT, S.HANDED_OVER}),
@@ -184,7 +184,8 @@ class Deeds:
     async def _mark_dispatched(self, act: Act) -> None:
         number = act.said("tracking_number")
         case = await read(act.work, act.order_id)
-        carrier = CARRIER if case.state == State.REDELIVERING else POST
+        once_more = {case.state, case.stopped_from} & {S.REDELIVERING, S.REDELIVERY_REQUESTED}
+        carrier = CARRIER if once_more else POST
         moved = await self._dispatched(act, number, carrier, case.making)
         if moved.tracking_number != number:
             raise OperatorActionNotPossible(action=act.asked.action, state=moved.state)

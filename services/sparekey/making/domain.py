@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 import structlog
 from pydantic import TypeAdapter
@@ -21,7 +20,7 @@ from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import SILENT, Waiting
 from services.sparekey.making import repository
 from services.sparekey.making.models import Call, Outcome, Verb
-from services.sparekey.making.verdicts import Verdicts, stop
+from services.sparekey.making.verdicts import ADDRESS_CHANGED, TOO_LATE, Verdicts, call_back, stop, too_late
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.ports import (
     Destination,
@@ -31,6 +30,7 @@ from services.sparekey.ports import (
     Ordered,
     Rooms,
     Store,
+    mark,
 )
 
 _log = structlog.get_logger()
@@ -62,16 +62,13 @@ def _refused(call: Call, case: Case) -> Change | None:
 
 def _withdrawn(call: Call, why: str, case: Case) -> Change | None:
     """The lease has ended: nothing is asked any more, and what may have got through is stopped (SK-05, SK-36)."""
-    held: dict[tuple[Verb, State], dict[str, Any]] = {
-        (Verb.ORDER, State.MAKING): {"making": case.making - 1, "stopped_from": State.ACCEPTED},
-        (Verb.RELEASE, State.RELEASED): {},
-        (Verb.REDELIVER, State.REDELIVERING): {"stopped_from": State.REDELIVERY_REQUESTED},
-    }
     place = (Verb(call.verb), State(case.state))
-    if place not in held:
-        return None
-    stopped = stop(case, why)
-    return replace(stopped, set={**stopped.set, **held[place]}, asks=Verb.STOP)
+    if place == (Verb.ORDER, State.MAKING):
+        uncut = {"making": case.making - 1, "stopped_from": State.ACCEPTED}
+        held = stop(case, why)
+        return replace(held, set={**held.set, **uncut}, asks=Verb.STOP)
+    let_go = {(Verb.RELEASE, State.RELEASED), (Verb.REDELIVER, State.REDELIVERING)}
+    return call_back(case, why) if place in let_go else None
 
 
 def arranged(waiting: Waiting, now: datetime, case: Case) -> Change | None:
@@ -191,15 +188,18 @@ class Making:
         command = SettleCall(request_id=f"{call.key}/{outcome}/{call.tries}")
         await self._commands.run(Caller("service", "sparekey"), command, _NOTHING, once)
 
-    async def _learn(self, work: Work, call: Call, check_id: str) -> None:
+    async def _learn(self, work: Work, call: Call, said: str) -> None:
         """What the maker's yes means: its patience begins, in which it has to do what it has taken."""
         if call.verb == Verb.CHECK:
-            await repository.learn(work.tx, check_id, call.order_id, check_round=call.ordinal)
+            await repository.learn(work.tx, said, call.order_id, check_round=call.ordinal)
             await self.verdicts.judge(work, call.order_id)
         elif call.verb in {Verb.ORDER, Verb.REMAKE}:
             await change(work, call.order_id, partial(arranged, self._waiting, work.now))
         elif call.verb == Verb.REDELIVER:
             await change(work, call.order_id, partial(_taken_again, self._waiting, work.now))
+        elif call.verb == Verb.STOP and said == TOO_LATE:
+            await change(work, call.order_id, too_late)
+            poke(work, call.order_id)
 
     async def _goes_to(self, case: Case) -> Destination:
         """The lease's address, read afresh, and whom the order names (SK-05)."""
@@ -208,6 +208,14 @@ class Making:
             raise _NoLonger(permission.refusal)
         order = await self._store.order(case.order_id)
         return Destination(order.recipient, permission.address)
+
+    async def _leaves_for(self, call: Call, case: Case) -> Destination:
+        """Where a key is let go to, noted before the maker hears it: a lost answer cannot hide what it was told."""
+        to = await self._goes_to(case)
+        noted = partial(repository.note_address, key=call.key, mark=mark(to.address))
+        if await self._database.transact(noted) != mark(to.address):
+            raise _NoLonger(ADDRESS_CHANGED)
+        return to
 
     async def _check(self, call: Call, case: Case) -> str:
         async with self._database.reading() as session:
@@ -234,17 +242,16 @@ class Making:
         return ""
 
     async def _release(self, call: Call, case: Case) -> str:
-        await self._maker.release(call.key, call.order_id, await self._goes_to(case))
+        await self._maker.release(call.key, call.order_id, await self._leaves_for(call, case))
         return ""
 
     async def _redeliver(self, call: Call, case: Case) -> str:
         charge = self._waiting.rules.redelivery_charge
-        await self._maker.redeliver(call.key, call.order_id, await self._goes_to(case), charge)
+        await self._maker.redeliver(call.key, call.order_id, await self._leaves_for(call, case), charge)
         return ""
 
     async def _stop(self, call: Call, case: Case) -> str:  # noqa: ARG002  # as its siblings
-        await self._maker.stop(call.key, call.order_id)
-        return ""
+        return "" if await self._maker.stop(call.key, call.order_id) else TOO_LATE
 
     async def sweep(self, after: timedelta) -> None:
         """Carries what was left open by a crash or a silent maker."""

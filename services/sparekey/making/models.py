@@ -40,6 +40,7 @@ class Call(Table, table=True):
         tries: how often it was asked without a clear answer.
         tried_at: when it was last asked so.
         problem: the code of the last failure.
+        goes_to: the mark of the address that the maker is, or may have been, told to let a key go to.
         asking_until: somebody asks it right now; the maker is asked one thing of an order at a time.
     """
 
@@ -60,6 +61,7 @@ class Call(Table, table=True):
     tries: int = 0
     tried_at: AwareDatetime | None = instant(default=None)
     problem: str = text(default="")
+    goes_to: str = text(default="")
     asking_until: AwareDatetime | None = instant(default=None)
     settled_at: AwareDatetime | None = instant(default=None)
     outcome: str = text(default="")

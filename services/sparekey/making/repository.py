@@ -17,6 +17,7 @@ from services.sparekey.making.models import Call, MakerCheck, Outcome, Verb
 calls, checks, cases = Call.table(), MakerCheck.table(), Case.table()
 
 _DOUBLED_AT_MOST = 6
+_LETTING_GO = (Verb.RELEASE, Verb.REDELIVER)
 
 
 async def open_call(tx: AsyncSession, call: Call) -> None:
@@ -77,6 +78,19 @@ async def withdraw(tx: AsyncSession, order_id: str, verbs: Sequence[Verb], now: 
     """These are not to be asked any more."""
     waiting = (calls.c.order_id == order_id, calls.c.verb.in_(verbs), calls.c.settled_at.is_(None))
     await tx.execute(sa.update(calls).where(*waiting).values(settled_at=now, outcome=Outcome.WITHDRAWN))
+
+
+async def note_address(tx: AsyncSession, key: str, mark: str) -> str:
+    """Notes where a key is let go to, once for each call, by the address's mark. Returns what stands there."""
+    known = sa.func.coalesce(sa.func.nullif(calls.c.goes_to, ""), mark)
+    noted = sa.update(calls).where(calls.c.key == key).values(goes_to=known).returning(calls.c.goes_to)
+    return str(await tx.scalar(noted))
+
+
+async def goes_to(session: AsyncSession, order_id: str) -> str:
+    """The mark of the address that the maker was last told to let a key go to; empty before that."""
+    told = sa.select(calls.c.goes_to).where(calls.c.order_id == order_id, calls.c.verb.in_(_LETTING_GO))
+    return await session.scalar(told.order_by(calls.c.ordinal.desc()).limit(1)) or ""
 
 
 async def ever(session: AsyncSession, order_id: str, verb: Verb) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -13,8 +14,9 @@ from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making import repository
+from services.sparekey.making.models import Verb
 
-NOT_CONFIRMED = "key-number-not-confirmed"
+NOT_CONFIRMED, ADDRESS_CHANGED, TOO_LATE = "key-number-not-confirmed", "address-changed", "stopped-too-late"
 
 
 def stop(case: Case, reason: str, cause: Cause = Cause.STOPPED) -> Change:
@@ -27,6 +29,26 @@ def stop(case: Case, reason: str, cause: Cause = Cause.STOPPED) -> Change:
         fact=DispatchStopped,
         says={"reason": reason},
     )
+
+
+def call_back(case: Case, reason: str, cause: Cause = Cause.STOPPED) -> Change:
+    """Stopped, also at the maker who was told to let it go (SK-05, SK-37)."""
+    held = stop(case, reason, cause)
+    again = {"stopped_from": State.REDELIVERY_REQUESTED} if case.state == State.REDELIVERING else {}
+    withdrawn = (Verb.RELEASE, Verb.REDELIVER)
+    return replace(held, set={**held.set, **again}, asks=Verb.STOP, withdraws=withdrawn)
+
+
+def too_late(case: Case) -> Change | None:
+    """A carrier had the key before the maker heard of our stop: no decision is made as if it lay there (SK-05).
+
+    Money that was to come back because of the stop stays until operators know where the key is.
+    """
+    called_back = case.stopped_from in {State.RELEASED, State.REDELIVERY_REQUESTED} and not case.on_its_way
+    if not called_back or case.state not in {State.STOPPED, State.CANCELLING}:
+        return None
+    told = "key-dispatch-stopped" if case.state == State.CANCELLING else ""
+    return Change(Cause.STOPPED, State.STOPPED, set={"needs_operator": TOO_LATE}, told=told)
 
 
 class Verdicts:

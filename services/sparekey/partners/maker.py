@@ -16,6 +16,7 @@ _log = structlog.get_logger()
 
 _PATIENCE = httpx.Timeout(10.0, connect=3.0)
 _LEFT_OPEN = frozenset({"idempotency_key_in_use"})
+_TOO_LATE = "already-dispatched"
 _DONE = frozenset({"idempotency_key_reused"})
 
 
@@ -57,9 +58,14 @@ class HttpMaker:
         asked = {**_destination(to), "charge_yen": charge}
         await self._post(f"/orders/{order_id}/redelivery", key, asked, fine=_DONE)
 
-    async def stop(self, key: str, order_id: str) -> None:
-        fine = {"not_found", "already_dispatched", "wrong_state"}
-        await self._post(f"/orders/{order_id}/stop", key, {}, fine=fine)
+    async def stop(self, key: str, order_id: str) -> bool:
+        try:
+            await self._post(f"/orders/{order_id}/stop", key, {}, fine={"not_found", "wrong_state"})
+        except MakerRefused as refusal:
+            if refusal.params["why"] != _TOO_LATE:
+                raise
+            return False
+        return True
 
     async def _stopped(self, order_id: str) -> bool:
         try:

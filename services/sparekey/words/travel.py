@@ -61,9 +61,10 @@ class Travel:
         if case.tracking_number == tracking_number:
             return None
         if carrier == CARRIER:
-            leaves = case.state == State.REDELIVERING and not case.on_its_way
+            stopped_too_late = _stopped_since(case, State.REDELIVERY_REQUESTED)
+            leaves = (case.state == State.REDELIVERING or stopped_too_late) and not case.on_its_way
         else:
-            stopped_too_late = case.state == State.STOPPED and case.stopped_from == State.RELEASED
+            stopped_too_late = _stopped_since(case, State.RELEASED) and not case.on_its_way
             # A number that the desk mistyped is never scanned: the maker's own replaces it.
             mistyped = case.state == State.DISPATCHED and case.carrier == POST and case.last_scan_at is None
             leaves = (case.state == State.RELEASED or stopped_too_late or mistyped) and making >= case.making
@@ -197,11 +198,18 @@ async def alarm(work: Work, order_id: str) -> None:
     await change(work, order_id, decide)
 
 
+def _stopped_since(case: Case, state: State) -> bool:
+    """Whether it was called back from there, and nothing is settled since."""
+    return case.state in {State.STOPPED, State.CANCELLING} and case.stopped_from == state
+
+
 def _concern(case: Case, journey: Journey) -> str:
-    """Why a person must look while the parcel travels."""
+    """Why a person must look while the parcel travels: also why it was stopped, if it left all the same (SK-05)."""
     if case.not_mine_at:
         return NOT_MINE
-    return REDIRECT if case.redirect_at or journey.redirected else ""
+    if case.redirect_at or journey.redirected:
+        return REDIRECT
+    return case.reason if case.stopped_from else ""
 
 
 def _entry(order_id: str, scan: Scan) -> Entry:

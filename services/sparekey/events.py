@@ -1,0 +1,36 @@
+"""What rooms tells, and which verb it is for keys: decoded and passed on, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from google.protobuf.message import Message
+
+from ruum.rooms.v1 import events_pb2 as rooms
+from services.chassis.idempotency import Work
+from services.chassis.stream import Handler
+from services.sparekey.leaving.domain import Leaving
+
+
+class RoomEvents:
+    """Takes the events after which somebody may no longer have their key sent, or not to where it was (SK-05)."""
+
+    def __init__(self, leaving: Leaving) -> None:
+        self._leaving = leaving
+
+    def handlers(self) -> Mapping[str, tuple[type[Message], Handler]]:
+        return {
+            "member_removed": (rooms.MemberRemoved, self._left),
+            "access_suspended": (rooms.AccessSuspended, self._left),
+            "lease_changed": (rooms.LeaseChanged, self._lease_changed),
+            "address_changed": (rooms.AddressChanged, self._address_changed),
+        }
+
+    async def _left(self, work: Work, told: rooms.MemberRemoved | rooms.AccessSuspended) -> None:
+        await self._leaving.room_changed(work, told.room_id, told.header.member_id)
+
+    async def _lease_changed(self, work: Work, told: rooms.LeaseChanged) -> None:
+        await self._leaving.room_changed(work, told.room_id)
+
+    async def _address_changed(self, work: Work, told: rooms.AddressChanged) -> None:
+        await self._leaving.address_changed(work, told.building_code)

@@ -1,0 +1,141 @@
+"""The maker had handed the key to a carrier before it heard of our stop (SK-05, SK-37)."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.sparekey.cases.transitions import State
+from services.sparekey.desk.deeds import OperatorActionNotPossible
+from tests.sparekey.house import House
+from tests.sparekey.rooms import Teller
+from tests.sparekey.test_room_changes import both, let_go
+
+TOO_LATE = "stopped-too-late"
+WAYS = pytest.mark.parametrize(
+    ("way", "carrier", "travels"),
+    [("released", "post", State.DISPATCHED), ("told_again", "parcel", State.REDELIVERING)],
+    ids=["released", "redelivery"],
+)
+
+
+async def stopped_too_late(house: House, way: str) -> str:
+    order_id = await let_go(house, way)
+    house.maker.handed_on.add(order_id)
+    await Teller(house).moved_out()
+    await house.look(order_id)
+    return order_id
+
+
+@pytest.mark.rule("SK-05")
+@WAYS
+async def test_operators_are_told_and_the_parcel_is_followed_with_the_reason_kept(
+    house: House, way: str, carrier: str, travels: State
+) -> None:
+    order_id = await stopped_too_late(house, way)
+    told = await house.case(order_id)
+
+    number = await house.dispatched(order_id, order_id[-20:].upper(), carrier)
+    sent = await house.case(order_id)
+    await house.scan(number, "out_for_delivery", partner="post" if carrier == "post" else "carrier")
+    on_its_way = await house.case(order_id)
+    await house.scan(number, "handed_over", partner="post" if carrier == "post" else "carrier")
+
+    assert (told.state, told.needs_operator, told.reason) == (State.STOPPED, TOO_LATE, "lease-ended")
+    assert (sent.state, sent.tracking_number, sent.needs_operator) == (travels, number, "lease-ended")
+    assert on_its_way.needs_operator == "lease-ended"
+    assert (await house.case(order_id)).state == State.HANDED_OVER
+
+
+@pytest.mark.rule("SK-05")
+async def test_no_money_comes_back_for_a_key_that_has_left_however_often_operators_reject(house: House) -> None:
+    order_id = await stopped_too_late(house, "released")
+
+    for _ in range(2):
+        assert (await both(house, order_id, "reject_dispatch")).state == State.CANCELLING
+        case = await house.stop(order_id)
+        assert (case.state, case.needs_operator) == (State.STOPPED, TOO_LATE)
+
+    await house.dispatched(order_id)
+    assert (await house.case(order_id)).state == State.DISPATCHED
+
+
+@pytest.mark.rule("SK-05")
+@pytest.mark.parametrize("word_first", [False, True])
+async def test_operators_who_rejected_while_the_maker_was_away_decide_again_when_the_key_had_left(
+    house: House, word_first: bool
+) -> None:
+    order_id = await house.released()
+    house.maker.handed_on.add(order_id)
+    house.maker.away = True
+    await Teller(house).moved_out()
+    await house.look(order_id)
+    await both(house, order_id, "reject_dispatch")
+    house.maker.away = False
+
+    if word_first:
+        await house.dispatched(order_id)
+    case = await house.stop(order_id)
+
+    assert case.state == (State.DISPATCHED if word_first else State.STOPPED)
+    assert case.needs_operator == ("lease-ended" if word_first else TOO_LATE)
+
+
+@pytest.mark.rule("SK-37")
+async def test_of_a_redirect_that_came_too_late_operators_are_told_too(house: House) -> None:
+    order_id = await house.released()
+    house.maker.handed_on.add(order_id)
+    before = await house.pokes(order_id)
+
+    await house.mail_redirect(order_id)
+
+    assert (await house.case(order_id)).needs_operator == TOO_LATE
+    assert await house.pokes(order_id) == before + 2
+
+
+@pytest.mark.rule("SK-50")
+@WAYS
+async def test_a_parcel_of_which_no_word_comes_is_marked_by_hand(
+    house: House, way: str, carrier: str, travels: State
+) -> None:
+    order_id = await stopped_too_late(house, way)
+    number = order_id[-20:].upper()
+
+    case = await house.act(order_id, "mark_dispatched", tracking_number=number)
+
+    assert (case.state, case.tracking_number, case.carrier == "post") == (travels, number, carrier == "post")
+
+
+async def test_a_key_that_was_stopped_before_anything_was_let_go_cannot_be_marked_as_dispatched(house: House) -> None:
+    order_id = await house.cut()
+    house.leaves()
+    await house.look(order_id)
+
+    with pytest.raises(OperatorActionNotPossible):
+        await house.act(order_id, "mark_dispatched", tracking_number=order_id[-20:].upper())
+
+
+async def test_a_lost_key_that_had_been_stopped_too_late_is_paid_back_and_not_stopped_once_more(house: House) -> None:
+    order_id = await stopped_too_late(house, "released")
+    number = await house.dispatched(order_id)
+    await house.scan(number, "lost")
+
+    await house.act(order_id, "decide", decision="refund")
+    case = await house.stop(order_id)
+
+    assert case.state == State.CANCELLING
+
+
+async def test_a_key_made_anew_is_not_burdened_with_why_the_lost_one_was_stopped(house: House) -> None:
+    order_id = await stopped_too_late(house, "released")
+    await house.scan(await house.dispatched(order_id), "lost")
+    house.returns()
+    await house.act(order_id, "decide", decision="remake")
+    await house.order_keys(order_id)
+    await house.maker_says("ready", order_id, making=2)
+    await house.look(order_id)
+    await house.release(order_id)
+
+    number = await house.dispatched(order_id)
+    await house.scan(number, "out_for_delivery")
+
+    assert (await house.case(order_id)).needs_operator == ""
