@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
+from deploy.demo.console import until
 from deploy.demo.resident import ProblemError
+from services.chassis.jst import jst_date
 from tests.journeys.town import Household, Town
 
 pytestmark = pytest.mark.timeout(240)
@@ -122,6 +124,111 @@ async def test_keys_that_a_silent_maker_has_not_been_told_of_are_not_ordered_aft
 
     assert stopped["reason"] == "lease-ended"
     assert await town.console.order(order_id) is None
+    assert await town.books_agree() == ()
+
+
+async def charge(home: Household, order_id: str) -> str:
+    """What has become of the payment."""
+    return str((await home.resident.get(f"orders/{order_id}"))["payment"]["state"])
+
+
+async def looked_at(home: Household, order_id: str, version: int) -> None:
+    """Waits until a look at the room was due and taken."""
+
+    async def taken() -> bool | None:
+        return True if (await home.resident.key_order(order_id))["version"] >= version + 2 else None
+
+    await until(taken, "the room to be looked at")
+
+
+async def let_go(town: Town, home: Household) -> str:
+    """A key that the maker was told to dispatch, and has not."""
+    order_id = await town.ordered(home, await town.card())
+    await home.resident.sees(order_id, "released")
+    return order_id
+
+
+@LEAVES
+@pytest.mark.rule("SK-05")
+async def test_a_key_that_was_let_go_is_stopped_at_the_maker_and_paid_back_when_operators_reject_it(
+    town: Town, leaves: Leaves, why: str
+) -> None:
+    home = await town.household()
+    async with town.console.by_hand("maker.dispatch"):
+        order_id = await let_go(town, home)
+        await leaves(town, home)
+        stopped = await home.resident.sees(order_id, "stopped")
+        shown = await town.seen_by_operators(order_id, why)
+    at_maker = await town.maker_has(order_id)
+    await both(town, order_id, "reject_dispatch")
+    await home.resident.sees(order_id, "cancelled")
+
+    assert (stopped["next"], stopped["reason"]) == ("key-next-decision", why)
+    assert {"`release_dispatch`:", "`reject_dispatch`:"} <= set(shown.page.split())
+    assert (at_maker["state"], at_maker["released"], at_maker["tracking"]) == ("stopped", False, [])
+    assert await town.console.parcels(order_id) == []
+    assert await town.mailed(home, "dispatch-stopped")
+    assert await town.mailed(home, "key-order-cancelled")
+    assert await charge(home, order_id) == "refunded"
+    assert await town.books_agree() == ()
+
+
+@pytest.mark.rule("SK-05")
+async def test_a_key_that_was_stopped_after_the_release_goes_its_way_once_the_lease_goes_on(town: Town) -> None:
+    home = await town.household()
+    async with town.console.by_hand("maker.dispatch"):
+        order_id = await let_go(town, home)
+        await town.moved_out(home)
+        await home.resident.sees(order_id, "stopped")
+    await town.seed.restate(home.lease, ends_on=None)
+    await both(town, order_id, "release_dispatch")
+    await town.console.parcel(await town.console.tracking_number(order_id, 1), "handed_over")
+    await home.resident.sees(order_id, "handed-over")
+
+    (_,) = await town.console.payment_intents(order_id)
+    assert await charge(home, order_id) == "captured"
+    assert len(await town.console.parcels(order_id)) == 1
+    assert await town.mailed(home, "dispatch-stopped")
+    assert await town.books_agree() == ()
+
+
+@pytest.mark.rule("SK-05")
+async def test_a_lease_that_only_changed_its_last_day_does_not_stop_a_key_that_was_let_go(town: Town) -> None:
+    home = await town.household()
+    async with town.console.by_hand("maker.dispatch"):
+        order_id = await let_go(town, home)
+        before = await home.resident.key_order(order_id)
+        today = jst_date(town.machine.clock.now())
+        await town.seed.restate(home.lease, ends_on={"iso": today.isoformat()})
+        await looked_at(home, order_id, before["version"])
+        await town.console.dispatches(order_id)
+    order = await home.resident.sees(order_id, "dispatched")
+
+    assert order["reason"] == ""
+    assert "key-dispatch-stopped" not in {line["code"] for line in order["timeline"]}
+
+
+@pytest.mark.rule("SK-05")
+async def test_a_key_that_a_carrier_had_before_our_stop_costs_nobody_twice_and_operators_know(town: Town) -> None:
+    home = await town.household()
+    async with town.console.by_hand("maker.dispatch"):
+        order_id = await let_go(town, home)
+        await town.console.holds_webhooks("maker")
+        await town.console.dispatches(order_id)
+        await town.removed(home)
+        await home.resident.sees(order_id, "stopped")
+        await town.seen_by_operators(order_id, "stopped-too-late")
+        await both(town, order_id, "reject_dispatch")
+        await town.seen_by_operators(order_id, "stopped-too-late")
+    await town.console.lets_go("maker")
+    on_its_way = await home.resident.sees(order_id, "dispatched")
+    await town.seen_by_operators(order_id, "not-registered")
+    await town.console.parcel(on_its_way["tracking_number"], "handed_over")
+    await home.resident.sees(order_id, "handed-over")
+
+    (_,) = await town.console.payment_intents(order_id)
+    assert await charge(home, order_id) == "captured"
+    assert len(await town.console.parcels(order_id)) == 1
     assert await town.books_agree() == ()
 
 

@@ -136,3 +136,28 @@ async def test_whatever_requests_say_and_whenever_the_lease_moves_the_maker_sees
     assert [{name: one[name] for name in at_making} for one in seen] == [at_making, at_release, at_redelivery]
     assert "北海道" not in str(await town.console.order(order_id))
     assert await town.books_agree() == ()
+
+
+@pytest.mark.rule("QA-12")
+async def test_an_address_that_changes_after_the_release_stops_the_key_until_operators_send_it_to_the_new_one(
+    town: Town,
+) -> None:
+    home = await town.household()
+    code = f"B-{uuid4().hex[:8]}"
+    await building(town, code, 1, "緑町1丁目1番1号")
+    await town.seed.restate(home.lease, building_code=code)
+    home.room_id = (await home.resident.get("rooms"))["rooms"][0]["room_id"]
+    async with town.console.by_hand("maker.dispatch"):
+        order_id = await town.ordered(home, await town.card())
+        await home.resident.sees(order_id, "released")
+        moved = await building(town, code, 2, "緑町2丁目2番2号")
+        stopped = await home.resident.sees(order_id, "stopped")
+        await town.seen_by_operators(order_id, "address-changed")
+    for operator in ("op_sato", "op_suzuki"):
+        await town.act(order_id, "release_dispatch", operator=operator)
+    await town.console.tracking_number(order_id, 1)
+
+    (parcel,) = await town.console.parcels(order_id)
+    assert stopped["reason"] == "address-changed"
+    assert {name: parcel["address"][name] for name in moved} == moved
+    assert await town.books_agree() == ()

@@ -114,11 +114,12 @@ async def test_stopping_is_done_as_far_as_it_can_be(maker: HttpMaker, stand_in: 
         await maker.release(key(), order_id, TO)
         await stand_in.press(f"orders/{order_id}/dispatch")
 
-    await maker.stop(key(), order_id)
+    in_time = await maker.stop(key(), order_id)
 
     kept = await stand_in.seen("orders", q=order_id)
     expected = {"never heard of": [], "making": ["stopped"], "sent": ["dispatched"]}
     assert [it["state"] for it in kept] == expected[state]
+    assert in_time is (state != "sent")
 
 
 async def test_a_destroyed_key_is_made_again(maker: HttpMaker, stand_in: Sandbox) -> None:

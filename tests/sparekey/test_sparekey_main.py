@@ -10,7 +10,9 @@ import pytest
 from deploy.local import nats
 from deploy.local.postgres import Postgres
 from deploy.local.temporal import Temporal
+from ruum.rooms.v1.events_pb2 import MemberRemoved
 from ruum.sparekey.v1 import sparekey_pb2 as pb
+from services.chassis import stream
 from services.chassis.db import Database
 from services.chassis.errors import Kind
 from services.chassis.ids import new_id
@@ -91,6 +93,29 @@ async def test_a_parcel_that_came_back_goes_out_again_for_cash(neighbours: Town)
 
     assert (order.redelivery, order.carrier, by_carrier == by_post) == (1, "carrier", False)
     assert "key-parcel-collected" in [entry.code for entry in order.timeline]
+
+
+@pytest.mark.rule("SK-05")
+async def test_a_key_that_the_maker_still_has_is_stopped_when_rooms_tells_that_its_member_was_removed(
+    neighbours: Town, nats_server: nats.Nats
+) -> None:
+    await neighbours.sandbox.press("automation/maker.dispatch", "PUT", on=False, delay_ms=200)
+    order_id = await neighbours.placed()
+    await neighbours.until(order_id, "RELEASED")
+    told = MemberRemoved(room_id=neighbours.rooms.room_id)
+    told.header.event_id, told.header.aggregate_id = new_id("evt"), neighbours.rooms.room_id
+    told.header.aggregate_version, told.header.member_id = 1, neighbours.member_id
+
+    neighbours.rooms.members.remove(neighbours.member_id)
+    rooms = await stream.connect(nats_server.url("rooms"), "rooms")
+    await rooms.jetstream().publish("ruum.rooms.member_removed.v1", told.SerializeToString())
+    order = await neighbours.until(order_id, "STOPPED")
+
+    assert order.reason == "not-registered"
+    (made,) = [it for it in await neighbours.sandbox.seen("orders") if it["order_ref"] == order_id]
+    assert (made["state"], made["released"], made["tracking"]) == ("stopped", False, [])
+    await neighbours.sandbox.press("automation/maker.dispatch", "PUT", on=True, delay_ms=200)
+    await rooms.close()
 
 
 async def test_a_declined_payment_leaves_the_draft_open_for_another_try(neighbours: Town) -> None:

@@ -38,8 +38,13 @@ class Night:
         self.asked.append(given)
         return Swept(done=1)
 
+    @activity.defn(name=contract.LOOK_AGAIN.name)
+    async def look_again(self, given: Round) -> Swept:
+        self.asked.append(given)
+        return Swept(done=1)
+
     def activities(self) -> list[Callable[..., Any]]:
-        return [self.post, self.erase]
+        return [self.post, self.erase, self.look_again]
 
 
 @asynccontextmanager
@@ -103,14 +108,20 @@ async def test_a_schedule_that_an_operator_paused_stays_paused(dev: Client) -> N
     await handle.unpause()
 
 
-@pytest.mark.rule("SK-12")
-async def test_a_schedule_does_its_chore(dev: Client) -> None:
+@pytest.mark.parametrize(
+    "chore",
+    [
+        pytest.param("key-numbers", marks=pytest.mark.rule("SK-12")),
+        pytest.param("keys-leaving", marks=pytest.mark.rule("SK-05")),
+    ],
+)
+async def test_a_schedule_does_its_chore(dev: Client, chore: contract.Chore) -> None:
     night = Night()
     await schedules.keep(dev)
 
     async with working(dev, night, contract.TASK_QUEUE), asyncio.timeout(20):
-        await dev.get_schedule_handle(contract.workflow_id("key-numbers")).trigger()
+        await dev.get_schedule_handle(contract.workflow_id(chore)).trigger()
         while not night.asked:  # noqa: ASYNC110  # the server starts it in its own time
             await asyncio.sleep(0.05)
 
-    assert night.asked[0].request_id.startswith("key-numbers/daily/day=")
+    assert night.asked[0].request_id.startswith(f"{chore}/daily/day=")

@@ -100,6 +100,25 @@ async def stopped_and_rejected(order: Order, services: Services, _time: Workflow
     await order.act("reject_dispatch")
 
 
+async def called_back(order: Order, services: Services, _time: WorkflowEnvironment) -> None:
+    """Let go, the room changes, stopped too late, rejected all the same, and then on its way."""
+    services.answers[steps.CHECK.name] = lambda _: services.to("ready")
+    await order.place()
+    await eventually(lambda: services.case.state == "released")
+    services.answers[steps.CHECK_DISPATCH.name] = lambda _: services.to("released")
+    await moved(order, services, "released", look_due=True)
+    await eventually(lambda: len(services.of(steps.CHECK_DISPATCH)) == 2)
+    services.answers[steps.CHECK_DISPATCH.name] = lambda _: services.to("stopped", needs_operator="lease-ended")
+    await moved(order, services, "released", look_due=True)
+    await eventually(lambda: services.case.state == "stopped")
+    services.answers[steps.ACT.name] = lambda _: services.to("cancelling", reason="lease-ended")
+    services.answers[steps.STOP.name] = lambda _: services.to("stopped", needs_operator="stopped-too-late")
+    await order.act("reject_dispatch")
+    await eventually(lambda: services.case.needs_operator == "stopped-too-late")
+    for state in ("dispatched", "handed-over"):
+        await moved(order, services, state, needs_operator="")
+
+
 async def operator_called(order: Order, services: Services, time: WorkflowEnvironment) -> None:
     patience = await time.get_current_time() + timedelta(days=3)
     services.answers[steps.CHECK.name] = lambda _: services.to("checking", patience_until=patience)
@@ -123,6 +142,7 @@ BRANCHES: dict[str, Branch] = {
         replied,
         returned_twice,
         stopped_and_rejected,
+        called_back,
         operator_called,
     )
 }

@@ -78,7 +78,7 @@ _CASE = (
     steps.CLOSE,
     steps.ACT,
 )
-NOTHING_DUE: dict[str, Any] = {"deadline": None, "patience_until": None, "remind_at": None}
+NOTHING_DUE: dict[str, Any] = {"deadline": None, "patience_until": None, "remind_at": None, "look_due": False}
 
 
 def refused(code: str) -> ApplicationError:
