@@ -110,10 +110,10 @@ class Story:
         self._note("back at the maker: a month to order redelivery")
 
     async def again_for_935_yen(self, order_id: str) -> None:
-        await self._machine.forward(timedelta(days=3))
+        await self._machine.forward(timedelta(days=25))
         await self._resident.post(f"spare-keys/orders/{order_id}/redelivery", charge_accepted=True)
         await self._resident.sees(order_id, "redelivering")
-        self._note("three days later: redelivery ordered, 935 yen on delivery")
+        self._note("twenty-five days later: redelivery ordered, 935 yen on delivery")
         parcel = await self._console.tracking_number(order_id, 2)
         await self._console.parcel(parcel, "collected")
         await self._console.parcel(parcel, "handed_over")
