@@ -35,7 +35,7 @@ def routed(
     public_url: str,
 ) -> ASGIApp:
     """Every path of the gateway, with wired parts behind it; what is not there raises `NotFound`."""
-    description = to_json(openapi.describe(ENDPOINTS, public_url, wording.codes))
+    description = to_json(openapi.describe(ENDPOINTS, public_url, wording.speak_of))
 
     async def described(_request: Request) -> Response:
         return Response(description, media_type=JSON)

@@ -116,8 +116,10 @@ _NAMED = {row.http for row in TABLE.values()} - {500}
 _OF_BODIES = {408, 413, 415}
 
 
-def describe(groups: Mapping[str, Sequence[Endpoint]], public_url: str, codes: Sequence[str]) -> dict[str, Any]:
-    """The whole document; `codes` are those of the texts that can be read."""
+def describe(
+    groups: Mapping[str, Sequence[Endpoint]], public_url: str, codes: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """The whole document; `codes` are those of the texts, with the names of what each speaks of."""
     schemas = Schemas()
     paths: dict[str, dict[str, Any]] = {}
     for tag, endpoints in groups.items():
@@ -235,17 +237,35 @@ def _stream() -> dict[str, Any]:
     }
 
 
-def _texts(codes: Sequence[str]) -> dict[str, Any]:
-    asked = {"type": "array", "items": {"type": "string", "enum": list(codes)}, "minItems": 1, "maxItems": texts.MOST}
+def _texts(codes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    whole = {"type": "string", "enum": [code for code, names in codes.items() if not names]}
+    speaking = [
+        {"type": "string", "pattern": rf"^{code}\?", "description": f"speaks of {', '.join(names)}"}
+        for code, names in codes.items()
+        if names
+    ]
+    asked = {"type": "array", "items": {"anyOf": [whole, *speaking]}, "minItems": 1, "maxItems": texts.MOST}
     properties = {
         "language": {"type": "string", "enum": list(LANGUAGES)},
-        "texts": {"type": "object", "additionalProperties": _TEXT, "description": "By code."},
+        "texts": {"type": "object", "additionalProperties": _TEXT, "description": "By what was asked."},
     }
     return {
         "operationId": "getTexts",
         "summary": "What codes say to people, such as those of the notices before a key order",
         "tags": ["texts"],
-        "parameters": [{"name": "code", "in": "query", "required": True, "schema": asked}],
+        "description": (
+            "A code stands as it was answered. Where its text speaks of something, the `params` beside the code follow "
+            "as in a URL's query, `key-ordered?promised_on=2026-06-01`; what the text does not speak of is left out."
+        ),
+        "parameters": [
+            {
+                "name": "code",
+                "in": "query",
+                "required": True,
+                "schema": asked,
+                "example": ["key-next-delivery", "key-ordered?promised_on=2026-06-01"],
+            }
+        ],
         "security": _security(signed_in=False),
         "responses": {"200": _object(properties)} | _refused(400, 404, 429),
     }

@@ -65,6 +65,7 @@ def options(offers: Sequence[RoomOffer], rules: Rules) -> pb.Options:
         quantity_max=rules.key_quantity_max,
         guide=notices.GUIDE,
         notices=notices.NOTICES,
+        params=notices.figures(rules),
     )
 
 

@@ -1,6 +1,6 @@
 """What is read before a key is chosen, and the notices that are agreed to: codes of texts (SK-03, SK-08, SK-09, SK-16).
 
-The texts are agreed to as they stand: whoever changes one raises `Rules.notices_version`.
+The texts are agreed to as they stand: whoever changes one raises `Rules.notices_text`. Their figures are settings.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.sparekey.cases.models import Kind
+from services.sparekey.settings import Rules
 
 GUIDE = ("key-guide-blue-key", "key-guide-number-at-hand", "key-guide-copies", "key-guide-managed-buildings")
 """How a genuine key is known, and for whom it is made (SK-09)."""
@@ -32,3 +33,8 @@ NOTICES_OF: Mapping[Kind, tuple[str, ...]] = {
     Kind.NORMAL: (),
     Kind.IC: ("key-notice-ic-building", "key-notice-ic-e-touch"),
 }
+
+
+def figures(rules: Rules) -> dict[str, str]:
+    """What guide and notices speak of, by the names of their parameters."""
+    return {"charge": str(rules.redelivery_charge), "months": str(rules.storage_months)}

@@ -12,8 +12,8 @@ from services.chassis.settings import CalendarSettings, SealingSettings, Tempora
 class Rules(settings.Settings):
     """The numbers that the sources leave open."""
 
-    notices_version: str = Field(default="2026-04-01", max_length=32)
-    """Of the notices that must be read to their end (SK-08)."""
+    notices_text: str = Field(default="2026-12-01", min_length=1, max_length=16)
+    """Version of the words of the notices that must be read to their end (SK-08)."""
     terms_version: str = Field(default="2026-04-01", min_length=1, max_length=32)
     cancellation_version: str = Field(default="2026-04-01", min_length=1, max_length=32)
     """With the terms' version, what must be ticked before an order is placed (SK-26)."""
@@ -66,6 +66,11 @@ class Rules(settings.Settings):
     """Between looks at calls to the maker that were never answered."""
     sweep_after: timedelta = timedelta(seconds=10)
     """How long ago such a call was made then; twice as long after each further try, up to ten minutes."""
+
+    @property
+    def notices_version(self) -> str:
+        """What is agreed to: words and figures, so that another charge has to be agreed to anew (SK-08)."""
+        return f"{self.notices_text}.{self.redelivery_charge}.{self.storage_months}"
 
 
 class Settings(ContextSettings, TemporalSettings, SealingSettings, CalendarSettings, Rules):

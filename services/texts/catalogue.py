@@ -27,6 +27,12 @@ class Placeholder:
     name: str
     format: Format
 
+    def render(self, locale: Locale, params: Mapping[str, Value]) -> str:
+        try:
+            return self.format(params[self.name], locale)
+        except (ValueError, OverflowError) as wrong:
+            raise TypeError(f"{self.name} cannot be read") from wrong
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -48,7 +54,7 @@ class Text:
         return cls(tuple(_parts(written)))
 
     def render(self, locale: Locale, params: Mapping[str, Value]) -> str:
-        return "".join(part if isinstance(part, str) else part.format(params[part.name], locale) for part in self.parts)
+        return "".join(part if isinstance(part, str) else part.render(locale, params) for part in self.parts)
 
 
 class Texts:
@@ -73,8 +79,8 @@ class Texts:
     def render(self, code: str, language: Language, **params: Value) -> str:
         """The text of `code`, with its parameters written as people there write them (PR-12, PO-10).
 
-        Amounts are ints, days dates or ISO text, instants aware datetimes or ISO text. Parameters that the text
-        does not name are left out.
+        Amounts are ints or their digits, days dates or ISO text, instants aware datetimes or ISO text. Parameters that
+        the text does not name are left out.
 
         Raises:
             UnknownTextError: there is no such text.

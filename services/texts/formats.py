@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -21,6 +22,7 @@ _UNITS = (
     (timedelta(minutes=1), {"ja": "分", "en": " minute", "zh": "分钟"}),
     (timedelta(seconds=1), {"ja": "秒", "en": " second", "zh": "秒"}),
 )
+_DIGITS = re.compile(r"-?[0-9]{1,15}")
 _INSTANT = {"ja": "{day} {time}", "en": "{day} at {time} (Japan time)", "zh": "{day} {time}（日本时间）"}
 
 
@@ -71,6 +73,8 @@ def duration(value: Value, locale: Locale) -> str:
 
 
 def _whole(value: Value) -> int:
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"a {type(value).__name__} is no whole number")
     return value

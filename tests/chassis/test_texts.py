@@ -133,7 +133,7 @@ def test_an_unknown_code_or_a_missing_or_wrong_parameter_is_an_error(tmp_path: P
         texts.render("unheard", "ja")
     with pytest.raises(KeyError, match="price"):
         texts.render("said", "ja", name="ruum")
-    for wrong in (True, "1500", date(2026, 7, 3)):
+    for wrong in (True, "1,500", "", "9" * 16, date(2026, 7, 3)):
         with pytest.raises(TypeError):
             texts.render("said", "ja", name="ruum", price=wrong)
     with pytest.raises(TypeError, match="format"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -12,7 +12,8 @@ from ruum.store.v1 import store_pb2
 from services.chassis.errors import NotFound
 from services.chassis.ids import new_id
 from services.gateway.routes.texts import MOST
-from services.sparekey.notices import GUIDE, GUIDE_OF, NOTICES, NOTICES_OF
+from services.sparekey.notices import GUIDE, GUIDE_OF, NOTICES, NOTICES_OF, figures
+from services.sparekey.settings import Rules
 from services.texts import Language, Texts
 from tests.gateway.fakes import Fake
 from tests.gateway.house import House
@@ -26,18 +27,75 @@ LANGUAGE: dict[str, Language] = {"ja": "ja", "en-GB": "en", "zh-TW": "zh_Hans", 
 async def test_all_that_is_read_before_ordering_a_key_is_given_in_the_language_asked_for(
     house: House, asked: str
 ) -> None:
-    texts, language = Texts.load(), LANGUAGE[asked]
+    texts, language, params = Texts.load(), LANGUAGE[asked], figures(Rules())
+    # What the options answer: codes, and one set of parameters for all of them.
+    codes = [f"{code}?{urlencode(params)}" for code in BEFORE_ORDERING]
 
-    answer = await house.get("/api/v1/texts", params={"code": BEFORE_ORDERING}, headers={"Accept-Language": asked})
+    answer = await house.get("/api/v1/texts", params={"code": codes}, headers={"Accept-Language": asked})
 
     assert answer.status_code == 200
-    assert answer.json() == {
-        "language": language,
-        "texts": {code: texts.render(code, language) for code in BEFORE_ORDERING},
-    }
+    said = {code: texts.render(bare, language, **params) for code, bare in zip(codes, BEFORE_ORDERING, strict=True)}
+    assert answer.json() == {"language": language, "texts": said}
 
 
-@pytest.mark.parametrize("code", ["no-such-text", "key-ordered", "", "KEY-READY"])
+# As orders answer them: the codes of a timeline with their parameters, by language.
+SPEAKING: dict[Language, dict[str, str]] = {
+    "ja": {
+        "key-ordered?promised_on=2026-06-01": "ご注文を承りました。発送予定日は2026年6月1日です。",
+        "key-dispatched?tracking_number=12%2634+5": "発送しました。お問い合わせ番号は12&34 5です。",
+        "key-redelivery-requested?charge=1935": "再配送のお申し込みを承りました（代金引換 1,935円）。",
+        "key-ready": "鍵ができあがりました。",
+    },
+    "en": {
+        "key-ordered?promised_on=2026-06-01": "We received your order. Dispatch is promised by June 1, 2026.",
+        "key-reminded-storage-ends?days=1": "We reminded you that storage at the maker ends (1 day left).",
+        "key-reminded-storage-ends?days=7": "We reminded you that storage at the maker ends (7 days left).",
+    },
+    "zh_Hans": {
+        "key-redelivery-requested?charge=1935&beside=it": "已受理重新配送的申请（货到付款1,935日元）。",
+        "key-number-asked?until=2026-06-08": "没有找到该钥匙编号。请在2026年6月8日之前告知正确的编号。",
+    },
+}
+
+
+@pytest.mark.rule("PO-10")
+@pytest.mark.parametrize("language", SPEAKING)
+async def test_a_text_that_speaks_of_something_is_given_with_it_as_people_there_write_it(
+    house: House, language: Language
+) -> None:
+    asked = SPEAKING[language]
+
+    answer = await house.get(
+        "/api/v1/texts", params={"code": list(asked)}, headers={"Accept-Language": language.replace("_", "-")}
+    )
+
+    assert answer.json() == {"language": language, "texts": asked}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "key-ordered",
+        "key-ordered?",
+        "key-ordered?promised=2026-06-01",
+        "key-ordered?promised_on=",
+        "key-ordered?promised_on=2026-02-30",
+        "key-ordered?promised_on=0001-01-01T00:00:00%2B14:00",
+        "key-redelivery-requested?charge=much",
+        f"key-redelivery-requested?charge={'9' * 5000}",
+        f"key-ready?{'a=1&' * 21}",
+    ],
+)
+async def test_what_a_text_speaks_of_is_named_when_it_is_missing_or_cannot_be_read(house: House, code: str) -> None:
+    answer = await house.get("/api/v1/texts", params={"code": ["key-ready", code]}, headers={"Accept-Language": "en"})
+
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["field"], error["code"]) == (400, "code[1]", "text-speaks-of")
+    for name in Texts.load().codes("en")[code.partition("?")[0]].placeholders:
+        assert name in error["detail"]
+
+
+@pytest.mark.parametrize("code", ["no-such-text", "no-such-text?charge=1", "", "?", "KEY-READY"])
 async def test_a_code_without_a_text_of_its_own_is_named_by_its_place(house: House, code: str) -> None:
     answer = await house.get("/api/v1/texts", params={"code": ["key-ready", code]})
 

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
 from ruum.sparekey.v1 import sparekey_pb2 as pb
+from services.chassis.db import Database
 from services.chassis.ids import new_id
 from services.sparekey import messages
 from services.sparekey.cases.transitions import State
-from services.sparekey.notices import NOTICES, NOTICES_OF
+from services.sparekey.drafts.domain import NoticesOutdated
+from services.sparekey.notices import NOTICES, NOTICES_OF, figures
+from services.sparekey.settings import Rules
 from services.texts import LANGUAGES, Texts
 from tests.sparekey.house import House
 from tests.sparekey.neighbours import lease
 
 TEXTS = Texts.load()
 # A changed notice is another one: it needs a version of its own, and the digest of what that version says.
-AGREED = {"2026-04-01": "377efb2bbb10691f494887fcd6b335ce72123e6252736217d0708706193005c1"}
+AGREED = {"2026-12-01": "77507e96bee400317451e3493392da9867d6a98bff3303300738f25cda799b49"}
 
 
-def read(codes: Iterable[str]) -> dict[str, str]:
+def read(codes: Iterable[str], rules: Rules | None = None) -> dict[str, str]:
     """What a client shows for codes, by language."""
-    return {language: "\n".join(TEXTS.render(code, language) for code in codes) for language in LANGUAGES}
+    params = figures(rules or Rules())
+    return {language: "\n".join(TEXTS.render(code, language, **params) for code in codes) for language in LANGUAGES}
 
 
 def says(codes: Iterable[str], **words: tuple[str, ...]) -> bool:
@@ -143,7 +148,25 @@ def test_other_notices_have_another_version(house: House) -> None:
 
     digest = hashlib.sha256(repr((codes, read(codes))).encode()).hexdigest()
 
-    assert digest == AGREED[house.rules.notices_version]
+    assert digest == AGREED[house.rules.notices_text]
+
+
+@pytest.mark.rule("SK-08")
+async def test_another_charge_stands_in_the_notices_and_has_to_be_agreed_to_anew(
+    database: Database, keys_file: Path, house: House
+) -> None:
+    dearer = House(database, keys_file, redelivery_charge=1940, storage_months=2)
+
+    usual, given = await options(house), await options(dearer)
+
+    for language, months in (("ja", "約2か月間"), ("en", "about 2 months"), ("zh_Hans", "约2个月")):
+        notices = read(given.notices, dearer.rules)[language]
+        assert "1,940" in notices
+        assert months in notices
+    assert given.params == figures(dearer.rules)
+    assert given.notices_version != usual.notices_version
+    with pytest.raises(NoticesOutdated):
+        await dearer.draft(notices_version=usual.notices_version)
 
 
 @pytest.mark.rule("SK-31")

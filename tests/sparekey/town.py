@@ -37,6 +37,7 @@ from services.chassis.clock import SystemClock
 from services.chassis.errors import NotFound, RuumError
 from services.chassis.ids import new_id
 from services.chassis.temporal import connect
+from services.sparekey.settings import Rules
 from tests.sandbox.harness import BEARERS, SIGNING_KEYS, Receiver, Sandbox
 from tests.sparekey.neighbours import ADDRESS, RECIPIENT
 from tests.support.callers import Keys, Metadata, member, operator, service
@@ -274,7 +275,7 @@ class Town:
             room_id=self.rooms.room_id,
             kind=sparekey_pb2.KEY_KIND_NORMAL,
             quantity=1,
-            notices_version="2026-04-01",
+            notices_version=Rules().notices_version,
             notices_language="ja",
             notices_agreed=True,
         )

@@ -63,7 +63,9 @@ ENDPOINTS: dict[str, list[Endpoint]] = {
         _keys.at("GET", "/spare-keys/orders", "ListKeyOrders", "Key orders"),
         _keys.at("GET", "/spare-keys/orders/{order_id}", "GetKeyOrder", "Where it is, what next, until when"),
         _keys.at("POST", "/spare-keys/orders/{order_id}/key-number", "ReplyKeyNumber", "The correct key number"),
-        _keys.at("POST", "/spare-keys/orders/{order_id}/redelivery", "RequestRedelivery", "Redelivery for 935 yen"),
+        _keys.at(
+            "POST", "/spare-keys/orders/{order_id}/redelivery", "RequestRedelivery", "Redelivery, paid on delivery"
+        ),
         _keys.at("POST", "/spare-keys/orders/{order_id}/not-mine", "ReportNotMine", "Report an unknown order"),
         _keys.at("POST", "/spare-keys/orders/{order_id}/mail-redirect", "ReportMailRedirect", "Mail is redirected"),
         _keys.at("POST", "/spare-keys/orders/{order_id}/wish-date", "ChooseWishDate", "Another wished day"),

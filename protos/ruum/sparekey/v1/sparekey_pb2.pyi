@@ -271,11 +271,32 @@ Global___GetOptionsRequest: _TypeAlias = GetOptionsRequest  # noqa: Y015
 class Options(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ParamsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ROOMS_FIELD_NUMBER: _builtins.int
     NOTICES_VERSION_FIELD_NUMBER: _builtins.int
     QUANTITY_MAX_FIELD_NUMBER: _builtins.int
     GUIDE_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
+    PARAMS_FIELD_NUMBER: _builtins.int
     notices_version: _builtins.str
     """Version of the notices that must be read to their end and agreed to (SK-08)."""
     quantity_max: _builtins.int
@@ -289,6 +310,10 @@ class Options(_message.Message):
     def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Text codes of the notices of `notices_version` for every kind, in their order; a kind's own follow (SK-08, SK-31)."""
 
+    @_builtins.property
+    def params(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the texts of guides and notices speak of, as in TimelineEntry."""
+
     def __init__(
         self,
         *,
@@ -297,10 +322,11 @@ class Options(_message.Message):
         quantity_max: _builtins.int = ...,
         guide: _abc.Iterable[_builtins.str] | None = ...,
         notices: _abc.Iterable[_builtins.str] | None = ...,
+        params: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["guide", b"guide", "notices", b"notices", "notices_version", b"notices_version", "quantity_max", b"quantity_max", "rooms", b"rooms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guide", b"guide", "notices", b"notices", "notices_version", b"notices_version", "params", b"params", "quantity_max", b"quantity_max", "rooms", b"rooms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -852,7 +878,7 @@ class RequestRedeliveryRequest(_message.Message):
     request_id: _builtins.str
     order_id: _builtins.str
     charge_accepted: _builtins.bool
-    """The 935 yen, cash on delivery, are agreed to."""
+    """The charge, cash on delivery, is agreed to."""
     def __init__(
         self,
         *,

@@ -277,7 +277,7 @@ class SparekeyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RequestRedelivery(self, request, context):
-        """935 yen, cash on delivery, within the month (SK-34).
+        """Cash on delivery, within the month (SK-34).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,7 @@ class SparekeyServiceStub:
     ReplyKeyNumber: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.ReplyKeyNumberRequest, _sparekey_pb2.KeyOrder]
     """The correct number, in answer to the maker's question (SK-13, SK-14)."""
     RequestRedelivery: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.RequestRedeliveryRequest, _sparekey_pb2.KeyOrder]
-    """935 yen, cash on delivery, within the month (SK-34)."""
+    """Cash on delivery, within the month (SK-34)."""
     ReportNotMine: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.ReportNotMineRequest, _sparekey_pb2.KeyOrder]
     """The member says the order is not theirs (SK-30, ST-37)."""
     ReportMailRedirect: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.ReportMailRedirectRequest, _sparekey_pb2.KeyOrder]
@@ -107,7 +107,7 @@ class SparekeyServiceAsyncStub(SparekeyServiceStub):
     ReplyKeyNumber: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.ReplyKeyNumberRequest, _sparekey_pb2.KeyOrder]  # type: ignore[assignment]
     """The correct number, in answer to the maker's question (SK-13, SK-14)."""
     RequestRedelivery: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.RequestRedeliveryRequest, _sparekey_pb2.KeyOrder]  # type: ignore[assignment]
-    """935 yen, cash on delivery, within the month (SK-34)."""
+    """Cash on delivery, within the month (SK-34)."""
     ReportNotMine: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.ReportNotMineRequest, _sparekey_pb2.KeyOrder]  # type: ignore[assignment]
     """The member says the order is not theirs (SK-30, ST-37)."""
     ReportMailRedirect: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.ReportMailRedirectRequest, _sparekey_pb2.KeyOrder]  # type: ignore[assignment]
@@ -228,7 +228,7 @@ class SparekeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sparekey_pb2.RequestRedeliveryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sparekey_pb2.KeyOrder, _abc.Awaitable[_sparekey_pb2.KeyOrder]]:
-        """935 yen, cash on delivery, within the month (SK-34)."""
+        """Cash on delivery, within the month (SK-34)."""
 
     @_abc_1.abstractmethod
     def ReportNotMine(
