@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+import protovalidate
 from buf.validate import validate_pb2
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
+
+from services.gateway.bridge.messages import kind_of
 
 
 def constraints(field: FieldDescriptor) -> validate_pb2.FieldRules:
@@ -14,21 +19,25 @@ def constraints(field: FieldDescriptor) -> validate_pb2.FieldRules:
 
 
 def is_asked(field: FieldDescriptor) -> bool:
-    """Whether a request without the field is refused."""
-    rules = constraints(field)
-    if field.has_presence and not rules.required:
-        return False
-    if rules.required or rules.string.min_len or rules.string.len or rules.repeated.min_items:
-        return True
-    if rules.string.HasField("pattern"):
-        return not rules.string.pattern.endswith(")?$")
-    return 0 in rules.enum.not_in or bool(getattr(rules.string, "in"))
+    """Whether a request without the field is refused for that."""
+    return field.containing_type is not None and field.name in _asked(field.containing_type)
+
+
+@cache
+def _asked(message: Descriptor) -> frozenset[str]:
+    """Of which fields the absence breaks a rule: the validator itself says so of a message in which nothing is set."""
+    broken = protovalidate.collect_violations(GetMessageClass(message)())
+    return frozenset(it.proto.field.elements[0].field_name for it in broken if it.proto.field)
 
 
 def of_field(field: FieldDescriptor) -> dict[str, Any]:
     """What a list keeps; what one value keeps stands in `of_value`."""
     items = constraints(field).repeated
-    said = {"minItems": items.min_items, "maxItems": items.max_items, "uniqueItems": items.unique}
+    said = {
+        "minItems": items.min_items or int(is_asked(field)),
+        "maxItems": items.max_items,
+        "uniqueItems": items.unique,
+    }
     return {name: value for name, value in said.items() if value}
 
 
@@ -37,7 +46,7 @@ def of_value(field: FieldDescriptor) -> dict[str, Any]:
     rules = constraints(field).repeated.items if field.is_repeated else constraints(field)
     text = rules.string
     said = {
-        "minLength": text.min_len or text.len,
+        "minLength": text.min_len or text.len or int(rules.required and kind_of(field) == "string"),
         "maxLength": text.max_len or text.len,
         "pattern": text.pattern,
         "enum": list(getattr(text, "in")),
