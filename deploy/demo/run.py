@@ -18,7 +18,7 @@ from ruum.points.v1.points_pb2_grpc import PointsServiceStub
 from services.chassis import temporal
 from services.chassis.jst import JST
 from services.chassis.settings import told_by
-from services.reconcile.collect import Collector, ReconcileSettings
+from services.reconcile.collect import ReconcileSettings, read_by_operator
 from services.reconcile.rules import disagreements
 
 
@@ -65,7 +65,7 @@ class Demo:
             points_pb2.GetTrialBalanceRequest(), metadata=desk.as_operator("points")
         )
         rows = [f"  {account.account:<24}{account.points:>10,}" for account in balance.accounts]
-        books = await Collector(self._reconcile()).collect()
+        books = await read_by_operator(self._reconcile())
         money = [
             f"  {order_id}  {one.state:<10} due {one.due:>6,}  charged {one.captured:>6,}  back {one.refunded:>6,} yen"
             for order_id, one in books.money.items()

@@ -142,11 +142,16 @@ class PointsServicer(PointsServiceServicer):
         at = request.at.ToDatetime(UTC) if request.HasField("at") else None
         sums = await self._ledger.trial_balance(at)
         accounts = [pb.AccountSum(account=account, points=points) for account, points in sums.items()]
-        return pb.TrialBalance(accounts=accounts, sum=sum(sums.values()))
+        differing = [] if at else await self._ledger.differing()
+        return pb.TrialBalance(accounts=accounts, sum=sum(sums.values()), differing_member_ids=differing)
 
     async def ListOrderPoints(self, request: pb.ListOrderPointsRequest, context: Context) -> pb.ListOrderPointsResponse:
-        orders = await self._ledger.of_orders(request.order_ids)
-        return pb.ListOrderPointsResponse(orders=[pb.OrderPoints(**order.model_dump()) for order in orders])
+        if request.order_ids:
+            orders, cursor = await self._ledger.of_orders(request.order_ids), ""
+        else:
+            orders, cursor = await self._ledger.of_all_orders(request.page.cursor, request.page.size)
+        told = [pb.OrderPoints(**order.model_dump()) for order in orders]
+        return pb.ListOrderPointsResponse(orders=told, next_cursor=cursor)
 
     async def GrantLimited(self, request: pb.GrantLimitedRequest, context: Context) -> pb.GrantLimitedResponse:
         asked = GrantLimited(

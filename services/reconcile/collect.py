@@ -1,9 +1,11 @@
-"""Reads every book through the doors of those who own them, as an operator (OP-06)."""
+"""Reads every book through the doors of those who own them: at night, or as an operator (OP-06)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
+
+from temporalio.client import Client
 
 from ruum.common.v1 import common_pb2
 from ruum.points.v1 import points_pb2
@@ -31,64 +33,82 @@ class ReconcileSettings(CallerSettings):
     temporal_namespace: str = "ruum"
 
 
-class Collector:
-    """Reads the books."""
+Metadata = list[tuple[str, str]]
 
-    def __init__(self, settings: ReconcileSettings) -> None:
-        self._settings = settings
-        self._desk = Neighbour("desk", settings)
 
-    async def collect(self) -> Books:
+class Reader:
+    """Reads the books page by page.
+
+    Args:
+        who: makes the metadata of a call to a service; whoever is trusted by its channel alone needs none.
+    """
+
+    def __init__(
+        self,
+        store: StoreServiceStub,
+        points: PointsServiceStub,
+        sparekey: SparekeyServiceStub,
+        processes: Client,
+        who: Callable[[str], Metadata | None] = lambda _: None,
+    ) -> None:
+        self._store: Any = store
+        self._points: Any = points
+        self._sparekey: Any = sparekey
+        self._processes = processes
+        self._who = who
+
+    async def books(self) -> Books:
         """All books as they are now.
 
         Raises:
             RuumError: one of them cannot be read.
         """
-        async with self._desk:
-            return await self._collect()
-
-    async def _collect(self) -> Books:
-        settings = self._settings
-        store = StoreServiceStub(self._desk.channel("store"))
-        points = PointsServiceStub(self._desk.channel("points"))
-        sparekey = SparekeyServiceStub(self._desk.channel("sparekey"))
-        client = await temporal.connect(settings.temporal_address, settings.temporal_namespace)
-        running = frozenset([run.id async for run in client.list_workflows('ExecutionStatus = "Running"')])
+        running = frozenset([run.id async for run in self._processes.list_workflows('ExecutionStatus = "Running"')])
         money = {
             book.order.order_id: _money(book)
-            async for book in self._pages(store.ListBooks, store_pb2.ListBooksRequest, "books", "store")
+            async for book in self._pages(self._store.ListBooks, store_pb2.ListBooksRequest, "books", "store")
         }
         cases = {
             case.order_id: _word(sparekey_pb2.CaseState, case.state)
-            async for case in self._pages(sparekey.ListCases, sparekey_pb2.ListCasesRequest, "cases", "sparekey")
+            async for case in self._pages(self._sparekey.ListCases, sparekey_pb2.ListCasesRequest, "cases", "sparekey")
         }
-        balance = await points.GetTrialBalance(points_pb2.GetTrialBalanceRequest(), metadata=self._operator("points"))
-        return Books(money, await self._points(points, sorted({*money, *cases})), cases, running, balance.sum)
-
-    async def _points(self, points: Any, orders: list[str]) -> dict[str, Points]:
-        found: dict[str, Points] = {}
-        for start in range(0, len(orders), _PAGE):
-            asked = points_pb2.ListOrderPointsRequest(order_ids=orders[start : start + _PAGE])
-            answer = await points.ListOrderPoints(asked, metadata=self._operator("points"))
-            found |= {
-                one.order_id: Points(one.held, one.captured, one.released, one.given_back, one.granted, one.pending)
-                for one in answer.orders
-            }
-        return found
+        points = {
+            one.order_id: Points(one.held, one.captured, one.released, one.given_back, one.granted, one.pending)
+            async for one in self._pages(
+                self._points.ListOrderPoints, points_pb2.ListOrderPointsRequest, "orders", "points"
+            )
+        }
+        balance = await self._points.GetTrialBalance(points_pb2.GetTrialBalanceRequest(), metadata=self._who("points"))
+        return Books(money, points, cases, running, balance.sum, frozenset(balance.differing_member_ids))
 
     async def _pages(self, method: Any, request: Any, rows: str, audience: str) -> AsyncIterator[Any]:
         cursor = ""
         while True:
             page = common_pb2.Page(cursor=cursor, size=_PAGE)
-            answer = await method(request(page=page), metadata=self._operator(audience))
+            answer = await method(request(page=page), metadata=self._who(audience))
             for row in getattr(answer, rows):
                 yield row
             cursor = answer.next_cursor
             if not cursor:
                 return
 
-    def _operator(self, audience: str) -> list[tuple[str, str]]:
-        return self._desk.as_operator(audience, OPERATOR)
+
+async def read_by_operator(settings: ReconcileSettings) -> Books:
+    """All books as they are now, for `ruum reconcile`.
+
+    Raises:
+        RuumError: one of them cannot be read.
+    """
+    client = await temporal.connect(settings.temporal_address, settings.temporal_namespace)
+    async with Neighbour("desk", settings) as desk:
+        reader = Reader(
+            StoreServiceStub(desk.channel("store")),
+            PointsServiceStub(desk.channel("points")),
+            SparekeyServiceStub(desk.channel("sparekey")),
+            client,
+            lambda audience: desk.as_operator(audience, OPERATOR),
+        )
+        return await reader.books()
 
 
 def _money(book: store_pb2.Book) -> Money:
@@ -106,6 +126,9 @@ def _money(book: store_pb2.Book) -> Money:
         refunded=book.refunded,
         open_intents=book.open_intents,
         partner=_word(store_pb2.PaymentState, book.partner_state),
+        left_behind=book.left_behind,
+        invoice=_word(store_pb2.InvoiceState, order.invoice.state) if order.HasField("invoice") else "",
+        invoice_id=order.invoice.invoice_id,
     )
 
 

@@ -14,6 +14,8 @@ class Money:
         points: that the order is paid with.
         earns: points that the order will earn.
         partner: the payment's state by the partner's word; `unknown` when nobody can say.
+        left_behind: that payments which count no more still hold or keep.
+        invoice: its state; empty where there is none. So is `invoice_id`.
     """
 
     state: str
@@ -28,6 +30,9 @@ class Money:
     refunded: int
     open_intents: int
     partner: str
+    left_behind: int = 0
+    invoice: str = ""
+    invoice_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Books:
         cases: the state of each key case, by order.
         running: ids of workflows that run.
         ledger_sum: of all accounts.
+        differing: members whose balance is not the sum of their entries.
     """
 
     money: dict[str, Money]
@@ -59,6 +65,7 @@ class Books:
     cases: dict[str, str] = field(default_factory=dict)
     running: frozenset[str] = frozenset()
     ledger_sum: int = 0
+    differing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, order=True)

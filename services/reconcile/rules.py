@@ -51,6 +51,20 @@ def ledger_balances(books: Books) -> Iterator[Disagreement]:
         yield Disagreement("ledger-not-zero", "ledger", f"the accounts sum to {books.ledger_sum}")
 
 
+def balances_are_their_entries(books: Books) -> Iterator[Disagreement]:
+    for member_id in books.differing:
+        yield Disagreement("balance-differs", member_id, "what is kept is not the sum of the entries")
+
+
+def points_are_of_an_order(books: Books) -> Iterator[Disagreement]:
+    """What is put aside or pending belongs to an order that somebody else knows of."""
+    for order_id, points in books.points.items():
+        known = order_id in books.money or books.cases.get(order_id, "draft") != "draft"
+        if (points.held or points.pending) and not known:
+            sums = f"{points.held} held, {points.pending} pending, and neither payment nor case is known"
+            yield Disagreement("points-of-no-order", order_id, sums)
+
+
 def points_follow_the_order(books: Books) -> Iterator[Disagreement]:
     """Held while it goes on, spent once it is sent, free again when it is not placed or cancelled (PT-24)."""
     for order_id, money in books.money.items():
@@ -115,6 +129,44 @@ def partner_agrees(books: Books) -> Iterator[Disagreement]:
             yield Disagreement("partner-differs", order_id, f"ours {money.payment}, the partner's {money.partner}")
 
 
+def nothing_is_left_behind(books: Books) -> Iterator[Disagreement]:
+    """What an earlier try, or a payment that was replaced, had taken has come back (ST-21, ST-23)."""
+    for order_id, money in books.money.items():
+        if money.left_behind and money.state not in IN_DOUBT:
+            held = f"{money.state}: {money.left_behind} yen held or kept by a payment that counts no more"
+            yield Disagreement("money-left-behind", order_id, held)
+
+
+_INVOICED = {"delivered", "closed"}
+_UNPAID = {"requested", "issued", "late"}
+
+
+def invoice_follows_the_order(books: Books) -> Iterator[Disagreement]:
+    """What is paid later has its invoice once the goods came, and what was cancelled has none to pay (SK-38, ST-24)."""
+    for order_id, money in books.money.items():
+        wanted = money.means == "deferred" and money.state in _INVOICED
+        if wanted and money.invoice in {"", "requested", "cancelled"}:
+            yield Disagreement("invoice-missing", order_id, f"{money.state}: {money.invoice or 'none'}")
+        if money.state == "cancelled" and money.invoice in _UNPAID:
+            yield Disagreement("invoice-left", order_id, f"the order is cancelled, {money.invoice_id} {money.invoice}")
+
+
+def invoice_process_runs(books: Books) -> Iterator[Disagreement]:
+    """An invoice that is to be paid has its process, which reminds and charges; one that is over has none (ST-24)."""
+    known = {}
+    for order_id, money in books.money.items():
+        known[f"invoice/{money.invoice_id}"] = money
+        runs = f"invoice/{money.invoice_id}" in books.running
+        about = f"of {order_id}: {money.invoice}"
+        if money.invoice in {"issued", "late"} and not runs:
+            yield Disagreement("invoice-process-missing", money.invoice_id, about)
+        if money.invoice in {"paid", "cancelled"} and runs:
+            yield Disagreement("invoice-process-left", money.invoice_id, about)
+    for workflow_id in sorted(books.running - set(known)):
+        if workflow_id.startswith("invoice/"):
+            yield Disagreement("invoice-of-process-missing", workflow_id, "it runs, and no invoice is known")
+
+
 def no_call_is_open(books: Books) -> Iterator[Disagreement]:
     for order_id, money in books.money.items():
         if money.open_intents:
@@ -154,11 +206,16 @@ def process_runs(books: Books) -> Iterator[Disagreement]:
 
 RULES: tuple[Rule, ...] = (
     ledger_balances,
+    balances_are_their_entries,
+    points_are_of_an_order,
     points_follow_the_order,
     grant_follows_the_order,
     charge_follows_the_order,
     partner_agrees,
+    nothing_is_left_behind,
     no_call_is_open,
+    invoice_follows_the_order,
+    invoice_process_runs,
     case_follows_the_order,
     process_runs,
 )

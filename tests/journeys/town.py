@@ -31,7 +31,7 @@ from services.chassis import temporal
 from services.chassis.ids import new_id
 from services.chassis.jst import jst_date
 from services.chassis.settings import told_by
-from services.reconcile.collect import Collector, ReconcileSettings
+from services.reconcile.collect import ReconcileSettings, read_by_operator
 from services.reconcile.facts import Disagreement
 from services.reconcile.rules import disagreements
 from services.texts import Texts
@@ -229,7 +229,7 @@ class Town:
 
         async def at_rest() -> bool | None:
             nonlocal found
-            found = disagreements(await Collector(self._reconcile()).collect())
+            found = disagreements(await read_by_operator(self._reconcile()))
             return None if found else True
 
         try:

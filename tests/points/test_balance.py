@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from services.chassis.caller import Caller
 from services.chassis.errors import InvalidField, NotFound
@@ -143,3 +144,44 @@ async def test_the_ledger_tells_what_it_knows_of_each_order(world: World) -> Non
     assert told == (
         OrderPoints(order_id=order, held=10, captured=30, released=20, given_back=7, granted=0, pending=40),
     )
+
+
+@pytest.mark.rule("OP-06")
+@pytest.mark.parametrize("account", ["available", "held", "pending", "debt"])
+async def test_a_balance_that_is_not_the_sum_of_its_entries_is_named(world: World, account: str) -> None:
+    member = a_member()
+    await world.limited(member, 100, world.today)
+    await world.hold(member, an_order(), a=30)
+    before = await world.ledger.differing()
+
+    await spoil(world, member, account, 1)
+    spoilt = await world.ledger.differing()
+    await spoil(world, member, account, -1)
+
+    assert (before, spoilt) == ([], [member])
+
+
+async def spoil(world: World, member: str, account: str, by: int) -> None:
+    changed = sa.text(f"UPDATE points.balances SET {account} = {account} + :by WHERE member_id = :member")
+    await world.database.transact(lambda tx: tx.execute(changed, {"by": by, "member": member}))
+
+
+async def test_all_orders_that_the_ledger_knows_are_told_page_by_page(world: World) -> None:
+    orders = [an_order() for _ in range(3)]
+    for order in orders:
+        await world.placed(a_member(), order, 1_000)
+
+    told, cursor = await world.ledger.of_all_orders("", 2)
+    while cursor:
+        more, cursor = await world.ledger.of_all_orders(cursor, 2)
+        told += more
+
+    ids = [one.order_id for one in told]
+    assert ids == sorted(set(ids))
+    assert set(orders) <= set(ids)
+
+
+@pytest.mark.parametrize("cursor", ["?", "aGVsbG8", "/w=="])
+async def test_a_cursor_of_somebody_else_is_refused(world: World, cursor: str) -> None:
+    with pytest.raises(InvalidField):
+        await world.ledger.of_all_orders(cursor, 2)

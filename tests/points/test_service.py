@@ -174,8 +174,8 @@ CALLERS = {
     "PostGrant": {"worker"},
     "RecordAction": {"worker"},
     "PostExpiry": {"worker"},
-    "GetTrialBalance": {"operator"},
-    "ListOrderPoints": {"operator"},
+    "GetTrialBalance": {"operator", "worker"},
+    "ListOrderPoints": {"operator", "worker"},
     "GrantLimited": {"campaign-desk"},
 }
 EVERYBODY = {

@@ -12,10 +12,11 @@ from services.reconcile.facts import Books, Money, Points
 from services.reconcile.rules import disagreements
 
 PLACED, SENT, CANCELLED, CHECKOUT = "ord_placed", "ord_sent", "ord_cancelled", "ord_checkout"
+LATER, INVOICE = "ord_later", "inv_later"
 
 
 def sound() -> Books:
-    """Four orders in states of their own, and everything about them in order."""
+    """Five orders in states of their own, and everything about them in order."""
     card = Money(
         state="placed",
         means="card",
@@ -30,22 +31,36 @@ def sound() -> Books:
         open_intents=0,
         partner="authorised",
     )
+    later = replace(card, state="delivered", means="deferred", points=0, payment="captured", partner="captured")
     return Books(
         money={
             PLACED: card,
             SENT: replace(card, state="dispatched", payment="captured", captured=6100, partner="captured"),
             CANCELLED: replace(card, state="cancelled", payment="voided", partner="voided"),
             CHECKOUT: replace(card, state="checkout", payment="declined", authorised=0, partner="declined"),
+            LATER: replace(later, invoice="late", invoice_id=INVOICE),
         },
         points={
             PLACED: Points(held=200, pending=61),
             SENT: Points(captured=200, pending=61),
             CANCELLED: Points(released=200),
             CHECKOUT: Points(released=200),
+            LATER: Points(granted=61),
         },
-        cases={PLACED: "checking", SENT: "absent", CANCELLED: "cancelled", CHECKOUT: "draft", "ord_new": "draft"},
+        cases={
+            PLACED: "checking",
+            SENT: "absent",
+            CANCELLED: "cancelled",
+            CHECKOUT: "draft",
+            LATER: "handed-over",
+            "ord_new": "draft",
+        },
         running=frozenset(
-            [f"sparekey-order/{PLACED}", f"point-grant/{PLACED}", f"sparekey-order/{SENT}", f"point-grant/{SENT}"]
+            [
+                *(f"sparekey-order/{order}" for order in (PLACED, SENT)),
+                *(f"point-grant/{order}" for order in (PLACED, SENT)),
+                f"invoice/{INVOICE}",
+            ]
         ),
     )
 
@@ -56,6 +71,10 @@ def money(order: str, **changed: Any) -> Callable[[Books], Books]:
 
 def points(order: str, **changed: int) -> Callable[[Books], Books]:
     return lambda books: replace(books, points=books.points | {order: replace(books.points[order], **changed)})
+
+
+def hold_of(order: str, **sums: int) -> Callable[[Books], Books]:
+    return lambda books: replace(books, points=books.points | {order: Points(**sums)})
 
 
 def case(order: str, state: str) -> Callable[[Books], Books]:
@@ -76,6 +95,18 @@ def without_case(order: str) -> Callable[[Books], Books]:
 
 PLANTED: dict[str, tuple[Callable[[Books], Books], str, str]] = {
     "the ledger does not sum to zero": (lambda books: replace(books, ledger_sum=1), "ledger-not-zero", "ledger"),
+    "a balance is not its entries": (
+        lambda books: replace(books, differing=frozenset(["mem_1"])),
+        "balance-differs",
+        "mem_1",
+    ),
+    "points are held for an order that nobody knows": (hold_of("ord_none", held=5), "points-of-no-order", "ord_none"),
+    "points are held for a draft": (hold_of("ord_new", held=5), "points-of-no-order", "ord_new"),
+    "points are pending for an order that nobody knows": (
+        hold_of("ord_none", pending=5),
+        "points-of-no-order",
+        "ord_none",
+    ),
     "a hold was lost": (points(PLACED, held=0), "points-held", PLACED),
     "a hold was never released": (points(CANCELLED, held=200), "points-held", CANCELLED),
     "a hold stayed after a decline": (points(CHECKOUT, held=200), "points-held", CHECKOUT),
@@ -98,6 +129,22 @@ PLANTED: dict[str, tuple[Callable[[Books], Books], str, str]] = {
     "more was captured than authorised": (money(SENT, authorised=1), "charge-impossible", SENT),
     "the partner captured and we do not know": (money(PLACED, partner="captured"), "partner-differs", PLACED),
     "the partner has never heard of it": (money(SENT, partner="unknown"), "partner-differs", SENT),
+    "an earlier try still holds money": (money(PLACED, left_behind=6100), "money-left-behind", PLACED),
+    "a declined checkout still holds money": (money(CHECKOUT, left_behind=6100), "money-left-behind", CHECKOUT),
+    "the invoice of a delivered order was never asked for": (
+        money(LATER, invoice="", invoice_id=""),
+        "invoice-missing",
+        LATER,
+    ),
+    "the invoice of a delivered order was never issued": (money(LATER, invoice="requested"), "invoice-missing", LATER),
+    "a cancelled order is still invoiced": (
+        money(CANCELLED, invoice="issued", invoice_id="inv_left"),
+        "invoice-left",
+        CANCELLED,
+    ),
+    "an invoice has no process": (stopped(f"invoice/{INVOICE}"), "invoice-process-missing", INVOICE),
+    "the process of a paid invoice goes on": (money(LATER, invoice="paid"), "invoice-process-left", INVOICE),
+    "a process has no invoice": (started("invoice/inv_none"), "invoice-of-process-missing", "invoice/inv_none"),
     "a call has no outcome": (money(PLACED, open_intents=1), "call-without-outcome", PLACED),
     "the case went on and the order did not": (case(PLACED, "dispatched"), "case-differs", PLACED),
     "the order is cancelled, the case goes on": (case(CANCELLED, "making"), "case-differs", CANCELLED),
@@ -126,6 +173,12 @@ def test_an_order_that_is_not_placed_has_no_case_and_owes_nothing(state: str) ->
 
     assert disagreements(unplaced) == []
     assert [one.kind for one in disagreements(points(CHECKOUT, held=200)(unplaced))] == ["points-held"]
+
+
+def test_points_that_are_put_aside_before_a_payment_is_asked_for_are_of_an_order() -> None:
+    placing = case("ord_new", "placing")(hold_of("ord_new", held=5)(sound()))
+
+    assert "points-of-no-order" not in {one.kind for one in disagreements(placing)}
 
 
 @pytest.mark.rule("OP-06")

@@ -43,6 +43,7 @@ MEMBERS = {
 }
 OPERATORS = {"DeskEnterKeyNumber", "ListCases", "GetCase"}
 WORKER = {
+    "ListCases",
     "GetCase",
     "ConfirmPlaced",
     "AbandonPlaced",

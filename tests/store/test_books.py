@@ -6,7 +6,7 @@ import pytest
 
 from services.store.books.domain import Book
 from services.store.models import Page
-from tests.store.shop import Shop, new_member
+from tests.store.shop import Shop, as_member, new_member
 
 
 async def book_of(shop: Shop, order_id: str) -> Book:
@@ -86,3 +86,43 @@ async def test_the_books_are_listed_oldest_first(shop: Shop, member: str) -> Non
 
     assert ids == sorted(ids)
     assert set(orders) <= set(ids)
+
+
+@pytest.mark.rule("OP-06")
+async def test_money_that_an_earlier_try_still_holds_shows_after_the_order_was_paid_otherwise(
+    shop: Shop, member: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = await shop.ready(member)
+    await shop.begun(view)
+    await shop.authorised(view.order_id)
+    monkeypatch.setattr(shop.card, "_void", lambda errand: shop.card.account(errand.order_id))
+    await shop.abandoned(view.order_id)
+    again = await shop.updated(await shop.store.checkouts.get(as_member(member), view.order_id), means="epos")
+    await shop.begun(again, attempt=2)
+    await shop.authorised(view.order_id, attempt=2)
+    shop.epos.decide(view.order_id, "authorised", ordinal=2)
+    await shop.authorised(view.order_id, attempt=2)
+    await shop.confirmed(view.order_id, attempt=2)
+
+    book = await book_of(shop, view.order_id)
+    shop.card.faults.down = True
+    by_us = await book_of(shop, view.order_id)
+
+    assert (book.partner_state, book.open_intents, book.left_behind) == ("authorised", 0, 3_300)
+    assert by_us.left_behind == 3_300
+
+
+async def test_what_arrived_at_the_partner_after_it_was_given_up_shows(shop: Shop, member: str) -> None:
+    order = await shop.placed(member)
+    await shop.cancelled(order.order_id)
+    at_peace = await book_of(shop, order.order_id)
+    view = await shop.ready(new_member())
+    await shop.begun(view)
+    await shop.authorised(view.order_id)
+    await shop.abandoned(view.order_id)
+    shop.card.decide(view.order_id, "authorised")
+
+    book = await book_of(shop, view.order_id)
+
+    assert at_peace.left_behind == 0
+    assert (book.order.payment, book.left_behind) == (None, 3_300)

@@ -196,6 +196,23 @@ class Ledger(Verbs):
             rows = await repository.of_orders(session, order_ids)
         return tuple(OrderPoints.model_validate(dict(row)) for row in rows)
 
+    async def of_all_orders(self, cursor: str, size: int) -> tuple[tuple[OrderPoints, ...], str]:
+        """A page of all orders that the entries name, oldest first, and the cursor of the next (OP-06).
+
+        Raises:
+            InvalidField: the cursor is none of ours.
+        """
+        after, limit = _read_order(cursor), size or PAGE
+        async with self._database.reading() as session:
+            rows = await repository.of_all_orders(session, after, limit + 1)
+        found = tuple(OrderPoints.model_validate(dict(row)) for row in rows[:limit])
+        return found, _write_order(found[-1].order_id) if len(rows) > limit else ""
+
+    async def differing(self) -> Sequence[str]:
+        """Members whose balance is not what their entries add up to: none, ever (ledger invariants)."""
+        async with self._database.reading() as session:
+            return await repository.differing(session)
+
     # For holds and grants, in their transactions.
 
     def kept_from(self, happened_at: datetime) -> Term:
@@ -315,3 +332,14 @@ def _read_cursor(cursor: str) -> tuple[UUID | None, int | None]:
     if running >= _MOST:
         raise InvalidField(violations=[_NOT_OURS])
     return UUID(bytes=last), running
+
+
+def _write_order(order_id: str) -> str:
+    return base64.urlsafe_b64encode(order_id.encode()).decode()
+
+
+def _read_order(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+    except ValueError as unreadable:
+        raise InvalidField(violations=[_NOT_OURS]) from unreadable

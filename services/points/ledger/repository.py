@@ -275,7 +275,26 @@ async def trial_balance(session: AsyncSession, at: datetime) -> Mapping[str, int
     return {row.account: row.points for row in await session.execute(_TRIAL, {"at": at})}
 
 
-_OF_ORDERS = sa.text("""
+_DIFFERING = sa.text("""
+SELECT b.member_id FROM points.balances b LEFT JOIN (
+    SELECT member_id,
+        sum(CASE 'available' WHEN credit THEN points WHEN debit THEN -points ELSE 0 END) AS available,
+        sum(CASE 'held' WHEN credit THEN points WHEN debit THEN -points ELSE 0 END) AS held,
+        sum(CASE 'pending' WHEN credit THEN points WHEN debit THEN -points ELSE 0 END) AS pending,
+        sum(CASE 'debt' WHEN debit THEN points WHEN credit THEN -points ELSE 0 END) AS debt
+    FROM points.entries GROUP BY member_id
+) e USING (member_id)
+WHERE (b.available, b.held, b.pending, b.debt) IS DISTINCT FROM
+    (coalesce(e.available, 0), coalesce(e.held, 0), coalesce(e.pending, 0), coalesce(e.debt, 0))
+ORDER BY b.member_id LIMIT 100""")
+
+
+async def differing(session: AsyncSession) -> Sequence[str]:
+    """The first hundred members whose balance is not the sum of their entries."""
+    return (await session.scalars(_DIFFERING)).all()
+
+
+_ORDERS = """
 SELECT order_id,
     sum(CASE 'held' WHEN credit THEN points WHEN debit THEN -points ELSE 0 END)::bigint AS held,
     coalesce(sum(points) FILTER (WHERE kind = 'spent'), 0)::bigint AS captured,
@@ -284,9 +303,16 @@ SELECT order_id,
     coalesce(sum(points) FILTER (WHERE kind = 'granted'), 0)::bigint
         - coalesce(sum(points) FILTER (WHERE kind IN ('reversed', 'owed')), 0)::bigint AS granted,
     sum(CASE 'pending' WHEN credit THEN points WHEN debit THEN -points ELSE 0 END)::bigint AS pending
-FROM points.entries WHERE order_id = ANY(:order_ids) GROUP BY order_id ORDER BY order_id""")
+FROM points.entries WHERE {} GROUP BY order_id ORDER BY order_id"""
+_OF_ORDERS = sa.text(_ORDERS.format("order_id = ANY(:order_ids)"))
+_OF_ALL = sa.text(_ORDERS.format("order_id > :after") + " LIMIT :limit")
 
 
 async def of_orders(session: AsyncSession, order_ids: Sequence[str]) -> Sequence[Row]:
     """What the entries say of orders."""
     return (await session.execute(_OF_ORDERS, {"order_ids": list(order_ids)})).mappings().all()
+
+
+async def of_all_orders(session: AsyncSession, after: str, limit: int) -> Sequence[Row]:
+    """What the entries say of the orders from after one of them, the oldest first."""
+    return (await session.execute(_OF_ALL, {"after": after, "limit": limit})).mappings().all()

@@ -12,7 +12,7 @@ from services.store.models import Page, View, cursor
 from services.store.orders import repository as orders
 from services.store.orders.models import OrderView
 from services.store.payments import repository as payments
-from services.store.payments.models import Payment, Shown
+from services.store.payments.models import Payment, Shown, Standing
 from services.store.payments.ports import OutcomeUnknown
 from services.store.settings import LateRules
 
@@ -26,6 +26,7 @@ class Book(View):
         authorised: yen; so are `captured` and `refunded`.
         open_intents: calls to partners without an outcome.
         partner_state: `unknown` when the partner does not say, or knows of no such payment.
+        left_behind: yen that payments which count no more still hold or keep (ST-34).
     """
 
     order: OrderView
@@ -34,6 +35,7 @@ class Book(View):
     refunded: int
     open_intents: int
     partner_state: Shown
+    left_behind: int
 
 
 class Listed(View):
@@ -60,6 +62,7 @@ class Books:
                 by_order[payment.order_id].append(payment)
         places = asyncio.Semaphore(_LOOKED_UP_AT_ONCE)
         states = await asyncio.gather(*(self._partner_state(view, places) for view in views))
+        left = await asyncio.gather(*(self._left_behind(view, by_order[view.order_id], places) for view in views))
         books = [
             Book(
                 order=view,
@@ -68,8 +71,9 @@ class Books:
                 refunded=sum(payment.refunded for payment in by_order[view.order_id]),
                 open_intents=open_intents.get(view.order_id, 0),
                 partner_state=state,
+                left_behind=yen,
             )
-            for view, state in zip(views, states, strict=True)
+            for view, state, yen in zip(views, states, left, strict=True)
         ]
         more = cursor(shown[-1].order_id) if len(found) > len(shown) else ""
         return Listed(books=tuple(books), next_cursor=more)
@@ -77,15 +81,29 @@ class Books:
     async def _partner_state(self, view: OrderView, places: asyncio.Semaphore) -> Shown:
         if view.payment is None or view.payment.means == "none":
             return "none-needed"
-        async with places, self._database.reading() as session:
-            errand = await calls.look_up_errand(session, view.payment.payment_id)
-        if errand is None:
-            return "unknown"
-        async with places:
-            try:
-                said = await self._intents.look_up(errand)
-            except OutcomeUnknown:
-                return "unknown"
+        said = await self._said(view.payment.payment_id, places)
         if said is None:
             return "unknown"
         return "refunded" if said.captured and said.refunded == said.captured else said.state
+
+    async def _left_behind(self, view: OrderView, all_payments: list[Payment], places: asyncio.Semaphore) -> int:
+        """Looks at those only that were given up: one that another is to replace still counts until then."""
+        counts = view.payment.payment_id if view.payment else ""
+        yen = 0
+        for payment in all_payments:
+            given_up = payment.unwanted_at is not None or payment.ended
+            if payment.payment_id != counts and payment.means != "none" and given_up:
+                yen += (await self._said(payment.payment_id, places) or payment).kept
+        return yen
+
+    async def _said(self, payment_id: str, places: asyncio.Semaphore) -> Standing | None:
+        """The partner's word; nothing when it does not say, or knows of no such payment."""
+        async with places, self._database.reading() as session:
+            errand = await calls.look_up_errand(session, payment_id)
+        if errand is None:
+            return None
+        async with places:
+            try:
+                return await self._intents.look_up(errand)
+            except OutcomeUnknown:
+                return None

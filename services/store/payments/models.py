@@ -38,6 +38,13 @@ PAYER_LATE = "payer-too-late"
 CAPTURE_REFUSED = "capture-refused"
 
 
+def kept(state: PaymentState, authorised: int, captured: int, refunded: int) -> int:
+    """Yen of a payer's that a payment holds or keeps: reserved, or taken and not given back."""
+    if state in ENDED:
+        return 0
+    return captured - refunded if captured else authorised
+
+
 class InvoiceFacts(View):
     """What the deferred-payment provider says of its invoice."""
 
@@ -68,6 +75,11 @@ class Standing(View):
     invoice: InvoiceFacts | None = None
     paid: bool = False
     refund_failed: bool = False
+
+    @property
+    def kept(self) -> int:
+        """Yen of the payer's that it holds or keeps."""
+        return kept(self.state, self.authorised, self.captured, self.refunded)
 
     def fulfils(self, step: Step, amount: int) -> bool:
         """Whether what a step wanted has come about, or cannot any more."""
@@ -147,6 +159,11 @@ class Payment(Table, table=True):
     unwanted_at: datetime | None = instant(default=None)
     """From when on whatever it took has to come back."""
     paid_at: datetime | None = instant(default=None)
+
+    @property
+    def kept(self) -> int:
+        """Yen of the payer's that it holds or keeps, as far as we know."""
+        return kept(self.state, self.authorised, self.captured, self.refunded)
 
     @property
     def ended(self) -> bool:

@@ -1929,12 +1929,15 @@ class Book(_message.Message):
     REFUNDED_FIELD_NUMBER: _builtins.int
     OPEN_INTENTS_FIELD_NUMBER: _builtins.int
     PARTNER_STATE_FIELD_NUMBER: _builtins.int
+    LEFT_BEHIND_FIELD_NUMBER: _builtins.int
     authorised: _builtins.int
     captured: _builtins.int
     refunded: _builtins.int
     open_intents: _builtins.int
     partner_state: Global___PaymentState.ValueType
     """What the partner says of the payment, when asked: its state in our words."""
+    left_behind: _builtins.int
+    """Yen that payments of the order which count no more still hold or keep: by the partner's word, or ours where it is silent."""
     @_builtins.property
     def order(self) -> Global___Order: ...
     def __init__(
@@ -1946,10 +1949,11 @@ class Book(_message.Message):
         refunded: _builtins.int = ...,
         open_intents: _builtins.int = ...,
         partner_state: Global___PaymentState.ValueType = ...,
+        left_behind: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorised", b"authorised", "captured", b"captured", "open_intents", b"open_intents", "order", b"order", "partner_state", b"partner_state", "refunded", b"refunded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorised", b"authorised", "captured", b"captured", "left_behind", b"left_behind", "open_intents", b"open_intents", "order", b"order", "partner_state", b"partner_state", "refunded", b"refunded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
