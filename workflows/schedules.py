@@ -18,12 +18,15 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from workflows.daily import contract
 from workflows.daily.contract import Chore, StartChore
+from workflows.daily.words import summary
 
 _CAUGHT_UP = timedelta(days=7)
 """A night that was missed because nothing ran is done later, up to so long."""
+_CASE = SearchAttributePair(SearchAttributeKey.for_keyword("Case"), contract.WORKFLOW)
 _NIGHT = ScheduleCalendarSpec(hour=[ScheduleRange(0)], minute=[ScheduleRange(10)])
 
 
@@ -47,7 +50,12 @@ def _as_wanted(wanted: Schedule, found: ScheduleUpdateInput) -> ScheduleUpdate:
 def _nightly(chore: Chore) -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(
-            contract.WORKFLOW, StartChore(chore=chore), id=contract.workflow_id(chore), task_queue=contract.TASK_QUEUE
+            contract.WORKFLOW,
+            StartChore(chore=chore),
+            id=contract.workflow_id(chore),
+            task_queue=contract.TASK_QUEUE,
+            typed_search_attributes=TypedSearchAttributes([_CASE]),
+            static_summary=summary(chore),
         ),
         spec=ScheduleSpec(calendars=[_NIGHT], time_zone_name="Asia/Tokyo"),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=_CAUGHT_UP),

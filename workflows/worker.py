@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from temporalio.client import Client
@@ -15,8 +17,11 @@ from ruum.store.v1.store_pb2_grpc import StoreServiceStub
 from services.chassis import log, rpc, temporal
 from services.chassis.caller import KeyRing, Signer
 from services.chassis.settings import load
+from services.reconcile.collect import Reader
+from services.reconcile.rules import disagreements
 from workflows import schedules
 from workflows.daily.activities import DailyActivities
+from workflows.daily.contract import Difference
 from workflows.daily.workflow import Daily
 from workflows.invoice.activities import InvoiceActivities
 from workflows.invoice.workflow import DeferredInvoice
@@ -53,6 +58,12 @@ def build(client: Client, groups: Sequence[Activities]) -> Worker:
     )
 
 
+async def differences(reader: Reader) -> list[Difference]:
+    """What `ruum reconcile` would print, read under the worker's own name (docs/decisions/0012)."""
+    found = await asyncio.to_thread(disagreements, await reader.books())
+    return [Difference(kind=one.kind, of=one.of, says=one.says) for one in found]
+
+
 async def serve() -> None:
     """Runs until SIGTERM or Ctrl-C; health is answered beside it."""
     settings = load(WorkerSettings)
@@ -63,14 +74,15 @@ async def serve() -> None:
     points = rpc.channel(settings.points_address, "points", signer)
     sparekey = rpc.channel(settings.sparekey_address, "sparekey", signer)
     client = await temporal.connect(settings.temporal_address, settings.temporal_namespace)
+    stores, ledger, keys = StoreServiceStub(store), PointsServiceStub(points), SparekeyServiceStub(sparekey)
     worker = build(
         client,
         [
-            MoneyActivities(StoreServiceStub(store), PointsServiceStub(points)),
-            SparekeyActivities(SparekeyServiceStub(sparekey)),
-            PointGrantActivities(PointsServiceStub(points)),
-            InvoiceActivities(StoreServiceStub(store)),
-            DailyActivities(PointsServiceStub(points), SparekeyServiceStub(sparekey)),
+            MoneyActivities(stores, ledger),
+            SparekeyActivities(keys),
+            PointGrantActivities(ledger),
+            InvoiceActivities(stores),
+            DailyActivities(ledger, keys, partial(differences, Reader(stores, ledger, keys, client))),
         ],
     )
     await schedules.keep(client)

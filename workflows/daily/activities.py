@@ -1,8 +1,8 @@
-"""The steps of the nights as calls to the services that own the data."""
+"""The steps of the nights: calls to the services that own the data, and the comparison of their books."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from temporalio import activity
@@ -11,25 +11,37 @@ from ruum.common.v1.common_pb2 import Day
 from ruum.points.v1 import points_pb2
 from ruum.sparekey.v1 import sparekey_pb2
 from workflows.daily import contract as steps
-from workflows.daily.contract import Round, Swept
+from workflows.daily.contract import Compared, Difference, Round, Swept
+from workflows.kit import Given
 
 if TYPE_CHECKING:  # the generator writes asynchronous stubs for type checkers only
     from ruum.points.v1.points_pb2_grpc import PointsServiceAsyncStub
     from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceAsyncStub
 
 _MEMBERS_A_ROUND = 500
+_TOLD = 1000
 
 
 class DailyActivities:
-    """Holds the stubs of the services that have something to do at night."""
+    """Holds the stubs of the services that have something to do at night.
 
-    def __init__(self, points: PointsServiceAsyncStub, sparekey: SparekeyServiceAsyncStub) -> None:
+    Args:
+        differences: reads all books and finds what does not agree.
+    """
+
+    def __init__(
+        self,
+        points: PointsServiceAsyncStub,
+        sparekey: SparekeyServiceAsyncStub,
+        differences: Callable[[], Awaitable[Sequence[Difference]]],
+    ) -> None:
         self._points = points
         self._sparekey = sparekey
+        self._differences = differences
 
     def all(self) -> list[Callable[..., Any]]:
         """What the worker registers."""
-        return [self.post_expiry, self.erase_key_numbers, self.look_again]
+        return [self.post_expiry, self.erase_key_numbers, self.look_again, self.compare]
 
     @activity.defn(name=steps.POST_EXPIRY.name)
     async def post_expiry(self, given: Round) -> Swept:
@@ -44,7 +56,12 @@ class DailyActivities:
         request = sparekey_pb2.EraseKeyNumbersRequest(request_id=given.request_id)
         return Swept(done=(await self._sparekey.EraseKeyNumbers(request)).erased)
 
-    @activity.defn(name=steps.LOOK_AGAIN.name)
+    @activity.defn(name=steps.KEYS_LEAVING.name)
     async def look_again(self, given: Round) -> Swept:
         request = sparekey_pb2.LookAgainRequest(request_id=given.request_id)
         return Swept(done=(await self._sparekey.LookAgain(request)).keys)
+
+    @activity.defn(name=steps.COMPARE.name)
+    async def compare(self, _given: Given) -> Compared:
+        found = await self._differences()
+        return Compared(found=tuple(found[:_TOLD]), count=len(found))

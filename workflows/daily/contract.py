@@ -1,17 +1,21 @@
-"""What is done each night as the world may speak to it: ids, input and steps."""
+"""What is done each night as the world may speak to it: ids, input, operators' actions and steps."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal, get_args
 
-from workflows.kit import SERVICE, TASK_QUEUE, Given, Start, Step
+from workflows.kit import MOMENT, TASK_QUEUE, Effort, Given, Start, Step
 
 __all__ = ["TASK_QUEUE"]
 
 WORKFLOW = "daily"
+LOOK_AGAIN = "look_again"
+LOOK_AGAIN_SAYS = "The problem is mended, or may be gone: do the chore again, or compare again"
+CLOSE = "close"
+CLOSE_SAYS = "Dealt with elsewhere: end this night; what is still wrong, the next one finds again"
 
-Chore = Literal["points-expiry", "key-numbers", "keys-leaving"]
+Chore = Literal["points-expiry", "key-numbers", "keys-leaving", "reconciliation"]
 CHORES: tuple[Chore, ...] = get_args(Chore)
 
 
@@ -47,13 +51,45 @@ class Swept(Given):
     more: bool = False
 
 
-POST_EXPIRY = Step[Round, Swept]("points.post_expiry", Swept, SERVICE, "enter what has lapsed")
-ERASE_KEY_NUMBERS = Step[Round, Swept]("sparekey.erase_key_numbers", Swept, SERVICE, "erase old key numbers")
+class Difference(Given):
+    """Two books that do not agree, by the code and the id that `ruum reconcile` prints."""
 
-LOOK_AGAIN = Step[Round, Swept]("sparekey.look_again", Swept, SERVICE, "have leases that ended last night noticed")
+    kind: str
+    of: str
+    says: str
 
-STEPS: dict[Chore, Step[Round, Swept]] = {
+
+class Compared(Given):
+    """`found`: the first thousand of `count`."""
+
+    found: tuple[Difference, ...]
+    count: int
+
+
+PATIENCE = timedelta(hours=2)
+"""So long a service may keep a night waiting; then an operator is called (OP-06)."""
+_SWEEPING = Effort(
+    once=timedelta(minutes=1),
+    whole=PATIENCE,
+    again=timedelta(seconds=1),
+    at_most=timedelta(minutes=1),
+    first=MOMENT,
+)
+_COMPARING = Effort(
+    once=timedelta(hours=1),
+    whole=PATIENCE,
+    again=timedelta(seconds=10),
+    at_most=timedelta(minutes=1),
+)
+"""Every partner is asked about every order."""
+
+POST_EXPIRY = Step[Round, Swept]("points.post_expiry", Swept, _SWEEPING, "enter what has lapsed")
+ERASE_KEY_NUMBERS = Step[Round, Swept]("sparekey.erase_key_numbers", Swept, _SWEEPING, "erase old key numbers")
+KEYS_LEAVING = Step[Round, Swept]("sparekey.look_again", Swept, _SWEEPING, "have leases that ended last night noticed")
+COMPARE = Step[Given, Compared]("reconcile.compare", Compared, _COMPARING, "hold all books against each other")
+
+SWEEPS: dict[Chore, Step[Round, Swept]] = {
     "points-expiry": POST_EXPIRY,
     "key-numbers": ERASE_KEY_NUMBERS,
-    "keys-leaving": LOOK_AGAIN,
+    "keys-leaving": KEYS_LEAVING,
 }

@@ -3,54 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
-from temporalio import activity
 from temporalio.client import Client, ScheduleDescription
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
 from services.chassis.ids import new_id
+from tests.workflows.daily.script import Night, working
 from workflows import schedules
 from workflows.daily import contract
-from workflows.daily.contract import Round, StartChore, Swept
+from workflows.daily.contract import StartChore
 from workflows.daily.workflow import Daily
-
-
-class Night:
-    """What is left to do, and what was asked."""
-
-    def __init__(self, *rounds: int) -> None:
-        self.left = list(rounds)
-        self.asked: list[Round] = []
-
-    @activity.defn(name=contract.POST_EXPIRY.name)
-    async def post(self, given: Round) -> Swept:
-        self.asked.append(given)
-        return Swept(done=self.left.pop(0), more=bool(self.left))
-
-    @activity.defn(name=contract.ERASE_KEY_NUMBERS.name)
-    async def erase(self, given: Round) -> Swept:
-        self.asked.append(given)
-        return Swept(done=1)
-
-    @activity.defn(name=contract.LOOK_AGAIN.name)
-    async def look_again(self, given: Round) -> Swept:
-        self.asked.append(given)
-        return Swept(done=1)
-
-    def activities(self) -> list[Callable[..., Any]]:
-        return [self.post, self.erase, self.look_again]
-
-
-@asynccontextmanager
-async def working(client: Client, night: Night, queue: str) -> AsyncIterator[None]:
-    async with Worker(client, task_queue=queue, workflows=[Daily], activities=night.activities()):
-        yield
 
 
 @pytest.mark.rule("PT-12")

@@ -1,0 +1,113 @@
+"""Every branch of a night lived once, for the histories that later code must still replay (OP-05).
+
+python -m tests.workflows.daily.branches     writes them anew: only when no night of the old code runs
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from deploy.local.child import installed
+from deploy.local.temporal import SEARCH_ATTRIBUTES
+from tests.workflows.daily.script import Night, Process, act, called, running
+from tests.workflows.point_grant.script import eventually
+from workflows.daily import contract
+from workflows.daily.contract import Chore
+from workflows.daily.workflow import AGAIN, SETTLED
+
+HISTORIES = Path(__file__).with_name("histories")
+A_LITTLE = timedelta(seconds=2)
+
+Lived = Callable[[Night, Process, WorkflowEnvironment], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A chore, what it meets, and what happens then."""
+
+    chore: Chore
+    night: Callable[[], Night]
+    lived: Lived
+
+
+async def in_peace(_night: Night, _process: Process, _time: WorkflowEnvironment) -> None:
+    """Nothing comes between."""
+
+
+async def away(night: Night, process: Process, time: WorkflowEnvironment) -> None:
+    """A service is away for longer than it may be, and is back when it is tried again."""
+    night.away = True
+    await eventually(lambda: night.tries > 0)
+    await time.sleep(contract.PATIENCE + A_LITTLE)
+    await called(process)
+    night.away = False
+    await time.sleep(AGAIN)
+
+
+async def mended(night: Night, process: Process, time: WorkflowEnvironment) -> None:
+    await disagrees(night, process, time)
+    night.found = [()]
+    await act(process, contract.LOOK_AGAIN)
+
+
+async def closed(night: Night, process: Process, time: WorkflowEnvironment) -> None:
+    await disagrees(night, process, time)
+    await act(process, contract.CLOSE)
+
+
+async def disagrees(night: Night, process: Process, time: WorkflowEnvironment) -> None:
+    await eventually(lambda: night.compared == 1)
+    await time.sleep(SETTLED + A_LITTLE)
+    await called(process)
+
+
+BRANCHES: dict[str, Branch] = {
+    "swept": Branch("points-expiry", lambda: Night(500, 20), in_peace),
+    "away": Branch("key-numbers", Night, away),
+    "agrees": Branch("reconciliation", Night, in_peace),
+    "passing": Branch("reconciliation", lambda: Night(found=(("ord_1",), ())), in_peace),
+    "mended": Branch("reconciliation", lambda: Night(found=(("ord_1",),)), mended),
+    "closed": Branch("reconciliation", lambda: Night(found=(("ord_1",),)), closed),
+}
+
+
+async def live(branch: Branch) -> str:
+    """The history of one branch, as JSON."""
+    server = installed("temporal-test-server")
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=server, data_converter=pydantic_data_converter
+    ) as time:
+        asked = AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
+        await time.client.operator_service.add_search_attributes(asked)
+        night = branch.night()
+        async with running(time.client, night, branch.chore) as process:
+            await branch.lived(night, process, time)
+            await process.result()
+            return (await process.fetch_history()).to_json()
+
+
+async def record() -> None:
+    HISTORIES.mkdir(exist_ok=True)
+    for name, branch in BRANCHES.items():
+        history = _of_no_machine(await live(branch))
+        (HISTORIES / f"{name}.json").write_text(history + "\n", "utf-8")
+        print(f"{name}: {history.count('eventId')} events")  # noqa: T201  # for whoever records
+
+
+def _of_no_machine(history: str) -> str:
+    """Without what says where it was recorded: identities and stack traces."""
+    kept = re.sub(r'"identity": "[^"]*"', '"identity": "recorded"', history)
+    return re.sub(r'"stackTrace": "(?:[^"\\]|\\.)*"', '"stackTrace": ""', kept)
+
+
+if __name__ == "__main__":
+    asyncio.run(record())

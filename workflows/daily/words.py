@@ -1,0 +1,42 @@
+"""What operators read of a night in the Temporal UI (OP-01): Japanese first, English behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from workflows.daily.contract import CLOSE, CLOSE_SAYS, LOOK_AGAIN, LOOK_AGAIN_SAYS, Chore, Difference
+
+_CHORES: dict[Chore, tuple[str, str]] = {
+    "points-expiry": ("失効したポイントの記帳", "what has lapsed is entered"),
+    "key-numbers": ("保存期限を過ぎた鍵番号の消去", "key numbers kept long enough are erased"),
+    "keys-leaving": ("契約の終わった鍵の確認", "keys on their way out are looked at: has a lease ended?"),
+    "reconciliation": ("帳簿の照合", "all books are held against each other"),
+}
+_SHOWN = 40
+
+
+def summary(chore: Chore) -> str:
+    """A line for the list of cases."""
+    return " / ".join(_CHORES[chore])
+
+
+def details(chore: Chore, day: date, problem: str, found: Sequence[Difference], count: int) -> str:
+    """Which chore of which night, what is wrong with it, and what an operator can do; ids only (OP-03)."""
+    japanese, english = _CHORES[chore]
+    rows = [f"### {japanese}", f"*{english}*", "", "| | |", "|---|---|", f"| night after 対象日 | {day.isoformat()} |"]
+    if problem:
+        rows += ["", f"**要対応 needs an operator:** `{problem}`"]
+    if found:
+        rows += ["", "| disagreement 不一致 | of | |", "|---|---|---|"]
+        rows += [f"| {one.kind} | `{one.of}` | {one.says} |" for one in found[:_SHOWN]]
+    if count > _SHOWN:
+        rows.append(f"\n{count - _SHOWN} more: `ruum reconcile` prints them all.")
+    if problem:
+        rows += [
+            "",
+            "**Actions (Send an Update):**",
+            f"- `{LOOK_AGAIN}`: {LOOK_AGAIN_SAYS}",
+            f"- `{CLOSE}`: {CLOSE_SAYS}",
+        ]
+    return "\n".join(rows)
