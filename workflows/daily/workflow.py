@@ -1,4 +1,4 @@
-"""A night's chore: done round by round until nothing is left to do, or until no books disagree (PT-12, SK-05, SK-12, OP-06).
+"""A night's chore: until nothing is left to do, or no books disagree (PT-12, SK-05, SK-12, OP-06).
 
 What cannot be done, or does not agree, calls an operator. It is looked at again now and then, and when they say so.
 """
