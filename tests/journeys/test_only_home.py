@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
+from deploy.demo.console import until
 from deploy.demo.resident import ProblemError
 from ruum.common.v1 import common_pb2
 from ruum.rooms.v1 import rooms_pb2
@@ -138,6 +139,10 @@ async def test_whatever_requests_say_and_whenever_the_lease_moves_the_maker_sees
     assert await town.books_agree() == ()
 
 
+async def told_to_let_go(town: Town, order_id: str) -> bool | None:
+    return (await town.maker_has(order_id))["released"] or None
+
+
 @pytest.mark.rule("QA-12")
 async def test_an_address_that_changes_after_the_release_stops_the_key_until_operators_send_it_to_the_new_one(
     town: Town,
@@ -150,6 +155,7 @@ async def test_an_address_that_changes_after_the_release_stops_the_key_until_ope
     async with town.console.by_hand("maker.dispatch"):
         order_id = await town.ordered(home, await town.card())
         await home.resident.sees(order_id, "released")
+        await until(lambda: told_to_let_go(town, order_id), "the maker to be told to let go")
         moved = await building(town, code, 2, "緑町2丁目2番2号")
         stopped = await home.resident.sees(order_id, "stopped")
         await town.seen_by_operators(order_id, "address-changed")

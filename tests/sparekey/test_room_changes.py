@@ -249,12 +249,20 @@ async def test_a_look_stays_due_while_rooms_is_silent(house: House) -> None:
     assert (await house.look(order_id)).state == State.STOPPED
 
 
-@pytest.mark.rule("SK-05")
-async def test_a_maker_that_is_away_hears_of_the_stop_before_anything_else_when_it_is_back(house: House) -> None:
+@pytest.mark.parametrize(
+    "ends",
+    [
+        pytest.param(lambda house, _: Teller(house).moved_out(), marks=pytest.mark.rule("SK-05"), id="lease-ended"),
+        pytest.param(lambda house, it: house.mail_redirect(it), marks=pytest.mark.rule("SK-37"), id="mail-redirect"),
+    ],
+)
+async def test_a_maker_that_is_away_hears_of_the_stop_and_of_no_release_when_it_is_back(
+    house: House, ends: Callable[[House, str], Awaitable[None]]
+) -> None:
     order_id = await house.cleared()
     house.maker.away = True
     await house.release(order_id)
-    await Teller(house).moved_out()
+    await ends(house, order_id)
     assert (await house.look(order_id)).state == State.STOPPED
     house.maker.away = False
 

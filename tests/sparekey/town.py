@@ -313,6 +313,15 @@ class Town:
                     return order
                 await asyncio.sleep(0.05)
 
+    async def at_maker(self, order_id: str, **stands: Any) -> Any:
+        """The order at the maker, once it stands like this there."""
+        async with asyncio.timeout(20):
+            while True:
+                found = [it for it in await self.sandbox.seen("orders") if it["order_ref"] == order_id]
+                if found and stands.items() <= found[0].items():
+                    return found[0]
+                await asyncio.sleep(0.05)
+
     async def parcel(self, order_id: str) -> str:
         """The tracking number of the parcel on its way, once the service knows it."""
         async with asyncio.timeout(20):

@@ -252,7 +252,7 @@ class SparekeyOrder(OperatorActions):
     async def _give_back(self) -> None:
         reason = self._case.reason or "cancelled"
         self._case = await steps.STOP(self._step(steps.CaseStep, "stop"))
-        if self._case.state != "cancelling":  # a carrier has the key
+        if self._case.state not in {"cancelling", "cancelled"}:  # a carrier has the key
             return
         await self._money.give_back(reason)
         await self._close("cancelled", reason)

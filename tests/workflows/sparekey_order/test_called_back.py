@@ -20,22 +20,30 @@ def asked(order: Order) -> list[str]:
     return [verb for verb, key in order.house.maker.asked if key.startswith(order.id)]
 
 
+async def is_asked(order: Order, verb: str) -> None:
+    """Waits until this is the last that the maker was asked: the row says it before."""
+
+    async def is_last() -> bool:
+        return asked(order)[-1] == verb
+
+    await until(is_last)
+
+
 async def is_stopped(order: Order) -> Case:
     """The row, once it is stopped, and the maker too."""
     row = await order.stands("stopped")
-
-    async def at_the_maker() -> bool:
-        return asked(order)[-1] == "stop"
-
-    await until(at_the_maker)
+    await is_asked(order, "stop")
     return row
 
 
 @pytest.mark.rule("SK-05")
-@pytest.mark.parametrize("way", ["released", "redelivering"])
-async def test_a_lease_that_ends_after_the_release_has_the_maker_stopped_by_the_process(here: Joined, way: str) -> None:
+@pytest.mark.parametrize(("way", "verb"), [("released", "release"), ("redelivering", "redeliver")])
+async def test_a_lease_that_ends_after_the_release_has_the_maker_stopped_by_the_process(
+    here: Joined, way: str, verb: str
+) -> None:
     order = await here.ordered()
     await getattr(order, way)()
+    await is_asked(order, verb)
 
     await order.hears(Teller(order.house).moved_out())
 
@@ -47,6 +55,7 @@ async def test_a_lease_that_ends_after_the_release_has_the_maker_stopped_by_the_
 async def test_a_lease_that_only_changed_is_looked_at_and_the_key_goes_its_way(here: Joined) -> None:
     order = await here.ordered()
     await order.released()
+    await is_asked(order, "release")
 
     await order.hears(Teller(order.house).lease_changed())
     await order.stands("released", look_due=False)
