@@ -101,11 +101,13 @@ class Resident:
         room = await self.post("rooms", code1=code1, code2=code2, preview_id=preview["preview_id"])
         return str(room["room_id"])
 
-    async def draft_key(self, room_id: str, kind: str, quantity: int, key_number: str) -> str:
-        """A key in the cart: notices read to their end, number entered."""
-        options = await self.get("spare-keys/options")
-        draft = await self.post(
+    async def draft_key(self, room_id: str, kind: str, quantity: int, key_number: str, key: str = "") -> str:
+        """A key in the cart: notices read to their end, number entered; once under a key (PR-10)."""
+        key, options = key or str(uuid4()), await self.get("spare-keys/options")
+        draft = await self.call(
+            "POST",
             "spare-keys/drafts",
+            f"{key}/draft",
             room_id=room_id,
             kind=kind,
             quantity=quantity,
@@ -113,7 +115,7 @@ class Resident:
             **NOTICES_READ,
         )
         order_id = str(draft["order_id"])
-        await self.post(f"spare-keys/drafts/{order_id}/key-number", key_number=key_number)
+        await self.call("POST", f"spare-keys/drafts/{order_id}/key-number", f"{key}/number", key_number=key_number)
         return order_id
 
     async def choose(self, order_id: str, means: Means, **settings: Any) -> dict[str, Any]:

@@ -110,17 +110,6 @@ async def welcome(stack: Stack) -> Iterable[str]:
         await demo.close()
 
 
-async def prepare(stack: Stack) -> Iterable[str]:
-    """Seeds a fresh stack and gives a person what they need to begin (OP-20)."""
-    demo = Demo(stack)
-    try:
-        await demo.seed.plant()
-        pair = await demo.seed.code_pair("L-20001")
-    finally:
-        await demo.close()
-    return [f"  registration codes of room 203: {pair.code1} and {pair.code2}"]
-
-
 async def once(folder: Path, chosen: Mapping[str, int]) -> None:
     """The story on a stack that is stopped after it.
 

@@ -70,14 +70,14 @@ class Settlers:
         resident = Resident(self._url, self._console, person.language)
         try:
             await resident.come_in(person.mail, PASSWORD)
-            room_id = await self._move_in(resident, person)
+            room_id = await self.move_in(resident, person)
             if person.ending == "resident":
                 return Settled(person)
             return await self._lead(resident, person, await self._order(resident, person, room_id))
         finally:
             await resident.close()
 
-    async def _move_in(self, resident: Resident, person: Person) -> str:
+    async def move_in(self, resident: Resident, person: Person) -> str:
         """Their room; what a new member fills in, they have filled in before they register it."""
         if rooms := (await resident.get("rooms"))["rooms"]:
             return str(rooms[0]["room_id"])

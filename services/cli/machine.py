@@ -29,10 +29,10 @@ def up(
     only: Annotated[list[str] | None, typer.Option(help="Only this part of the table. May be repeated.")] = None,
 ) -> None:
     """Runs all of ruum on this machine until Ctrl-C."""
-    from deploy.demo import run
     from deploy.local import stack
+    from deploy.seed import account
 
-    welcome = None if only else run.prepare
+    welcome = None if only else account.prepare
     stack.up(folder, changed_ports=port or (), free_ports=free_ports, only=only or (), welcome=welcome)
 
 
