@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Executable
@@ -13,13 +13,22 @@ T = TypeVar("T")
 _FRESH: dict[str, Any] = {"populate_existing": True}
 
 
-async def one(tx: AsyncSession, _of: type[T], statement: Executable) -> T | None:
+Values = Mapping[str, Any]
+"""Of a statement's parameters. Statements are made once: to make one costs more than to run it."""
+
+
+async def one(tx: AsyncSession, _of: type[T], statement: Executable, values: Values | None = None) -> T | None:
     """The thing that the statement finds or changes, if any."""
-    found: T | None = (await tx.scalars(statement, execution_options=_FRESH)).first()
+    found: T | None = (await tx.scalars(statement, values, execution_options=_FRESH)).first()
     return found
 
 
-async def every(tx: AsyncSession, _of: type[T], statement: Executable) -> Sequence[T]:
+async def every(tx: AsyncSession, _of: type[T], statement: Executable, values: Values | None = None) -> Sequence[T]:
     """All things that the statement finds or changes."""
-    found: Sequence[T] = (await tx.scalars(statement, execution_options=_FRESH)).all()
+    found: Sequence[T] = (await tx.scalars(statement, values, execution_options=_FRESH)).all()
     return found
+
+
+async def rows(tx: AsyncSession, statement: Executable, values: Values) -> Sequence[Any]:
+    """What the statement finds, where a row holds more than one thing."""
+    return (await tx.execute(statement, values, execution_options=_FRESH)).all()

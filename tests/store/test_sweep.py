@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -65,3 +66,19 @@ async def test_looking_at_a_call_again_and_again_does_not_put_off_its_end(shop: 
     shop.clock.advance(MINUTE)
 
     assert await shop.swept() == (1, 0)
+
+
+@pytest.mark.rule("ST-21")
+async def test_of_many_who_take_the_same_call_up_at_once_one_makes_it(shop: Shop, member: str) -> None:
+    view = await shop.ready(member, "deferred")
+    await shop.begun(view)
+    shop.deferred.faults.calls.append("lost")
+    await shop.authorised(view.order_id)
+    (payment,) = await shop.payments(view.order_id)
+    shop.clock.advance(MINUTE)
+    shop.deferred.faults.calls.extend(["lost"] * 12)
+
+    words = await asyncio.gather(*(shop.store.intents.hear(payment.payment_id) for _ in range(12)))
+
+    assert [word.silent for word in words] == [True] * 12
+    assert len(shop.deferred.asked) == 2

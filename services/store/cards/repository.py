@@ -16,10 +16,6 @@ from services.store.repository import every, one
 _T, _C = Card.table().c, Customer.table().c
 
 
-async def get(session: AsyncSession, card_id: str) -> Card | None:
-    return await one(session, Card, sa.select(Card).where(_T.card_id == card_id))
-
-
 async def usable(session: AsyncSession, member_id: str, card_id: str) -> Card | None:
     """A card of this member's that the processor still knows, by our id or by the processor's."""
     own = sa.select(Card).where(_T.member_id == member_id, _T.detached_at.is_(None))
@@ -41,9 +37,12 @@ async def add_customer(tx: AsyncSession, member_id: str, processor_ref: str) -> 
     await tx.execute(row.on_conflict_do_nothing())
 
 
+_KEEP = sa.update(Card.table()).where(_T.card_id == sa.bindparam("key"), _T.kept_at.is_(None))
+
+
 async def keep(tx: AsyncSession, card_id: str, now: datetime) -> None:
     """From now on it is offered for other orders."""
-    await tx.execute(sa.update(Card.table()).where(_T.card_id == card_id, _T.kept_at.is_(None)).values(kept_at=now))
+    await tx.execute(_KEEP, {"key": card_id, "kept_at": now})
 
 
 async def forgotten(tx: AsyncSession, processor_ref: str, now: datetime) -> None:

@@ -8,44 +8,67 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.store.cards import repository as cards
-from services.store.catalogue import repository as catalogue
+from services.store.cards.models import Card
+from services.store.catalogue.models import Product
 from services.store.checkout.models import Basket, Snapshot
-from services.store.coupons import repository as coupons
-from services.store.orders import repository as orders
-from services.store.orders.models import Order
-from services.store.payments import repository as payments
-from services.store.repository import one
+from services.store.coupons.models import Coupon, CouponUses
+from services.store.orders.models import Order, OrderLine
+from services.store.payments.models import Credit
+from services.store.repository import rows
 from services.store.settings import StoreRules
 
-_S = Snapshot.table().c
+_S, _O, _L, _D = Snapshot.table().c, Order.table().c, OrderLine.table().c, Card.table().c
+_C, _U, _B, _P = Coupon.table().c, CouponUses.table().c, Credit.table().c, Product.table().c
+_KEY: sa.BindParameter[str] = sa.bindparam("key")
+_AROUND = (
+    sa.select(Coupon, sa.func.coalesce(_U.used, 0), sa.func.coalesce(_B.outstanding, 0), Card)
+    .select_from(Order.table())
+    .outerjoin(Coupon.table(), _C.code == _O.coupon_code)
+    .outerjoin(CouponUses.table(), sa.and_(_U.code == _O.coupon_code, _U.member_id == _O.member_id))
+    .outerjoin(Credit.table(), _B.member_id == _O.member_id)
+    .outerjoin(Card.table(), _D.card_id == _O.card_id)
+    .where(_O.order_id == _KEY)
+)
+_LINES = (
+    sa.select(OrderLine, Product)
+    .outerjoin(Product.table(), _P.sku == _L.sku)
+    .where(_L.order_id == _KEY)
+    .order_by(_L.line_id)
+)
+_CONFIRMED = (
+    sa.select(Order, Snapshot)
+    .outerjoin(Snapshot.table(), sa.and_(_S.order_id == _O.order_id, _S.snapshot_hash == sa.bindparam("shown")))
+    .where(_O.order_id == _KEY, _O.state != "dropped")
+)
 
 
 async def basket(session: AsyncSession, order: Order, today: date, rules: StoreRules) -> Basket:
     """Everything that decides what the pages of this checkout show."""
-    lines = await orders.lines_of(session, [order.order_id])
-    coupon, uses = await coupons.get(session, order.coupon_code, order.member_id) if order.coupon_code else (None, 0)
+    key = {"key": order.order_id}
+    ((coupon, uses, outstanding, card),) = await rows(session, _AROUND, key)
+    lines = await rows(session, _LINES, key)
     return Basket(
         order=order,
-        order_lines=tuple(lines),
-        products=await catalogue.by_sku(session, (line.sku for line in lines)),
+        order_lines=tuple(line for line, _ in lines),
+        products={product.sku: product for _, product in lines},
         coupon=coupon,
         coupon_uses=uses,
-        outstanding=await payments.outstanding(session, order.member_id),
-        card=await cards.get(session, order.card_id) if order.card_id else None,
+        outstanding=outstanding,
+        card=card,
         today=today,
         rules=rules,
     )
 
 
+async def confirmed(tx: AsyncSession, order_id: str, snapshot_hash: str) -> tuple[Order | None, Snapshot | None]:
+    """An order and the page of it that was confirmed, if they are there."""
+    found = await rows(tx, _CONFIRMED, {"key": order_id, "shown": snapshot_hash})
+    return tuple(found[0]) if found else (None, None)
+
+
 async def keep(tx: AsyncSession, snapshot: Snapshot) -> None:
     """Keeps a page; the very same page is kept once."""
     await tx.execute(insert(Snapshot.table()).values(snapshot.model_dump()).on_conflict_do_nothing())
-
-
-async def find(tx: AsyncSession, order_id: str, snapshot_hash: str) -> Snapshot | None:
-    found = sa.select(Snapshot).where(_S.order_id == order_id, _S.snapshot_hash == snapshot_hash)
-    return await one(tx, Snapshot, found)
 
 
 async def forget(tx: AsyncSession, order_id: str) -> None:

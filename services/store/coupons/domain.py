@@ -62,7 +62,7 @@ class Coupons(Verbs):
             order = await orders.get(session, order_id)
             if order is None or order.member_id != caller.name or order.state != "checkout":
                 raise NotFound
-            lines = await orders.lines_of(session, [order_id])
+            lines = await orders.lines_of(session, order_id)
             today = jst_date(self.commands.clock.now())
             found = await repository.open_to(session, caller.name, today)
         return tuple(coupon.terms() for coupon in found if not coupon.refusal(lines, today, 0))

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.store.coupons.models import Coupon, CouponUses, Redemption
-from services.store.repository import every, one
+from services.store.repository import every
 
 _C, _U, _R = Coupon.table().c, CouponUses.table().c, Redemption.table().c
 
@@ -23,13 +23,6 @@ async def put(tx: AsyncSession, coupons: Iterable[Coupon]) -> int:
     values = {column.name: new.excluded[column.name] for column in kept}
     done = new.on_conflict_do_update(index_elements=[_C.code], set_=values, where=changed).returning(_C.code)
     return len((await tx.execute(done)).all())
-
-
-async def get(session: AsyncSession, code: str, member_id: str) -> tuple[Coupon | None, int]:
-    """A coupon, and how often the member has used it."""
-    coupon = await one(session, Coupon, sa.select(Coupon).where(_C.code == code))
-    used = await session.scalar(sa.select(_U.used).where(_U.code == code, _U.member_id == member_id))
-    return coupon, used or 0
 
 
 async def open_to(session: AsyncSession, member_id: str, today: date) -> Sequence[Coupon]:
@@ -45,26 +38,23 @@ async def open_to(session: AsyncSession, member_id: str, today: date) -> Sequenc
     return await every(session, Coupon, found)
 
 
+_REDEEM = sa.text("""
+with in_all as (
+  update store.coupons set used = used + 1 where code = :code and used < uses_total returning uses_per_member
+), mine as (
+  insert into store.coupon_uses as mine (code, member_id, used) select :code, :member_id, 1 from in_all
+  on conflict (code, member_id) do update set used = mine.used + 1
+    where mine.used < (select uses_per_member from in_all)
+  returning code
+)
+insert into store.redemptions (order_id, attempt, code, member_id, amount, redeemed_at)
+select :order_id, :attempt, code, :member_id, :amount, :redeemed_at from mine returning code
+""")
+
+
 async def redeem(tx: AsyncSession, redemption: Redemption) -> bool:
-    """Uses a coupon once more, unless it or the member has used it up."""
-    in_all = (
-        sa.update(Coupon.table())
-        .where(_C.code == redemption.code, _C.used < _C.uses_total)
-        .values(used=_C.used + 1)
-        .returning(_C.uses_per_member)
-    )
-    per_member = await tx.scalar(in_all)
-    if per_member is None:
-        return False
-    mine = insert(CouponUses.table()).values(code=redemption.code, member_id=redemption.member_id, used=1)
-    once_more = mine.on_conflict_do_update(
-        index_elements=[_U.code, _U.member_id], set_={"used": _U.used + 1}, where=_U.used < per_member
-    ).returning(_U.used)
-    if (await tx.execute(once_more)).first() is None:
-        return False
-    tx.add(redemption)
-    await tx.flush()
-    return True
+    """Uses a coupon once more, unless it or the member has used it up: then whoever asked takes it all back."""
+    return (await tx.execute(_REDEEM, redemption.model_dump(exclude={"undone_at"}))).first() is not None
 
 
 async def undo(tx: AsyncSession, order_id: str, now: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -23,8 +24,10 @@ from services.store.payments.models import (
     CAPTURE_REFUSED,
     NEVER_ARRIVED,
     PAYER_LATE,
+    STATES,
     UNDOING,
     Payment,
+    PaymentState,
     Standing,
     Step,
 )
@@ -79,13 +82,20 @@ class Intents(Verbs):
         """Who follows in the transaction of each settlement."""
         self._followers = followers
 
-    async def hear(self, payment_id: str, *, look: bool = False) -> Word:
-        """Asks what the payment still has to ask of its partner; with `look`, how it stands when there is nothing."""
+    async def hear(self, payment_id: str, *, look: Sequence[PaymentState] = ()) -> Word:
+        """Asks what the payment still has to ask of its partner.
+
+        Where that is nothing and it is in one of the states of `look`, asks how it stands.
+        """
+        now = self.commands.clock.now()
+        claim = partial(repository.claim, payment_id=payment_id, now=now, under_way=_UNDER_WAY)
+        errand = await self.commands.database.transact(claim)
+        if errand is not None:
+            return await self._ask(errand, now)
+        if not look:
+            return Word()
         async with self.commands.database.reading() as session:
-            errands = await repository.open_errands(session, payment_id)
-            idle = await repository.look_up_errand(session, payment_id) if look and not errands else None
-        if errands:
-            return await self._ask(errands[0])
+            idle = await repository.look_up_errand(session, payment_id, look)
         if idle is None or idle.means == "none":
             return Word()
         try:
@@ -132,10 +142,10 @@ class Intents(Verbs):
 
     async def settled(self, work: Work, payment_id: str, word: Word) -> Payment:
         """Brings a payment to where the partner says it is, within the transaction of whoever asked."""
-        found = await payments.locked(work.tx, payment_id)
-        was, was_declined = found.state, bool(found.decline_code)
-        changes = self._changes(found, word, work.now)
-        payment = await payments.change(work.tx, payment_id, changes) if changes else found
+        payment, order = await payments.locked(work.tx, payment_id)
+        was, was_declined = payment.state, bool(payment.decline_code)
+        if changes := self._changes(payment, word, work.now):
+            await payments.change(work.tx, payment, changes)
         answered = word.intent_id if word.said else ""
         await repository.close_intents(work.tx, payment_id, answered, _done(payment), work.now)
         if payment.credit_held and (payment.ended or payment.paid_at):
@@ -148,7 +158,7 @@ class Intents(Verbs):
             await self.unwant(work, payment.order_id, but=payment_id)
         await self._undo(work, payment)
         for follow in self._followers:
-            await follow(work, Change(payment, was, was_declined, word))
+            await follow(work, Change(payment, order, was, was_declined, word))
         return payment
 
     async def unwant(self, work: Work, order_id: str, *, but: str = "") -> Sequence[Payment]:
@@ -192,30 +202,23 @@ class Intents(Verbs):
         async with places:
             if errand.step == "detach":
                 return await self._detach(errand)
-            word = await self._ask(errand)
+            word = await self.hear(errand.payment_id)
             if word.said is None:
                 return False
-            await self.settle(SELF, Settle(request_id=errand.intent_id, payment_id=errand.payment_id, word=word))
+            await self.settle(SELF, Settle(request_id=word.intent_id, payment_id=errand.payment_id, word=word))
             return await self.pursue(errand.payment_id)
 
     async def _end(self, payment: Payment, places: asyncio.Semaphore) -> bool:
         async with places:
-            word = await self.hear(payment.payment_id, look=True)
+            word = await self.hear(payment.payment_id, look=STATES)
             told = Settle(request_id=f"{payment.payment_id}/left", payment_id=payment.payment_id, word=word)
             await self.settle(SELF, told)
             return await self.pursue(payment.payment_id)
 
-    async def _claimed(self, errand: Errand, now: datetime) -> Errand | None:
-        return await self.commands.database.transact(lambda tx: repository.claim(tx, errand, now, _UNDER_WAY))
-
-    async def _ask(self, errand: Errand) -> Word:
-        now = self.commands.clock.now()
-        claimed = await self._claimed(errand, now)
-        if claimed is None:
-            return Word()
+    async def _ask(self, errand: Errand, now: datetime) -> Word:
         try:
             async with asyncio.timeout(_ANSWERED_WITHIN):
-                said = await self._outcome(claimed, now)
+                said = await self._outcome(errand, now)
         except (OutcomeUnknown, TimeoutError):
             _log.warning("partner silent", means=errand.means, step=errand.step, payment=errand.payment_id)
             return Word(silent=True, intent_id=errand.intent_id, step=errand.step)
@@ -265,8 +268,7 @@ class Intents(Verbs):
 
     async def _detach(self, errand: Errand) -> bool:
         now = self.commands.clock.now()
-        if await self._claimed(errand, now) is None:
-            return True
+        await self.commands.database.transact(partial(repository.looked, intent_id=errand.intent_id, now=now))
         try:
             await self._vault.detach(errand.card_ref)
         except OutcomeUnknown:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.store.models import Means, Table, instant, is_one_of, text, yen
+from services.store.orders.models import Order
 from services.store.payments.models import STEPS, Payment, PaymentState, Standing, Step
 
 
@@ -45,7 +46,7 @@ class Errand(BaseModel):
     Attributes:
         key: names the call at the partner: the order's payment and the step.
         amount: yen.
-        unwanted: whatever it brings has to come back.
+        only_looks: nobody wants it any more: it is not asked for again, but whether it came about has to be seen.
         tries: how often the partner was asked before, and `asked_at` when last.
         may_call: it may be made now; else it is only looked up.
     """
@@ -62,7 +63,7 @@ class Errand(BaseModel):
     amount: int
     order_id: str
     member_id: str
-    unwanted: bool
+    only_looks: bool = False
     tries: int
     asked_at: datetime | None
     may_call: bool = False
@@ -71,11 +72,6 @@ class Errand(BaseModel):
     invoice_to: str = "delivery"
     buyer: dict[str, str] = Field(default_factory=dict)
     delivery: dict[str, str] = Field(default_factory=dict)
-
-    @property
-    def only_looks(self) -> bool:
-        """What nobody wants any more is not asked for again; whether it came about has to be seen."""
-        return self.unwanted and self.step in {"authorise", "renew"}
 
     def return_url(self, public_url: str) -> str:
         """Where the payer comes back to from a partner's page (ST-21)."""
@@ -101,9 +97,10 @@ class Word(BaseModel):
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a payment by a partner's word; `was` and `was_declined` tell how it stood before."""
+    """What became of an order's payment by a partner's word; `was` and `was_declined` tell how it stood before."""
 
     payment: Payment
+    order: Order
     was: PaymentState
     was_declined: bool
     word: Word

@@ -15,18 +15,23 @@ from services.store.cards.models import Card, Customer
 from services.store.checkout.models import Snapshot
 from services.store.intents.models import Errand, Intent
 from services.store.orders.models import Order
-from services.store.payments.models import Payment, Step
+from services.store.payments.models import STATES, Payment, PaymentState, Step
 
 _P, _I = Payment.table().c, Intent.table().c
 _CARD, _CUSTOMER, _ORDER, _SHOWN = Card.table().c, Customer.table().c, Order.table().c, Snapshot.table().c
+_KEY: sa.BindParameter[str] = sa.bindparam("key")
+_OPEN = insert(Intent.table()).on_conflict_do_nothing().returning(_I.intent_id)
+_CLOSE = sa.update(Intent.table()).where(
+    _I.payment_id == _KEY,
+    _I.done_at.is_(None),
+    sa.or_(_I.intent_id == sa.bindparam("answered"), _I.step.in_(sa.bindparam("steps", expanding=True))),
+)
 
 
 async def open_intent(tx: AsyncSession, payment: Payment, step: Step, now: datetime) -> str | None:
     """Writes down that the partner is to be asked; None when it has been before, or is busy with this payment."""
     amount = payment.captured - payment.refunded if step == "refund" else payment.amount
-    row = _opened(payment.payment_id, step, amount, now)
-    written = insert(Intent.table()).values(row).on_conflict_do_nothing().returning(_I.intent_id)
-    found: str | None = await tx.scalar(written)
+    found: str | None = await tx.scalar(_OPEN, _opened(payment.payment_id, step, amount, now))
     return found
 
 
@@ -54,40 +59,27 @@ async def close_intents(
     tx: AsyncSession, payment_id: str, intent_id: str, steps: Sequence[Step], now: datetime
 ) -> None:
     """The one that was asked is done, and others of these steps are too."""
-    done = sa.update(Intent.table()).where(
-        _I.payment_id == payment_id,
-        _I.done_at.is_(None),
-        sa.or_(_I.intent_id == intent_id, _I.step.in_(steps)),
-    )
-    await tx.execute(done.values(done_at=now))
+    done = {"key": payment_id, "answered": intent_id, "steps": list(steps), "done_at": now}
+    await tx.execute(_CLOSE, done)
 
 
-async def claim(tx: AsyncSession, errand: Errand, now: datetime, under_way: timedelta) -> Errand | None:
+async def claim(tx: AsyncSession, payment_id: str, now: datetime, under_way: timedelta) -> Errand | None:
     """Notes, before the partner is called, that it is: whoever comes later looks up first.
 
-    Gives the errand with how often, and when last, it had been called; None when it is done meanwhile. Only one
-    caller at a time may call: another one's call may be under way for so long.
+    Gives what the partner has to be asked, or asked again, with how often, and when last, it had been; None when
+    nothing is open. Only one caller at a time may call: another one's call may be under way for so long.
     """
-    held = sa.select(_I.tries, _I.asked_at).where(_I.intent_id == errand.intent_id, _I.done_at.is_(None))
-    found = (await tx.execute(held.with_for_update())).mappings().first()
-    if found is None:
-        return None
-    called_before = found["asked_at"]
-    may_call = not errand.only_looks and (called_before is None or now - called_before >= under_way)
-    called = {"tries": _I.tries + 1, "asked_at": now} if may_call else {}
-    taken_up = sa.update(Intent.table()).where(_I.intent_id == errand.intent_id)
-    await tx.execute(taken_up.values(looked_at=now, **called))
-    return errand.model_copy(update={**found, "may_call": may_call})
+    claimed = await tx.execute(_TAKE_UP, {"key": payment_id, "now": now, "before": now - under_way})
+    found: Mapping[str, Any] | None = claimed.mappings().first()  # type: ignore[assignment]  # its keys are texts
+    return None if found is None else _errand(found)
+
+
+async def looked(tx: AsyncSession, intent_id: str, now: datetime) -> None:
+    await tx.execute(sa.update(Intent.table()).where(_I.intent_id == intent_id).values(looked_at=now))
 
 
 async def close(tx: AsyncSession, intent_id: str, now: datetime) -> None:
     await tx.execute(sa.update(Intent.table()).where(_I.intent_id == intent_id).values(done_at=now))
-
-
-async def open_errands(session: AsyncSession, payment_id: str) -> Sequence[Errand]:
-    """What the partner has to be asked, or asked again, for this payment; cards are forgotten by the sweep."""
-    rows = await session.execute(_ERRANDS.where(_P.payment_id == payment_id, _I.step != "detach"))
-    return [_errand(row) for row in rows.mappings()]
 
 
 async def stale_errands(session: AsyncSession, before: datetime, limit: int) -> Sequence[Errand]:
@@ -97,9 +89,11 @@ async def stale_errands(session: AsyncSession, before: datetime, limit: int) -> 
     return [_errand(row) for row in rows.mappings()]
 
 
-async def look_up_errand(session: AsyncSession, payment_id: str) -> Errand | None:
-    """What is needed to look a payment up, whether or not anything is open."""
-    found = (await session.execute(_LOOK_UPS.where(_P.payment_id == payment_id))).mappings().first()
+async def look_up_errand(
+    session: AsyncSession, payment_id: str, states: Sequence[PaymentState] = STATES
+) -> Errand | None:
+    """What is needed to look up a payment that is in one of these states, whether or not anything is open."""
+    found = (await session.execute(_LOOK_UPS, {"key": payment_id, "states": list(states)})).mappings().first()
     return None if found is None else _errand(found)
 
 
@@ -124,7 +118,6 @@ def _errands(intents: sa.FromClause, *own: sa.ColumnElement[Any]) -> sa.Select[A
             _P.means,
             _P.order_id,
             _P.member_id,
-            _P.unwanted_at.is_not(None).label("unwanted"),
             sa.func.coalesce(_CARD.processor_ref, "").label("card_ref"),
             sa.func.coalesce(_CUSTOMER.processor_ref, "").label("customer_ref"),
             _ORDER.invoice_to,
@@ -147,6 +140,7 @@ _ERRANDS = _errands(
     _I.amount,
     _I.tries,
     _I.asked_at,
+    sa.and_(_P.unwanted_at.is_not(None), _I.step.in_(("authorise", "renew"))).label("only_looks"),
 ).where(_I.done_at.is_(None))
 _LOOK_UPS = _errands(
     Payment.table(),
@@ -155,7 +149,24 @@ _LOOK_UPS = _errands(
     _P.amount,
     sa.literal(0).label("tries"),
     _P.asked_at,
-)
+).where(_P.payment_id == _KEY, _P.state.in_(sa.bindparam("states", expanding=True)))
+
+
+def _taken_up() -> sa.UpdateBase:
+    """One statement locks the call, sees whether it may be made, and notes it."""
+    held = _ERRANDS.where(_P.payment_id == _KEY, _I.step != "detach").with_for_update(of=Intent.table()).cte("held")
+    now = sa.bindparam("now", type_=_I.asked_at.type)
+    nobody_calls = sa.or_(held.c.asked_at.is_(None), held.c.asked_at <= sa.bindparam("before", type_=_I.asked_at.type))
+    may_call = sa.and_(nobody_calls, ~held.c.only_looks)
+    called = {
+        "tries": sa.case((may_call, held.c.tries + 1), else_=held.c.tries),
+        "asked_at": sa.case((may_call, now), else_=held.c.asked_at),
+    }
+    taken_up = sa.update(Intent.table()).where(_I.intent_id == held.c.intent_id).values(looked_at=now, **called)
+    return taken_up.returning(*held.c, may_call.label("may_call"))
+
+
+_TAKE_UP = _taken_up()
 
 
 def _errand(row: Mapping[str, Any]) -> Errand:

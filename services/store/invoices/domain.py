@@ -20,7 +20,7 @@ from services.store.invoices.models import Invoice, InvoiceAction, InvoiceView
 from services.store.models import View
 from services.store.orders import repository as orders
 from services.store.payments.domain import PartnerSilent, PaymentMissing, PaymentOnHold
-from services.store.payments.models import InvoiceFacts
+from services.store.payments.models import STATES, InvoiceFacts
 from services.store.settings import LateRules
 
 PROCESS = "invoice"
@@ -164,7 +164,7 @@ class Invoices(Verbs):
             PartnerSilent: try again later.
         """
         invoice = await self._found(asked.invoice_id)
-        word = await self._intents.hear(invoice.payment_id, look=True)
+        word = await self._intents.hear(invoice.payment_id, look=STATES)
         if word.silent:
             raise PartnerSilent
         return await self._charge_late(caller, asked.model_copy(update={"word": word}))

@@ -250,15 +250,13 @@ class Orders(Verbs):
 
     async def follow(self, work: Work, change: Change) -> None:
         """What a change of its payment does to an order, in the same transaction."""
-        payment = change.payment
-        order_id = payment.order_id
+        payment, order = change.payment, change.order
+        order_id = order.order_id
         if payment.state == "requires-action" != change.was:
-            ours = repository.is_paid_by(payment.payment_id)
-            await repository.move(work.tx, order_id, ("placing",), ours, state="awaiting-payer")
+            await repository.wait_for_payer(work.tx, order_id, payment.payment_id)
         if payment.ended:
             await self._finish_cancelling(work, order_id)
-        order = await repository.get(work.tx, order_id) if change.is_news else None
-        if order is None or order.payment_id != payment.payment_id:
+        if not change.is_news or order.payment_id != payment.payment_id:
             return
         await self._follow_card(work, order, change)
         if order.state in UNDISPATCHED and change.newly_declined and _had_been_good(change):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,7 +29,7 @@ from services.store.orders.models import (
     OrderView,
 )
 from services.store.payments.models import ENDED, Payment
-from services.store.repository import every, one
+from services.store.repository import every, one, rows
 from services.store.settings import LateRules
 
 _O, _L, _P, _I = Order.table().c, OrderLine.table().c, Payment.table().c, Invoice.table().c
@@ -34,10 +37,24 @@ _NUMBERS = sa.Sequence("order_numbers", schema="store", data_type=sa.BigInteger)
 # Counted, then scattered: six followed by ten digits is prime to the count of ten-digit numbers, so none comes twice.
 _STRIDE, _FIRST, _MANY = (sa.literal(n, sa.BigInteger) for n in (6_180_339_887, 1_000_000_000, 9_000_000_000))
 
+_KEY: sa.BindParameter[str] = sa.bindparam("key")
+_KEYS: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
+_BY_KEY = sa.select(Order).where(_O.order_id == _KEY, _O.state != "dropped")
+_SHOWN = (
+    sa.select(OrderLine, Payment, Invoice)
+    .join(Order.table(), _O.order_id == _L.order_id)
+    .outerjoin(Payment.table(), _P.payment_id == _O.payment_id)
+    .outerjoin(Invoice.table(), _I.payment_id == _P.payment_id)
+    .where(_L.order_id.in_(_KEYS))
+    .order_by(_L.order_id, _L.line_id)
+)
+_PAID = sa.select(Order, Payment).join(Payment.table(), _O.payment_id == _P.payment_id).where(_O.order_id == _KEY)
+_PAID_LOCKED = _PAID.with_for_update(of=[Order.table(), Payment.table()])
+
 
 async def get(session: AsyncSession, order_id: str) -> Order | None:
     """An order; one that was dropped is none."""
-    return await one(session, Order, sa.select(Order).where(_O.order_id == order_id, _O.state != "dropped"))
+    return await one(session, Order, _BY_KEY, {"key": order_id})
 
 
 async def open_key_checkout(session: AsyncSession, member_id: str) -> Order | None:
@@ -46,9 +63,8 @@ async def open_key_checkout(session: AsyncSession, member_id: str) -> Order | No
     return await one(session, Order, found)
 
 
-async def lines_of(session: AsyncSession, order_ids: Iterable[str]) -> Sequence[OrderLine]:
-    found = sa.select(OrderLine).where(_L.order_id.in_(order_ids)).order_by(_L.order_id, _L.line_id)
-    return await every(session, OrderLine, found)
+async def lines_of(session: AsyncSession, order_id: str) -> Sequence[OrderLine]:
+    return await every(session, OrderLine, sa.select(OrderLine).where(_L.order_id == order_id).order_by(_L.line_id))
 
 
 async def open_once(tx: AsyncSession, order: Order) -> bool:
@@ -63,82 +79,114 @@ async def put_lines(tx: AsyncSession, order_id: str, lines: Iterable[OrderLine])
     await tx.execute(sa.insert(OrderLine.table()), [line.model_dump() for line in lines])
 
 
+_FREEZE = sa.text("""
+update store.order_lines line set unit_price = fixed.unit_price, tax_rate = fixed.tax_rate,
+  coupon_share = fixed.coupon_share, points_share = fixed.points_share
+from jsonb_to_recordset(cast(:lines as jsonb))
+  as fixed (line_id text, unit_price bigint, tax_rate int, coupon_share bigint, points_share bigint)
+where line.line_id = fixed.line_id
+""")
+
+
 async def freeze_lines(tx: AsyncSession, lines: Iterable[LineView]) -> None:
     """Prices, tax rates and shares as they were confirmed; they are never reckoned anew (PT-04)."""
-    fixed = sa.update(OrderLine.table()).where(_L.line_id == sa.bindparam("line"))
-    frozen = fixed.values(
-        unit_price=sa.bindparam("price"),
-        tax_rate=sa.bindparam("tax"),
-        coupon_share=sa.bindparam("of_coupon"),
-        points_share=sa.bindparam("of_points"),
-    )
-    rows = [
-        {
-            "line": line.line_id,
-            "price": line.unit_price,
-            "tax": line.tax_rate,
-            "of_coupon": line.coupon_share,
-            "of_points": line.points_share,
-        }
-        for line in lines
-    ]
-    await (await tx.connection()).execute(frozen, rows)
+    await tx.execute(_FREEZE, {"lines": json.dumps([line.model_dump() for line in lines])})
+
+
+@cache
+def _moved(states: Sequence[OrderState], *more: sa.ColumnElement[bool]) -> Executable:
+    moved = sa.update(Order.table()).where(_O.order_id == _KEY, _O.state.in_(states), *more)
+    return sa.select(Order).from_statement(moved.values(version=_O.version + 1).returning(*_O))
 
 
 async def move(
     tx: AsyncSession, order_id: str, states: Sequence[OrderState], *more: sa.ColumnElement[bool], **values: Any
 ) -> Order | None:
-    """Changes an order that is in one of these states; None when it is not, or something else does not hold."""
-    moved = sa.update(Order).where(_O.order_id == order_id, _O.state.in_(states), *more)
-    return await one(tx, Order, moved.values(version=_O.version + 1, **values).returning(Order))
+    """Changes an order that is in one of these states; None when it is not, or something else does not hold.
+
+    `values` are the new values of columns, and those of the parameters of `more`, which are conditions made once.
+    """
+    return await one(tx, Order, _moved(states, *more), {"key": order_id, **values})
+
+
+_AT_VERSION = _O.version == sa.bindparam("known_version")
+_NEVER_BEGUN = _O.attempt < sa.bindparam("new_attempt")
+_UNDER_WAY = _O.attempt == sa.bindparam("known_attempt")
+_UNPAID = _O.payment_id.is_(None)
+_PAID_BY = _O.payment_id == sa.bindparam("known_payment")
 
 
 async def edit(tx: AsyncSession, order_id: str, version: int, values: dict[str, Any]) -> Order | None:
     """Changes an open checkout that nobody changed since (ETag)."""
-    return await move(tx, order_id, ("checkout",), _O.version == version, **values)
+    return await move(tx, order_id, ("checkout",), _AT_VERSION, known_version=version, **values)
 
 
-async def begin(tx: AsyncSession, order: Order, attempt: int, values: dict[str, Any]) -> Order | None:
+_BEGIN = (
+    sa.update(Order.table())
+    .where(_O.order_id == _KEY, _O.state == "checkout", _AT_VERSION, _NEVER_BEGUN)
+    .values(version=_O.version + 1)
+    .returning(_O.order_id)
+)
+
+
+async def begin(tx: AsyncSession, order: Order, attempt: int, values: dict[str, Any]) -> bool:
     """An open checkout is being placed, by a try that was never begun before; of two tabs one wins."""
-    unchanged = (_O.version == order.version, _O.attempt < attempt)
+    unchanged = {"key": order.order_id, "known_version": order.version, "new_attempt": attempt}
     begun = {"state": "placing", "attempt": attempt, "payment_id": None, **values}
-    return await move(tx, order.order_id, ("checkout",), *unchanged, **begun)
+    return await tx.scalar(_BEGIN, unchanged | begun) is not None
 
 
 async def start_payment(tx: AsyncSession, order_id: str, attempt: int, payment_id: str) -> Order | None:
     """The payment of the try that is under way; it has one."""
-    first = (_O.attempt == attempt, _O.payment_id.is_(None))
-    return await move(tx, order_id, PLACING, *first, payment_id=payment_id)
+    return await move(tx, order_id, PLACING, _UNDER_WAY, _UNPAID, known_attempt=attempt, payment_id=payment_id)
 
 
 async def replace_payment(tx: AsyncSession, order: Order, payment_id: str, **values: Any) -> Order | None:
     """Another payment counts from now on, where nobody replaced the old one meanwhile."""
-    same = _O.payment_id == order.payment_id
-    return await move(tx, order.order_id, UNDISPATCHED, same, payment_id=payment_id, **values)
+    new = {"known_payment": order.payment_id, "payment_id": payment_id, **values}
+    return await move(tx, order.order_id, UNDISPATCHED, _PAID_BY, **new)
+
+
+async def wait_for_payer(tx: AsyncSession, order_id: str, payment_id: str) -> Order | None:
+    """The payer decides at the partner's page, where this is the payment that counts."""
+    return await move(tx, order_id, ("placing",), _PAID_BY, known_payment=payment_id, state="awaiting-payer")
+
+
+_CONFIRM = sa.select(Order).from_statement(
+    sa.update(Order.table())
+    .where(_O.order_id == _KEY, _O.state.in_(PLACING), _UNDER_WAY)
+    .values(version=_O.version + 1, order_number=sa.cast(_FIRST + _NUMBERS.next_value() * _STRIDE % _MANY, sa.Text))
+    .returning(*_O)
+)
 
 
 async def confirm(tx: AsyncSession, order_id: str, attempt: int, values: dict[str, Any]) -> Order | None:
     """The try that is under way ends with a placed order, which gets its number."""
-    number = sa.cast(_FIRST + _NUMBERS.next_value() * _STRIDE % _MANY, sa.Text)
-    placed = {"state": "placed", "order_number": number, **values}
-    return await move(tx, order_id, PLACING, _O.attempt == attempt, **placed)
+    placed = {"key": order_id, "known_attempt": attempt, "state": "placed", **values}
+    return await one(tx, Order, _CONFIRM, placed)
+
+
+_NOTHING_LEFT = ~sa.exists().where(_P.order_id == _O.order_id, _P.state.not_in(ENDED))
 
 
 async def finish_cancelling(tx: AsyncSession, order_id: str, now: datetime) -> Order | None:
     """It is cancelled once no payment of it is left that has to come back (ST-34)."""
-    left = sa.exists().where(_P.order_id == order_id, _P.state.not_in(ENDED))
-    return await move(tx, order_id, ("cancelling",), ~left, state="cancelled", cancelled_at=now)
+    return await move(tx, order_id, ("cancelling",), _NOTHING_LEFT, state="cancelled", cancelled_at=now)
 
 
 async def reopen(tx: AsyncSession, order: Order) -> Order | None:
     """The try that is under way ends; the order is a checkout again."""
-    return await move(tx, order.order_id, PLACING, _O.attempt == order.attempt, state="checkout", payment_id=None)
+    again = {"known_attempt": order.attempt, "state": "checkout", "payment_id": None}
+    return await move(tx, order.order_id, PLACING, _UNDER_WAY, **again)
+
+
+_ANOTHER_DAY = _O.promised_on.is_distinct_from(sa.bindparam("known_day", type_=sa.Date))
 
 
 async def promise_anew(tx: AsyncSession, order_id: str, day: date, calendar_version: str) -> Order | None:
     """Another day is promised; None when it is the same day, or it cannot be promised any more."""
-    another = _O.promised_on.is_distinct_from(day)
-    return await move(tx, order_id, UNDISPATCHED, another, promised_on=day, calendar_version=calendar_version)
+    new = {"known_day": day, "promised_on": day, "calendar_version": calendar_version}
+    return await move(tx, order_id, UNDISPATCHED, _ANOTHER_DAY, **new)
 
 
 async def is_stuck(session: AsyncSession, order_id: str) -> bool:
@@ -147,25 +195,16 @@ async def is_stuck(session: AsyncSession, order_id: str) -> bool:
     return bool(await session.scalar(found))
 
 
+async def paid(session: AsyncSession, order_id: str, *, locked: bool = False) -> tuple[Order, Payment] | None:
+    """An order and the payment that counts for it; None where there is none."""
+    found = await rows(session, _PAID_LOCKED if locked else _PAID, {"key": order_id})
+    return tuple(found[0]) if found else None
+
+
 async def payment_of(session: AsyncSession, order_id: str, *, locked: bool = False) -> Payment | None:
     """The payment that counts for an order."""
-    found = sa.select(Payment).join(Order.table(), sa.and_(_O.payment_id == _P.payment_id, _O.order_id == order_id))
-    both = [Order.table(), Payment.table()]
-    return await one(session, Payment, found.with_for_update(of=both) if locked else found)
-
-
-async def payments_of(session: AsyncSession, orders: Iterable[Order]) -> dict[str, Payment]:
-    """The payments that count, by their orders."""
-    ids = [order.payment_id for order in orders if order.payment_id]
-    found = await every(session, Payment, sa.select(Payment).where(_P.payment_id.in_(ids)))
-    return {payment.order_id: payment for payment in found}
-
-
-async def invoices_of(session: AsyncSession, orders: Iterable[Order]) -> dict[str, Invoice]:
-    """The invoices of the payments that count, by their orders."""
-    ids = [order.payment_id for order in orders if order.payment_id]
-    found = await every(session, Invoice, sa.select(Invoice).where(_I.payment_id.in_(ids)))
-    return {invoice.order_id: invoice for invoice in found}
+    found = await paid(session, order_id, locked=locked)
+    return found[1] if found else None
 
 
 async def means_admitted(tx: AsyncSession, order_id: str) -> frozenset[str]:
@@ -191,20 +230,16 @@ async def with_money(session: AsyncSession, page: Page) -> Sequence[Order]:
     return await every(session, Order, found.order_by(_O.order_id).limit(page.limit + 1))
 
 
-def is_paid_by(payment_id: str) -> sa.ColumnElement[bool]:
-    """For a move that only the payment that counts may make."""
-    return _O.payment_id == payment_id
-
-
 async def views(session: AsyncSession, orders: Sequence[Order], late: LateRules) -> list[OrderView]:
     """Orders as they are answered: with their lines, the payments that count, and invoices."""
     lines: dict[str, list[LineView]] = defaultdict(list)
-    for line in await lines_of(session, [order.order_id for order in orders]):
+    money: dict[str, tuple[Payment | None, Invoice | None]] = {}
+    for line, *paid in await rows(session, _SHOWN, {"keys": [order.order_id for order in orders]}):
         lines[line.order_id].append(line.view())
-    payments, invoices = await payments_of(session, orders), await invoices_of(session, orders)
+        money[line.order_id] = tuple(paid)
     seen = []
     for order in orders:
-        payment, invoice = payments.get(order.order_id), invoices.get(order.order_id)
+        payment, invoice = money.get(order.order_id, (None, None))
         shown = invoice.view(late) if invoice else None
         seen.append(order.view(tuple(lines[order.order_id]), payment.view() if payment else None, shown))
     return seen

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from services.chassis.caller import Caller
@@ -17,7 +19,7 @@ from services.store.models import Means, View
 from services.store.orders import repository as orders
 from services.store.orders.models import UNDISPATCHED, Order
 from services.store.payments import repository
-from services.store.payments.models import LAPSED, Payment, PaymentView, Step
+from services.store.payments.models import LAPSED, STATES, WAITING, Payment, PaymentState, PaymentView, Step
 from services.store.settings import StoreRules
 
 
@@ -128,18 +130,18 @@ class Payments(Verbs):
             AttemptOver: this try is not under way.
         """
         begun = await self._begin(caller, asked)
-        word = await self._intents.hear(begun.payment_id, look=await self._waits(begun.payment_id))
+        word = await self._intents.hear(begun.payment_id, look=WAITING)
         return await self._answer(caller, asked, begun.payment_id, word, kept=not word.silent)
 
     @command
     async def _begin(self, work: Work, asked: Authorise) -> Asked:
-        known = await repository.of_attempt(work.tx, asked.order_id, asked.attempt)
-        if known is not None:
-            return Asked(payment_id=known.payment_id)
         payment_id = new_id("pay")
         order = await orders.start_payment(work.tx, asked.order_id, asked.attempt, payment_id)
         if order is None:
-            raise AttemptOver
+            known = await repository.of_attempt(work.tx, asked.order_id, asked.attempt)
+            if known is None:
+                raise AttemptOver
+            return Asked(payment_id=known.payment_id)
         await self._ask_for(work, order, self._payment(work, order, payment_id, attempt=asked.attempt), "authorise")
         return Asked(payment_id=payment_id)
 
@@ -154,7 +156,7 @@ class Payments(Verbs):
         word = await self._heard(payment.payment_id)
         begun = await self._renew(caller, asked.model_copy(update={"word": word}))
         if begun.payment_id != payment.payment_id:
-            word = await self._heard(begun.payment_id, look=False)
+            word = await self._heard(begun.payment_id, look=())
         return await self._answer(caller, asked, begun.payment_id, word, kept=True)
 
     @command
@@ -194,7 +196,7 @@ class Payments(Verbs):
         if payment.means in {"card", "epos"}:
             key = f"{asked.request_id}/{payment.payment_id}"
             await self._begin_capture(caller, BeginCapture(request_id=key, payment_id=payment.payment_id))
-        word = await self._heard(payment.payment_id, look=False)
+        word = await self._heard(payment.payment_id, look=())
         taken = word.said.captured > 0 if word.said else not payment.decline_code
         view = await self._answer(caller, asked, payment.payment_id, word, kept=taken)
         if view.state == "authorised" and view.means != "deferred":
@@ -203,7 +205,7 @@ class Payments(Verbs):
 
     @command
     async def _begin_capture(self, work: Work, asked: BeginCapture) -> Asked:
-        payment = await repository.locked(work.tx, asked.payment_id)
+        payment, _ = await repository.locked(work.tx, asked.payment_id)
         if payment.state == "authorised" and payment.unwanted_at is None:
             await calls.open_intent(work.tx, payment, "capture", work.now)
         return Asked(payment_id=payment.payment_id)
@@ -217,7 +219,7 @@ class Payments(Verbs):
             NotFound: no order of this member's with a payment.
         """
         payment = await self._own(caller, asked.order_id)
-        word = await self._intents.hear(payment.payment_id, look=True)
+        word = await self._intents.hear(payment.payment_id, look=STATES)
         if not self._intents.is_news(payment, word):
             return payment.view()
         return await self._answer(caller, asked, payment.payment_id, word, kept=not word.silent)
@@ -277,8 +279,6 @@ class Payments(Verbs):
 
     async def _ask_for(self, work: Work, order: Order, payment: Payment, step: Step) -> None:
         """Writes the payment down with the call that it needs; beyond the member's credit it is declined at once."""
-        payment.ordinal = await repository.next_ordinal(work.tx, order.order_id)
-        payment.merchant_ref = f"{order.order_id}-{payment.ordinal}"
         if payment.means == "deferred":
             limit = self._rules.deferred_limit
             payment.credit_held = await repository.reserve_credit(work.tx, order.member_id, payment.amount, limit)
@@ -305,17 +305,11 @@ class Payments(Verbs):
         payment = await self._intents.settled(work, asked.payment_id, asked.word)
         return Concluded(view=payment.view(), undoing=payment.undoing() is not None)
 
-    async def _heard(self, payment_id: str, *, look: bool = True) -> Word:
+    async def _heard(self, payment_id: str, *, look: Sequence[PaymentState] = STATES) -> Word:
         word = await self._intents.hear(payment_id, look=look)
         if word.silent:
             raise PartnerSilent  # whoever asks knows how long to pause, and longer each time
         return word
-
-    async def _waits(self, payment_id: str) -> bool:
-        """Whether somebody else decides: then it is worth a look."""
-        async with self.commands.database.reading() as session:
-            payment = await repository.get(session, payment_id)
-        return payment is not None and payment.state in {"requires-action", "on-hold"}
 
     async def _current(self, order_id: str) -> Payment:
         async with self.commands.database.reading() as session:

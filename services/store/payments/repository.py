@@ -9,27 +9,35 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from services.store.orders.models import Order
 from services.store.payments.models import ENDED, Credit, Payment
-from services.store.repository import every, one
+from services.store.repository import every, one, rows
 
 _P, _C = Payment.table().c, Credit.table().c
 
 
+_KEY: sa.BindParameter[str] = sa.bindparam("key")
+_BY_KEY = sa.select(Payment).where(_P.payment_id == _KEY)
+_LOCKED = (
+    sa.select(Payment, Order)
+    .join(Order.table(), Order.table().c.order_id == _P.order_id)
+    .where(_P.payment_id == _KEY)
+    .with_for_update(of=[Order.table(), Payment.table()])
+)
+
+
 async def get(session: AsyncSession, payment_id: str | None) -> Payment | None:
-    return await one(session, Payment, sa.select(Payment).where(_P.payment_id == payment_id))
+    return await one(session, Payment, _BY_KEY, {"key": payment_id})
 
 
-async def locked(tx: AsyncSession, payment_id: str) -> Payment:
+async def locked(tx: AsyncSession, payment_id: str) -> tuple[Payment, Order]:
     """A payment and its order for this transaction alone: webhook, sweep and step may bring word of it at once."""
-    both = sa.select(Payment).join(Order.table(), Order.table().c.order_id == _P.order_id)
-    found = await one(
-        tx, Payment, both.where(_P.payment_id == payment_id).with_for_update(of=[Order.table(), Payment.table()])
-    )
-    if found is None:
+    found = await rows(tx, _LOCKED, {"key": payment_id})
+    if not found:
         raise LookupError(payment_id)
-    return found
+    return tuple(found[0])
 
 
 async def of_orders(session: AsyncSession, order_ids: Iterable[str]) -> Sequence[Payment]:
@@ -50,40 +58,46 @@ async def last_of(session: AsyncSession, order_id: str) -> Payment | None:
     )
 
 
+_OURS = sa.select(Payment).where(_P.merchant_ref == _KEY)
+_THEIRS = sa.select(Payment).where(_P.partner_ref == _KEY, _P.partner_ref != "")
+
+
 async def by_reference(session: AsyncSession, merchant_ref: str, partner_ref: str) -> Payment | None:
     """A payment by our reference, or, where none is given, by the partner's."""
-    same = (
-        _P.merchant_ref == merchant_ref
-        if merchant_ref
-        else sa.and_(_P.partner_ref == partner_ref, _P.partner_ref != "")
-    )
-    return await one(session, Payment, sa.select(Payment).where(same))
+    return await one(session, Payment, _OURS if merchant_ref else _THEIRS, {"key": merchant_ref or partner_ref})
 
 
-async def next_ordinal(tx: AsyncSession, order_id: str) -> int:
-    """How many payments the order has had, and one; two that ask at once are told apart by a constraint."""
-    return (await tx.scalar(sa.select(sa.func.count()).where(_P.order_id == order_id)) or 0) + 1
+_NTH = sa.select(sa.func.count() + 1).where(_P.order_id == _KEY).scalar_subquery()
+_ADD = sa.insert(Payment.table()).values(ordinal=_NTH, merchant_ref=_KEY + "-" + sa.cast(_NTH, sa.Text))
 
 
 async def add(tx: AsyncSession, payment: Payment) -> None:
-    tx.add(payment)
-    await tx.flush()
+    """Adds the next payment of its order; two that ask at once are told apart by a constraint."""
+    await tx.execute(_ADD, {"key": payment.order_id, **payment.model_dump(exclude={"ordinal", "merchant_ref"})})
 
 
-async def change(tx: AsyncSession, payment_id: str, changes: Mapping[str, Any]) -> Payment:
+_CHANGE = sa.update(Payment.table()).where(_P.payment_id == _KEY)
+
+
+async def change(tx: AsyncSession, payment: Payment, changes: Mapping[str, Any]) -> None:
     """Changes a payment that this transaction has locked."""
-    changed = sa.update(Payment).where(_P.payment_id == payment_id).values(changes).returning(Payment)
-    found = await one(tx, Payment, changed)
-    if found is None:
-        raise LookupError(payment_id)
-    return found
+    await tx.execute(_CHANGE, {"key": payment.payment_id, **changes})
+    for name, value in changes.items():
+        set_committed_value(payment, name, value)
+
+
+_UNWANT = (
+    sa.update(Payment.table())
+    .where(_P.order_id == _KEY, _P.payment_id != sa.bindparam("but"), _P.state.not_in(ENDED))
+    .values(unwanted_at=sa.func.coalesce(_P.unwanted_at, sa.bindparam("now", type_=_P.unwanted_at.type)))
+    .returning(_P.payment_id)
+)
 
 
 async def unwant(tx: AsyncSession, order_id: str, now: datetime, *, but: str = "") -> Sequence[Payment]:
     """From now on whatever payments of the order took has to come back; gives those that are not over."""
-    live = sa.update(Payment).where(_P.order_id == order_id, _P.payment_id != but, _P.state.not_in(ENDED))
-    values = {"unwanted_at": sa.func.coalesce(_P.unwanted_at, now)}
-    return await every(tx, Payment, live.values(values).returning(Payment))
+    live = (await tx.scalars(_UNWANT, {"key": order_id, "but": but, "now": now})).all()
+    return await every(tx, Payment, sa.select(Payment).where(_P.payment_id.in_(live))) if live else ()
 
 
 async def expired(session: AsyncSession, now: datetime, limit: int) -> Sequence[Payment]:
@@ -111,7 +125,3 @@ async def free_credit(tx: AsyncSession, payment: Payment) -> None:
     if (await tx.execute(held.values(credit_held=False).returning(_P.amount))).first() is not None:
         owed = sa.update(Credit.table()).where(_C.member_id == payment.member_id)
         await tx.execute(owed.values(outstanding=_C.outstanding - payment.amount))
-
-
-async def outstanding(session: AsyncSession, member_id: str) -> int:
-    return await session.scalar(sa.select(_C.outstanding).where(_C.member_id == member_id)) or 0

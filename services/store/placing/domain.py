@@ -147,27 +147,25 @@ class Placings(Verbs):
             OrderChanged: what was confirmed is not what would be ordered.
             CouponTaken: its coupon was used up in this very moment.
         """
-        order = await repository.get(work.tx, asked.order_id)
+        order, snapshot = await checkouts.confirmed(work.tx, asked.order_id, asked.snapshot_hash)
         if order is None:
             raise NotFound
         _check_open(order, asked.attempt)
+        if snapshot is None:
+            raise OrderChanged
         basket = await checkouts.basket(work.tx, order, jst_date(work.now), self._rules)
-        bill = await self._confirmed(work, asked, basket)
+        bill = self._confirmed(asked, basket, Facts.model_validate_json(snapshot.facts))
         frozen = bill.totals.model_dump() | asked.ticked
         frozen |= {"snapshot_hash": asked.snapshot_hash, "shipping_points": bill.shipping_points}
-        if await repository.begin(work.tx, order, asked.attempt, frozen) is None:
+        if not await repository.begin(work.tx, order, asked.attempt, frozen):
             raise OrderChanged
         await repository.freeze_lines(work.tx, bill.lines)
         if bill.totals.coupon:
             await self._redeem(work, order, asked.attempt, bill.totals.coupon)
         return _placing(order, asked.attempt, bill)
 
-    async def _confirmed(self, work: Work, asked: BeginPlacing, basket: Basket) -> Bill:
+    def _confirmed(self, asked: BeginPlacing, basket: Basket, facts: Facts) -> Bill:
         """What the page that was confirmed comes to, where it would still look the same."""
-        snapshot = await checkouts.find(work.tx, asked.order_id, asked.snapshot_hash)
-        if snapshot is None:
-            raise OrderChanged
-        facts = Facts.model_validate_json(snapshot.facts)
         same_page = digest(basket.content(facts)) == asked.snapshot_hash
         same_terms = facts.flow_facts | asked.ticked == asked.ticked | facts.flow_facts
         if not same_page or not same_terms or basket.wish_has_passed(basket.expected_dispatch_on(self._calendar)):
@@ -195,12 +193,12 @@ class Placings(Verbs):
             PaymentNotGood: nothing has been authorised.
             AttemptOver: this try is not under way.
         """
-        order = await repository.get(work.tx, asked.order_id)
+        paid = await repository.paid(work.tx, asked.order_id, locked=True)
+        order, payment = paid or (await repository.get(work.tx, asked.order_id), None)
         if order is None:
             raise NotFound
         if order.attempt != asked.attempt or order.state not in PLACING:
             raise AttemptOver
-        payment = await repository.payment_of(work.tx, asked.order_id, locked=True)
         if payment is None or payment.state not in GOOD or payment.unwanted_at:
             raise PaymentNotGood
         promised = promise(self._calendar, work, asked.dispatch_business_days)

@@ -21,6 +21,7 @@ from services.store.intents.models import Word
 from services.store.models import View
 from services.store.payments import repository as payments
 from services.store.payments.domain import PartnerSilent
+from services.store.payments.models import STATES
 from services.store.webhooks import repository
 from services.store.webhooks.models import TakenWebhook
 
@@ -56,11 +57,12 @@ class TakeWebhook(Command):
     event_id: str
     kind: str
     payment_id: str
-    word: Word = Field(exclude=True)
+    word: Word | None = Field(exclude=True)
 
 
 class Receipt(View):
     seen_before: bool
+    undoing: bool = False
 
 
 class Webhooks(Verbs):
@@ -93,7 +95,7 @@ class Webhooks(Verbs):
         if payment is None:
             _log.info("webhook of nothing of ours", partner=partner, kind=told.kind)
             return Receipt(seen_before=False)
-        word = await self._intents.hear(payment.payment_id, look=True)
+        word = await self._intents.hear(payment.payment_id, look=STATES)
         if word.silent:
             raise PartnerSilent(retry_after=timedelta(seconds=5))
         if told.refund_failed and word.said:
@@ -106,10 +108,11 @@ class Webhooks(Verbs):
                 event_id=told.event_id,
                 kind=told.kind,
                 payment_id=payment.payment_id,
-                word=word,
+                word=word if self._intents.is_news(payment, word) else None,
             ),
         )
-        await self._intents.pursue(payment.payment_id)
+        if taken.undoing:
+            await self._intents.pursue(payment.payment_id)
         return taken
 
     @command
@@ -117,8 +120,10 @@ class Webhooks(Verbs):
         webhook = TakenWebhook.make(partner=asked.partner, event_id=asked.event_id, kind=asked.kind, taken_at=work.now)
         if not await repository.take(work.tx, webhook):
             return Receipt(seen_before=True)
-        await self._intents.settled(work, asked.payment_id, asked.word)
-        return Receipt(seen_before=False)
+        if asked.word is None:
+            return Receipt(seen_before=False)
+        payment = await self._intents.settled(work, asked.payment_id, asked.word)
+        return Receipt(seen_before=False, undoing=payment.undoing() is not None)
 
 
 def _read(sender: Sender, body: bytes) -> Told:

@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.store.webhooks.models import TakenWebhook
 
 _T = TakenWebhook.table().c
+_SEEN = sa.select(sa.exists().where(_T.partner == sa.bindparam("by"), _T.event_id == sa.bindparam("event")))
+_TAKE = insert(TakenWebhook.table()).on_conflict_do_nothing().returning(_T.event_id)
 
 
 async def seen(session: AsyncSession, partner: str, event_id: str) -> bool:
-    found = sa.select(_T.event_id).where(_T.partner == partner, _T.event_id == event_id)
-    return (await session.execute(found)).first() is not None
+    return bool(await session.scalar(_SEEN, {"by": partner, "event": event_id}))
 
 
 async def take(tx: AsyncSession, webhook: TakenWebhook) -> bool:
     """Notes that it was taken; false when it had been before."""
-    row = insert(TakenWebhook.table()).values(webhook.model_dump()).on_conflict_do_nothing()
-    return (await tx.execute(row.returning(_T.event_id))).first() is not None
+    return (await tx.execute(_TAKE, webhook.model_dump())).first() is not None
