@@ -47,16 +47,18 @@ async def test_operators_are_told_and_the_parcel_is_followed_with_the_reason_kep
 
 
 @pytest.mark.rule("SK-05")
-async def test_no_money_comes_back_for_a_key_that_has_left_however_often_operators_reject(house: House) -> None:
-    order_id = await stopped_too_late(house, "released")
+@pytest.mark.parametrize("way", ["released", "told_again"])
+async def test_of_a_key_that_has_left_nothing_is_decided_as_if_it_lay_there(house: House, way: str) -> None:
+    order_id = await stopped_too_late(house, way)
 
-    for _ in range(2):
-        assert (await both(house, order_id, "reject_dispatch")).state == State.CANCELLING
-        case = await house.stop(order_id)
-        assert (case.state, case.needs_operator) == (State.STOPPED, TOO_LATE)
+    for action in ("release_dispatch", "reject_dispatch", "close_as_destroyed"):
+        with pytest.raises(OperatorActionNotPossible):
+            await house.act(order_id, action)
+    for decision in ("refund", "no-refund"):
+        with pytest.raises(OperatorActionNotPossible):
+            await house.act(order_id, "decide", decision=decision)
 
-    await house.dispatched(order_id)
-    assert (await house.case(order_id)).state == State.DISPATCHED
+    assert (await house.case(order_id)).needs_operator == TOO_LATE
 
 
 @pytest.mark.rule("SK-05")

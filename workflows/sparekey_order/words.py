@@ -34,7 +34,7 @@ OPERATORS_CAN: dict[CaseState, tuple[str, ...]] = {
     "checking": ("accept_key_number", "refuse_key_number"),
     "number-asked": ("accept_key_number",),
     "accepted": ("mark_arranged",),
-    "stopped": ("release_dispatch", "reject_dispatch", "mark_dispatched"),
+    "stopped": ("release_dispatch", "reject_dispatch"),
     "released": ("mark_dispatched",),
     "dispatched": ("record_carrier_event",),
     "absent": ("record_carrier_event",),
@@ -42,6 +42,10 @@ OPERATORS_CAN: dict[CaseState, tuple[str, ...]] = {
     "redelivering": ("record_carrier_event", "record_collected"),
     "lost": ("decide",),
 }
+
+
+TOO_LATE, ON_ITS_WAY = "stopped-too-late", ("mark_dispatched",)
+"""What is left to do where a carrier had the key before the maker heard of the stop (SK-05)."""
 
 
 def details(case: Case, order_id: str, problem: str) -> str:
@@ -63,7 +67,8 @@ def details(case: Case, order_id: str, problem: str) -> str:
         rows.append(f"| redelivery 再配送 | {case.redelivery} |")
     if problem:
         rows += ["", f"**要対応 needs an operator:** `{problem}`"]
-    can = (*OPERATORS_CAN.get(case.state, ()), *(("try_again",) if problem else ()))
+    offered = ON_ITS_WAY if problem == TOO_LATE else OPERATORS_CAN.get(case.state, ())
+    can = (*offered, *(("try_again",) if problem else ()))
     if can:
         rows += ["", "**Actions (Send an Update):**", *(f"- `{name}`: {ACTIONS[name][1]}" for name in can)]
     return "\n".join(rows)

@@ -21,7 +21,7 @@ from services.sparekey.desk import repository
 from services.sparekey.desk.models import Approval
 from services.sparekey.making import repository as calls
 from services.sparekey.making.models import Verb
-from services.sparekey.making.verdicts import Verdicts, give
+from services.sparekey.making.verdicts import TOO_LATE, Verdicts, give
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.ports import Permission
 from services.sparekey.words.models import Scan, Scanned
@@ -45,6 +45,7 @@ ALLOWED: Mapping[str, frozenset[State]] = {
 """In which states an operator can do what (SK-50)."""
 
 CLOSED_BY_DESK = "closed-by-desk"
+_DECISIONS = frozenset({"release_dispatch", "reject_dispatch", "close_as_destroyed", "decide"})
 _CAME_BACK = frozenset({S.RETURNED, S.REDELIVERY_REQUESTED})
 # Where else it was stopped, it is looked at again before it leaves.
 _GOES_BACK = _CAME_BACK | {S.ACCEPTED}
@@ -83,6 +84,17 @@ class DeskReferenceUnknown(RuumError):
 
     kind = Kind.REFUSED
     code = "desk-reference-unknown"
+
+
+def admit(action: str, case: Case) -> None:
+    """Lets an action pass where it can be done; of a key that a carrier has nothing is decided as if it lay there.
+
+    Raises:
+        OperatorActionNotPossible: else.
+    """
+    left = case.needs_operator == TOO_LATE and action in _DECISIONS
+    if case.state not in ALLOWED[action] or left:
+        raise OperatorActionNotPossible(action=action, state=case.state)
 
 
 class ActAsOperator(Command):
@@ -148,8 +160,7 @@ class Deeds:
         """Changes the case where it still stands where the action is possible."""
 
         def allowed(case: Case) -> Change | None:
-            if case.state not in ALLOWED[act.asked.action]:
-                raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
+            admit(act.asked.action, case)
             return decide(case)
 
         return await change(act.work, act.order_id, allowed)

@@ -15,7 +15,7 @@ from services.sparekey.cases.changes import read
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.desk import repository
-from services.sparekey.desk.deeds import ALLOWED, Act, ActAsOperator, Deeds, OperatorActionNotPossible
+from services.sparekey.desk.deeds import ALLOWED, Act, ActAsOperator, Deeds, admit
 from services.sparekey.desk.models import Audit, DeskReference
 from services.sparekey.making.domain import Making
 from services.sparekey.numbers.domain import Vault
@@ -95,8 +95,7 @@ class Desk(Verbs):
 
         async def once(work: Work) -> None:
             case = await read(work, asked.order_id)
-            if case.state not in ALLOWED[asked.action]:
-                raise OperatorActionNotPossible(action=asked.action, state=case.state)
+            admit(asked.action, case)
             await self._audit(work, asked, case.version)
             await self._deeds.do(Act(work, asked, permission))
 
