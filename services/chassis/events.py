@@ -326,11 +326,11 @@ class Relay:
     async def run(self) -> None:
         """Hands rows on as they come: at once after a transaction here, within a second after a crash elsewhere."""
         woken = self._outbox.woken(self._kind)
-        pause = 0.0
+        pause, written = 0.0, False
         while True:
             try:
-                claimed, _ = await self._batch()
-                pause = 0.0 if claimed else _IDLE_SECONDS
+                claimed, _ = await self._batch(written=written)
+                pause = 0.0 if claimed == BATCH else _IDLE_SECONDS
             except RuumError as failure:
                 _log.warning("relay waits", kind=self._kind, code=failure.code)
                 pause = min(max(pause * 2, 0.5), 10.0)
@@ -340,7 +340,8 @@ class Relay:
             if pause:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), pause)
-                woken.clear()
+            written = woken.is_set()
+            woken.clear()
 
     async def drain(self) -> int:
         """Hands on one batch. Returns how many rows arrived.
@@ -351,11 +352,9 @@ class Relay:
         _, arrived = await self._batch()
         return arrived
 
-    async def _batch(self) -> tuple[int, int]:
-        """How many rows were claimed, and how many of them arrived."""
-        async with self._database.reading() as session:
-            waiting = await session.scalar(self._any_sql, {"kind": self._kind})
-        rows = await self._database.transact(self._claim) if waiting else ()
+    async def _batch(self, *, written: bool = False) -> tuple[int, int]:
+        """How many rows were claimed, and how many of them arrived; a look first, unless some were just `written`."""
+        rows = await self._database.transact(self._claim) if written or await self._any() else ()
         if not rows:
             return 0, 0
         arrived: Sequence[int] = ()
@@ -366,6 +365,10 @@ class Relay:
         finally:
             await self._database.transact(lambda tx: self._settle(tx, rows, arrived, rest))
         return len(rows), len(arrived)
+
+    async def _any(self) -> bool:
+        async with self._database.reading() as session:
+            return bool(await session.scalar(self._any_sql, {"kind": self._kind}))
 
     async def _claim(self, tx: AsyncSession) -> Sequence[Mapping[str, Any]]:
         # Of two relays the second must see what the first has claimed, so they claim one after the other.
