@@ -10,9 +10,9 @@ import pytest
 from services.chassis.errors import RequestReused
 from services.rooms.leases.domain import BuildingUnknown, Imported
 from services.rooms.members.domain import Asked
-from tests.rooms.statements import statements
 from tests.rooms.town import Town, request_id
 from tests.support.insisting import insisting
+from tests.support.statements import statements
 
 
 @pytest.mark.rule("RM-01")

@@ -8,8 +8,8 @@ from services.chassis.caller import Caller
 from services.chassis.errors import NotFound
 from services.rooms.members.models import PERMITTED, Action, MemberKind, Place
 from services.texts import LANGUAGES, Texts
-from tests.rooms.statements import statements
 from tests.rooms.town import Town, new_member
+from tests.support.statements import statements
 
 # Written by hand from the rules, not from the table under test. ○ may, × may not, … from the lease's first day on.
 #   view and inquire, statements: RM-01, RM-05 ("Family may inquire about the room and see its statements")

@@ -1,0 +1,26 @@
+"""How often the steps of placing ask the database: what a customer waits for is mostly that (QA-22)."""
+
+from __future__ import annotations
+
+from tests.store.shop import Shop
+from tests.support.statements import statements
+
+
+async def test_placing_asks_the_database_no_more_often_than_was_measured(shop: Shop, member: str) -> None:
+    code = await shop.coupon()
+    shop.neighbours.points = 1000
+    view = await shop.ready(member, coupon_code=code, points_choice="some", points_some=100)
+    confirmed = (await shop.snapshot(view)).snapshot_hash
+    asked = []
+
+    for step in (
+        shop.begun(view, snapshot_hash=confirmed),
+        shop.authorised(view.order_id),
+        shop.confirmed(view.order_id),
+        shop.order(view.order_id),
+    ):
+        with statements(shop.database) as run:
+            await step
+        asked.append(len(run))
+
+    assert asked == [8, 12, 6, 2]
