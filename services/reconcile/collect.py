@@ -64,30 +64,27 @@ class Reader:
             RuumError: one of them cannot be read.
         """
         running = frozenset([run.id async for run in self._processes.list_workflows('ExecutionStatus = "Running"')])
-        money = {
-            book.order.order_id: _money(book)
-            async for book in self._pages(self._store.ListBooks, store_pb2.ListBooksRequest, "books", "store")
-        }
-        cases = {
-            case.order_id: _word(sparekey_pb2.CaseState, case.state)
-            async for case in self._pages(self._sparekey.ListCases, sparekey_pb2.ListCasesRequest, "cases", "sparekey")
-        }
-        points = {
-            one.order_id: Points(one.held, one.captured, one.released, one.given_back, one.granted, one.pending)
-            async for one in self._pages(
-                self._points.ListOrderPoints, points_pb2.ListOrderPointsRequest, "orders", "points"
-            )
-        }
+        money: dict[str, Money] = {}
+        differing: set[tuple[str, str]] = set()
+        async for page in self._pages(self._store.ListBooks, store_pb2.ListBooksRequest, "store"):
+            money |= {book.order.order_id: _money(book) for book in page.books}
+            differing |= {(one.kind, one.of) for one in page.differing}
+        cases: dict[str, str] = {}
+        async for page in self._pages(self._sparekey.ListCases, sparekey_pb2.ListCasesRequest, "sparekey"):
+            cases |= {case.order_id: _word(sparekey_pb2.CaseState, case.state) for case in page.cases}
+        points: dict[str, Points] = {}
+        async for page in self._pages(self._points.ListOrderPoints, points_pb2.ListOrderPointsRequest, "points"):
+            points |= {one.order_id: _points(one) for one in page.orders}
         balance = await self._points.GetTrialBalance(points_pb2.GetTrialBalanceRequest(), metadata=self._who("points"))
-        return Books(money, points, cases, running, balance.sum, frozenset(balance.differing_member_ids))
+        differing |= {("balance", member_id) for member_id in balance.differing_member_ids}
+        return Books(money, points, cases, running, balance.sum, frozenset(differing))
 
-    async def _pages(self, method: Any, request: Any, rows: str, audience: str) -> AsyncIterator[Any]:
+    async def _pages(self, method: Any, request: Any, audience: str) -> AsyncIterator[Any]:
         cursor = ""
         while True:
             page = common_pb2.Page(cursor=cursor, size=_PAGE)
             answer = await method(request(page=page), metadata=self._who(audience))
-            for row in getattr(answer, rows):
-                yield row
+            yield answer
             cursor = answer.next_cursor
             if not cursor:
                 return
@@ -130,6 +127,10 @@ def _money(book: store_pb2.Book) -> Money:
         invoice=_word(store_pb2.InvoiceState, order.invoice.state) if order.HasField("invoice") else "",
         invoice_id=order.invoice.invoice_id,
     )
+
+
+def _points(one: points_pb2.OrderPoints) -> Points:
+    return Points(one.held, one.captured, one.released, one.given_back, one.granted, one.pending)
 
 
 def _word(kinds: Any, number: int) -> str:

@@ -57,7 +57,7 @@ class Books:
         cases: the state of each key case, by order.
         running: ids of workflows that run.
         ledger_sum: of all accounts.
-        differing: members whose balance is not the sum of their entries.
+        differing: sums that are not those of their rows: which kind, and whose.
     """
 
     money: dict[str, Money]
@@ -65,7 +65,7 @@ class Books:
     cases: dict[str, str] = field(default_factory=dict)
     running: frozenset[str] = frozenset()
     ledger_sum: int = 0
-    differing: frozenset[str] = frozenset()
+    differing: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, order=True)

@@ -51,9 +51,10 @@ def ledger_balances(books: Books) -> Iterator[Disagreement]:
         yield Disagreement("ledger-not-zero", "ledger", f"the accounts sum to {books.ledger_sum}")
 
 
-def balances_are_their_entries(books: Books) -> Iterator[Disagreement]:
-    for member_id in books.differing:
-        yield Disagreement("balance-differs", member_id, "what is kept is not the sum of the entries")
+def sums_are_those_of_their_rows(books: Books) -> Iterator[Disagreement]:
+    """What is kept beside the rows: balances, credit, uses of coupons (ledger invariants, ST-12, ST-24)."""
+    for kind, of in books.differing:
+        yield Disagreement(f"{kind}-differs", of, "what is kept is not the sum of its rows")
 
 
 def points_are_of_an_order(books: Books) -> Iterator[Disagreement]:
@@ -206,7 +207,7 @@ def process_runs(books: Books) -> Iterator[Disagreement]:
 
 RULES: tuple[Rule, ...] = (
     ledger_balances,
-    balances_are_their_entries,
+    sums_are_those_of_their_rows,
     points_are_of_an_order,
     points_follow_the_order,
     grant_follows_the_order,

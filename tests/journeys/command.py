@@ -31,7 +31,8 @@ class Said:
 
 async def ruum(folder: Path, group: str, *words: str, typed: str = "", speaks: str = "en") -> Said:
     """Runs `ruum <group> …` on the stack in a folder; of the desk as op_sato, unless the words name another."""
-    options = ("--folder", str(folder), "--language", speaks)
+    in_words = () if group == "reconcile" else ("--language", speaks)  # codes and ids, in no language
+    options = ("--folder", str(folder), *in_words)
     before, after = (options, ()) if group == "desk" else ((), options)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.cli", group, *before, *words, *after),

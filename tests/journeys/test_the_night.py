@@ -13,6 +13,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import ScheduleActionExecutionStartWorkflow, WorkflowExecutionStatus, WorkflowHandle
 
 from deploy.demo.console import until
+from tests.journeys.command import Said, ruum
 from tests.journeys.town import Town
 from workflows.daily import contract
 from workflows.views import views
@@ -35,6 +36,11 @@ async def begun(town: Town) -> Process:
         return ids[0] if ids else None
 
     return town.client.get_workflow_handle(await until(started, "the night to begin"))
+
+
+async def compared(town: Town) -> Said:
+    """`ruum reconcile`."""
+    return await ruum(town.stack.table.home.folder, "reconcile")
 
 
 async def calls(town: Town, night: Process, said: str) -> str:
@@ -74,6 +80,7 @@ async def test_a_case_whose_process_is_gone_calls_an_operator_by_night_until_it_
         assert await town.books_agree() == ()
         await town.case(order_id).terminate("planted")
 
+        printed = await compared(town)
         night = await begun(town)
         await until(lambda: looked(night), "the first look")
         await town.forward(minutes=10, seconds=5)
@@ -85,6 +92,9 @@ async def test_a_case_whose_process_is_gone_calls_an_operator_by_night_until_it_
         await town.console.answers_check(order_id, "exists")
     await home.resident.sees(order_id, "dispatched")
 
+    assert printed.code == 1
+    assert f"process-missing  {order_id}  " in printed.out
+    assert await compared(town) == Said(0, "", "")
     assert f"| process-missing | `{order_id}` |" in page
     assert contract.LOOK_AGAIN in page
     assert night.id in listed

@@ -96,8 +96,13 @@ def without_case(order: str) -> Callable[[Books], Books]:
 PLANTED: dict[str, tuple[Callable[[Books], Books], str, str]] = {
     "the ledger does not sum to zero": (lambda books: replace(books, ledger_sum=1), "ledger-not-zero", "ledger"),
     "a balance is not its entries": (
-        lambda books: replace(books, differing=frozenset(["mem_1"])),
+        lambda books: replace(books, differing=frozenset([("balance", "mem_1")])),
         "balance-differs",
+        "mem_1",
+    ),
+    "a member owes another sum than their payments": (
+        lambda books: replace(books, differing=frozenset([("credit", "mem_1")])),
+        "credit-differs",
         "mem_1",
     ),
     "points are held for an order that nobody knows": (hold_of("ord_none", held=5), "points-of-no-order", "ord_none"),

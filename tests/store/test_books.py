@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from services.store.books.domain import Book
 from services.store.models import Page
@@ -126,3 +127,41 @@ async def test_what_arrived_at_the_partner_after_it_was_given_up_shows(shop: Sho
 
     assert at_peace.left_behind == 0
     assert (book.order.payment, book.left_behind) == (None, 3_300)
+
+
+AS_COUNTED = """
+UPDATE store.coupons c SET used =
+    (SELECT count(*) FROM store.redemptions r WHERE r.code = c.code AND r.undone_at IS NULL)"""
+
+
+async def spoil(shop: Shop, statement: str, **values: str) -> None:
+    await shop.database.transact(lambda tx: tx.execute(sa.text(statement), values))
+
+
+@pytest.mark.rule("OP-06")
+async def test_sums_that_are_not_those_of_their_rows_are_named_and_no_coupons_code_is(shop: Shop, member: str) -> None:
+    code = await shop.coupon()
+    order = await shop.placed(member, "deferred", coupon_code=code)
+    about = {"member": member, "order": order.order_id, "code": code}
+    sums = {
+        ("credit", member): "UPDATE store.credits SET outstanding = outstanding {} 1 WHERE member_id = :member",
+        ("coupon-uses", member): "UPDATE store.coupon_uses SET used = used {} 1 WHERE member_id = :member",
+        ("coupons", "coupons"): "UPDATE store.coupons SET used = used {} 1 WHERE code = :code",
+    }
+    await spoil(shop, AS_COUNTED)  # what other tests have set by hand
+    before = {(one.kind, one.of) for one in await shop.store.books.differing()}
+
+    async def named() -> set[tuple[str, str]]:
+        return {(one.kind, one.of) for one in await shop.store.books.differing()} - before
+
+    for wrong, statement in sums.items():
+        asked = {name: value for name, value in about.items() if f":{name}" in statement}
+        await spoil(shop, statement.format("+"), **asked)
+        assert await named() == {wrong}
+        await spoil(shop, statement.format("-"), **asked)
+    forgotten = "UPDATE store.orders SET coupon_code = :code WHERE order_id = :order"
+    await spoil(shop, forgotten, order=order.order_id, code="")
+    assert await named() == {("redemption", order.order_id)}
+    await spoil(shop, forgotten, order=order.order_id, code=code)
+
+    assert not before & {*sums, ("redemption", order.order_id)}

@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 
 from services.chassis.db import Database
+from services.store.books import repository
 from services.store.intents import repository as calls
 from services.store.intents.domain import Intents
 from services.store.models import Page, View, cursor
@@ -38,9 +39,19 @@ class Book(View):
     left_behind: int
 
 
+class Differing(View):
+    """A sum that is not that of its rows: which kind, and whose."""
+
+    kind: str
+    of: str
+
+
 class Listed(View):
+    """`differing`: sums of the whole store, on the last page."""
+
     books: tuple[Book, ...]
     next_cursor: str
+    differing: tuple[Differing, ...] = ()
 
 
 class Books:
@@ -76,7 +87,13 @@ class Books:
             for view, state, yen in zip(views, states, left, strict=True)
         ]
         more = cursor(shown[-1].order_id) if len(found) > len(shown) else ""
-        return Listed(books=tuple(books), next_cursor=more)
+        differing = () if more else await self.differing()
+        return Listed(books=tuple(books), next_cursor=more, differing=differing)
+
+    async def differing(self) -> tuple[Differing, ...]:
+        """Credit and coupons whose sums are not those of their rows: none, ever (ST-12, ST-24)."""
+        async with self._database.reading() as session:
+            return tuple(Differing.model_validate(row) for row in await repository.differing(session))
 
     async def _partner_state(self, view: OrderView, places: asyncio.Semaphore) -> Shown:
         if view.payment is None or view.payment.means == "none":

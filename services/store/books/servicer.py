@@ -22,4 +22,5 @@ class BooksServicer:
             )
             for book in listed.books
         ]
-        return store_pb2.ListBooksResponse(books=books, next_cursor=listed.next_cursor)
+        differing = [store_pb2.DifferingSum(**one.model_dump()) for one in listed.differing]
+        return store_pb2.ListBooksResponse(books=books, next_cursor=listed.next_cursor, differing=differing)

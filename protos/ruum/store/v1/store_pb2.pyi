@@ -1960,23 +1960,54 @@ class Book(_message.Message):
 Global___Book: _TypeAlias = Book  # noqa: Y015
 
 @_typing.final
+class DifferingSum(_message.Message):
+    """A sum that is kept beside the rows it is of, and is not theirs: a member's credit, uses of coupons, an order's coupon."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    OF_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    of: _builtins.str
+    """A member's or an order's id; of coupons as a whole none."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        of: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "of", b"of"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DifferingSum: _TypeAlias = DifferingSum  # noqa: Y015
+
+@_typing.final
 class ListBooksResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BOOKS_FIELD_NUMBER: _builtins.int
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    DIFFERING_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
     @_builtins.property
     def books(self) -> _containers.RepeatedCompositeFieldContainer[Global___Book]: ...
+    @_builtins.property
+    def differing(self) -> _containers.RepeatedCompositeFieldContainer[Global___DifferingSum]:
+        """Of the whole store; told on the last page, at most a hundred."""
+
     def __init__(
         self,
         *,
         books: _abc.Iterable[Global___Book] | None = ...,
         next_cursor: _builtins.str = ...,
+        differing: _abc.Iterable[Global___DifferingSum] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["books", b"books", "next_cursor", b"next_cursor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["books", b"books", "differing", b"differing", "next_cursor", b"next_cursor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
