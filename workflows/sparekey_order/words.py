@@ -33,14 +33,15 @@ WAITS_FOR: dict[CaseState, tuple[str, str]] = {
 OPERATORS_CAN: dict[CaseState, tuple[str, ...]] = {
     "checking": ("accept_key_number", "refuse_key_number"),
     "number-asked": ("accept_key_number",),
-    "accepted": ("mark_arranged",),
-    "stopped": ("release_dispatch", "reject_dispatch"),
+    "accepted": ("mark_arranged", "refuse_key_number"),
+    "stopped": ("release_dispatch", "reject_dispatch", "close_as_destroyed", "decide"),
     "released": ("mark_dispatched",),
     "dispatched": ("record_carrier_event",),
-    "absent": ("record_carrier_event",),
+    "absent": ("record_carrier_event", "record_collected"),
     "returned": ("order_redelivery", "close_as_destroyed"),
-    "redelivering": ("record_carrier_event", "record_collected"),
-    "lost": ("decide",),
+    "redelivering": ("mark_dispatched", "record_carrier_event", "record_collected"),
+    "handed-over": ("record_collected",),
+    "lost": ("decide", "record_carrier_event"),
 }
 
 

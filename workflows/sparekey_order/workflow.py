@@ -223,6 +223,10 @@ class SparekeyOrder(OperatorActions):
         if payment.state not in {"authorised", "captured", "none-needed"}:
             await self._rest()
             return
+        # Renewing may have taken hours, and an operator longer: a report may have stopped the case meanwhile (SK-37).
+        self._case = await steps.GET(steps.CaseRef(order_id=self._order))
+        if self._case.state != "cleared":
+            return
         payment = await self._money.capture(self._asks)
         if payment.state not in {"captured", "none-needed"} and not self._money.paid_later:
             await self._rest()
