@@ -61,6 +61,19 @@ async def test_of_a_key_that_has_left_nothing_is_decided_as_if_it_lay_there(hous
     assert (await house.case(order_id)).needs_operator == TOO_LATE
 
 
+@pytest.mark.rule("SK-30")
+@pytest.mark.parametrize("way", ["released", "told_again"])
+async def test_nor_when_the_member_says_meanwhile_that_it_is_not_theirs(house: House, way: str) -> None:
+    order_id = await stopped_too_late(house, way)
+
+    await house.not_mine(order_id)
+
+    case = await house.case(order_id)
+    assert (case.needs_operator, case.reason, case.frozen) == (TOO_LATE, "reported-not-mine", True)
+    with pytest.raises(OperatorActionNotPossible):
+        await house.act(order_id, "close_as_destroyed")
+
+
 @pytest.mark.rule("SK-05")
 @pytest.mark.parametrize("word_first", [False, True])
 async def test_operators_who_rejected_while_the_maker_was_away_decide_again_when_the_key_had_left(

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from services.chassis.errors import NotFound
+from services.store.intents.models import Errand
 from services.store.payments.domain import (
     ChangeMeans,
     MeansNotOffered,
     MeansNotWanted,
     PartnerSilent,
 )
-from services.store.payments.models import PaymentView
+from services.store.payments.models import PaymentView, Standing
 from tests.store.partner import HOLDS_FOR
 from tests.store.shop import Shop, as_member, new_member, request_id
 
@@ -182,3 +183,25 @@ async def test_an_epos_payment_that_was_withdrawn_cannot_be_renewed_unasked(shop
 
     assert payment.state == "declined"
     assert "means_wanted" in await shop.told(order.order_id)
+
+
+@pytest.mark.rule("ST-21")
+async def test_what_is_heard_of_a_payment_is_not_said_of_the_one_that_took_its_place_meanwhile(
+    shop: Shop, member: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = await unrenewable(shop, member)
+    look_up = shop.card.look_up
+
+    async def answers_while_the_member_changes(errand: Errand) -> Standing | None:
+        said = await look_up(errand)
+        await change(shop, member, order_id, "epos")
+        return said
+
+    monkeypatch.setattr(shop.card, "look_up", answers_while_the_member_changes)
+
+    with pytest.raises(PartnerSilent):
+        await shop.ensured(order_id)
+
+    payment = (await shop.order(order_id)).payment
+    assert payment is not None
+    assert (payment.means, payment.state, payment.decline_code) == ("epos", "requires-action", "")

@@ -21,7 +21,7 @@ from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making.domain import Making
-from services.sparekey.making.verdicts import call_back, give, stop
+from services.sparekey.making.verdicts import TOO_LATE, call_back, give, stop
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import KeyNumber
 from services.sparekey.ports import Rooms
@@ -242,8 +242,10 @@ def _reported_not_mine(now: datetime, case: Case) -> Change:
     noted = {"frozen": True, "not_mine_at": now, "reason": NOT_MINE}
     if case.state in {State.CHECKING, State.NUMBER_ASKED, State.ACCEPTED, State.MAKING}:
         return Change(Cause.REPORTED, State.CANCELLING, set=noted, told=f"key-{NOT_MINE}")
+    # That a carrier has it is what keeps operators from deciding as if it lay at the maker.
+    called = TOO_LATE if case.needs_operator == TOO_LATE else NOT_MINE
     return _held(case, NOT_MINE, noted) or Change(
-        Cause.NOTED, case.state, set={**noted, "needs_operator": NOT_MINE}, told=f"key-{NOT_MINE}"
+        Cause.NOTED, case.state, set={**noted, "needs_operator": called}, told=f"key-{NOT_MINE}"
     )
 
 

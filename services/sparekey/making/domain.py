@@ -203,10 +203,11 @@ class Making:
 
     async def _goes_to(self, case: Case) -> Destination:
         """The lease's address, read afresh, and whom the order names (SK-05)."""
+        order = await self._store.order(case.order_id)
+        # Last, since whoever hears of another address looks at what was noted of this one, and that comes next.
         permission = await self._rooms.may_order_keys(case.member_id, case.room_id)
         if not permission.allowed:
             raise _NoLonger(permission.refusal)
-        order = await self._store.order(case.order_id)
         return Destination(order.recipient, permission.address)
 
     async def _leaves_for(self, call: Call, case: Case) -> Destination:

@@ -81,6 +81,7 @@ class Authorise(OrderStep):
 
 
 class EnsureAuthorised(OrderStep):
+    heard_of: str = Field(default="", exclude=True)
     word: Word = Field(default=Word(), exclude=True)
 
 
@@ -154,22 +155,22 @@ class Payments(Verbs):
         """
         payment = await self._current(asked.order_id)
         word = await self._heard(payment.payment_id)
-        begun = await self._renew(caller, asked.model_copy(update={"word": word}))
+        begun = await self._renew(caller, asked.model_copy(update={"heard_of": payment.payment_id, "word": word}))
         if begun.payment_id != payment.payment_id:
             word = await self._heard(begun.payment_id, look=())
         return await self._answer(caller, asked, begun.payment_id, word, kept=True)
 
     @command
     async def _renew(self, work: Work, asked: EnsureAuthorised) -> Asked:
+        payment = await self._intents.settled(work, asked.heard_of, asked.word)
         order = await orders.get(work.tx, asked.order_id)
-        if order is None or order.payment_id is None:
-            raise PaymentMissing
-        payment = await self._intents.settled(work, order.payment_id, asked.word)
+        # Read once it is locked: while the partner was asked, another payment may have taken this one's place.
+        if order is None or order.payment_id != payment.payment_id:
+            raise PartnerSilent
         if order.state not in UNDISPATCHED or not self._lapses(payment, work):
             return Asked(payment_id=payment.payment_id)
         renewed = self._payment(work, order, new_id("pay"))
-        if not await orders.replace_payment(work.tx, order, renewed.payment_id):
-            raise PartnerSilent
+        await orders.replace_payment(work.tx, order, renewed.payment_id)
         await self._ask_for(work, order, renewed, "renew")
         return Asked(payment_id=renewed.payment_id)
 
