@@ -130,7 +130,8 @@ TABLE: Mapping[type[Message], Speaks | Silent] = {
         "charge",
     ),
     sparekey.RecipientAbsent: _member(
-        lambda told: "recipient-absent-carrier" if told.redelivery else "recipient-absent-post",
+        # A key made again goes by post, however often the one before it was sent once more (SK-35).
+        lambda told: "recipient-absent-carrier" if told.charge else "recipient-absent-post",
         "order_id",
         "tracking_number",
         "held_until",

@@ -95,6 +95,15 @@ SAID = [
     ),
     key(
         sparekey.RecipientAbsent,
+        "recipient-absent-post",
+        "2026年5月10日",
+        "900-1",
+        held_until=END_OF_10_MAY,
+        redelivery=1,
+        tracking_number="900-1",
+    ),
+    key(
+        sparekey.RecipientAbsent,
         "recipient-absent-carrier",
         "2026年5月10日",
         "567-8",
