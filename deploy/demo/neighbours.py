@@ -96,7 +96,8 @@ class Seed:
         number = uuid4().int
         code = f"L-{number % 10**10:010d}"
         self._let[code] = dict(self._data["leases"][0]) | {"lease_code": code, "version": "0"}
-        await self.restate(code, room_number=str(1000 + number % 9000), contractor_name=contractor)
+        # Of one building, like all of them: a number that came twice would be one room let to others.
+        await self.restate(code, room_number=f"{number % 10**8:08d}", contractor_name=contractor)
         return code
 
     async def restate(self, lease_code: str, **changed: Any) -> None:
