@@ -129,6 +129,17 @@ async def test_a_key_that_was_stopped_before_anything_was_let_go_cannot_be_marke
         await house.act(order_id, "mark_dispatched", tracking_number=order_id[-20:].upper())
 
 
+@pytest.mark.rule("SK-50")
+async def test_a_key_that_was_called_back_in_time_is_not_let_go_by_one_who_says_that_it_left(house: House) -> None:
+    order_id = await house.released()
+    await house.mail_redirect(order_id)
+
+    with pytest.raises(OperatorActionNotPossible):
+        await house.act(order_id, "mark_dispatched", tracking_number=order_id[-20:].upper())
+
+    assert (await house.case(order_id)).state == State.STOPPED
+
+
 async def test_a_lost_key_that_had_been_stopped_too_late_is_paid_back_and_not_stopped_once_more(house: House) -> None:
     order_id = await stopped_too_late(house, "released")
     number = await house.dispatched(order_id)

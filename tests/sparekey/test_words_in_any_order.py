@@ -170,6 +170,20 @@ async def test_a_key_that_left_without_our_release_calls_an_operator(house: Hous
     assert (case.state, case.needs_operator) == (State.READY, "dispatched-unreleased")
 
 
+async def test_a_key_that_left_after_everything_was_given_back_calls_an_operator(house: House) -> None:
+    order_id = await house.cut()
+    await house.not_mine(order_id)
+    for operator in ("op_sato", "op_tanaka"):
+        await house.act(order_id, "reject_dispatch", operator)
+    await house.stop(order_id)
+    await house.close(order_id, State.CANCELLED)
+
+    await house.dispatched(order_id)
+
+    case = await house.case(order_id)
+    assert (case.state, case.needs_operator) == (State.CANCELLED, "dispatched-unreleased")
+
+
 async def test_a_scan_from_a_clock_that_is_ahead_counts_from_now(house: House) -> None:
     order_id = await house.sent()
     number = (await house.case(order_id)).tracking_number

@@ -6,7 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from services.store.books.domain import Book
+from services.store.intents.models import Errand
 from services.store.models import Page
+from services.store.payments.ports import OutcomeUnknown
 from tests.store.shop import Shop, as_member, new_member
 
 
@@ -54,6 +56,24 @@ async def test_a_call_without_an_outcome_is_counted_and_a_silent_partner_is_unkn
     book = await book_of(shop, view.order_id)
 
     assert (book.open_intents, book.partner_state) == (1, "unknown")
+
+
+async def test_a_silent_partner_is_asked_once_a_page(shop: Shop, member: str) -> None:
+    for _ in range(3):
+        await shop.placed(member)
+    asked: list[str] = []
+
+    def silent(errand: Errand) -> None:
+        asked.append(errand.order_id)
+        raise OutcomeUnknown(answered=False)
+
+    shop.card.tampered = silent
+    pages, cursor = 0, ""
+    while pages == 0 or cursor:
+        cursor = (await shop.store.books.listed(Page(size=100, cursor=cursor))).next_cursor
+        pages += 1
+
+    assert 0 < len(asked) <= pages
 
 
 async def test_money_paid_back_and_orders_that_cost_nothing_are_told_apart(shop: Shop, member: str) -> None:

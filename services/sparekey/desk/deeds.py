@@ -87,13 +87,17 @@ class DeskReferenceUnknown(RuumError):
 
 
 def admit(action: str, case: Case) -> None:
-    """Lets an action pass where it can be done; of a key that a carrier has nothing is decided as if it lay there.
+    """Lets an action pass where it can be done.
+
+    Of a key that a carrier has nothing is decided as if it lay there; one that was stopped in time takes two
+    operators to leave (SK-50), and a word of its dispatch is none of them.
 
     Raises:
         OperatorActionNotPossible: else.
     """
-    left = case.needs_operator == TOO_LATE and action in _DECISIONS
-    if case.state not in ALLOWED[action] or left:
+    left = case.needs_operator == TOO_LATE
+    impossible = action in _DECISIONS if left else (action, case.state) == ("mark_dispatched", State.STOPPED)
+    if case.state not in ALLOWED[action] or impossible:
         raise OperatorActionNotPossible(action=action, state=case.state)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from dataclasses import dataclass, field
 
 from services.chassis.db import Database
 from services.store.books import repository
@@ -54,6 +55,14 @@ class Listed(View):
     differing: tuple[Differing, ...] = ()
 
 
+@dataclass
+class _Look:
+    """One page's questions to partners; one that was silent is asked no more, or the page would come too late."""
+
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LOOKED_UP_AT_ONCE))
+    silent: set[str] = field(default_factory=set)
+
+
 class Books:
     def __init__(self, database: Database, intents: Intents, late: LateRules) -> None:
         self._database = database
@@ -71,9 +80,9 @@ class Books:
             by_order: dict[str, list[Payment]] = defaultdict(list)
             for payment in await payments.of_orders(session, ids):
                 by_order[payment.order_id].append(payment)
-        places = asyncio.Semaphore(_LOOKED_UP_AT_ONCE)
-        states = await asyncio.gather(*(self._partner_state(view, places) for view in views))
-        left = await asyncio.gather(*(self._left_behind(view, by_order[view.order_id], places) for view in views))
+        look = _Look()
+        states = await asyncio.gather(*(self._partner_state(view, look) for view in views))
+        left = await asyncio.gather(*(self._left_behind(view, by_order[view.order_id], look) for view in views))
         books = [
             Book(
                 order=view,
@@ -95,32 +104,36 @@ class Books:
         async with self._database.reading() as session:
             return tuple(Differing.model_validate(row) for row in await repository.differing(session))
 
-    async def _partner_state(self, view: OrderView, places: asyncio.Semaphore) -> Shown:
+    async def _partner_state(self, view: OrderView, look: _Look) -> Shown:
         if view.payment is None or view.payment.means == "none":
             return "none-needed"
-        said = await self._said(view.payment.payment_id, places)
+        said = await self._said(view.payment.payment_id, look)
         if said is None:
             return "unknown"
         return "refunded" if said.captured and said.refunded == said.captured else said.state
 
-    async def _left_behind(self, view: OrderView, all_payments: list[Payment], places: asyncio.Semaphore) -> int:
+    async def _left_behind(self, view: OrderView, all_payments: list[Payment], look: _Look) -> int:
         """Looks at those only that were given up: one that another is to replace still counts until then."""
         counts = view.payment.payment_id if view.payment else ""
         yen = 0
         for payment in all_payments:
             given_up = payment.unwanted_at is not None or payment.ended
             if payment.payment_id != counts and payment.means != "none" and given_up:
-                yen += (await self._said(payment.payment_id, places) or payment).kept
+                yen += (await self._said(payment.payment_id, look) or payment).kept
         return yen
 
-    async def _said(self, payment_id: str, places: asyncio.Semaphore) -> Standing | None:
+    async def _said(self, payment_id: str, look: _Look) -> Standing | None:
         """The partner's word; nothing when it does not say, or knows of no such payment."""
-        async with places, self._database.reading() as session:
+        async with look.places, self._database.reading() as session:
             errand = await calls.look_up_errand(session, payment_id)
         if errand is None:
             return None
-        async with places:
+        async with look.places:
+            if errand.means in look.silent:
+                return None
             try:
                 return await self._intents.look_up(errand)
-            except OutcomeUnknown:
+            except OutcomeUnknown as unknown:
+                if not unknown.answered:
+                    look.silent.add(errand.means)
                 return None
