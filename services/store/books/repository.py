@@ -24,8 +24,8 @@ SELECT 'coupons', 'coupons' FROM store.coupons c LEFT JOIN used_in_all u USING (
     WHERE c.used <> coalesce(u.times, 0)
 UNION
 SELECT 'redemption', o.order_id FROM store.orders o LEFT JOIN standing s USING (order_id)
-    WHERE (s.order_id IS NOT NULL)
-        <> (o.coupon_code <> '' AND o.state NOT IN ('checkout', 'dropped', 'cancelled'))
+    WHERE coalesce(s.amount, 0)
+        <> CASE WHEN o.state IN ('checkout', 'dropped', 'cancelled') THEN 0 ELSE o.coupon END
 ORDER BY kind, of LIMIT 100""")
 
 
