@@ -15,6 +15,9 @@ from typing import Any
 
 import grpc
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from deploy.local import nats
 from deploy.local.ports import LOOPBACK, free_port
@@ -73,7 +76,7 @@ def environment(
 class Person:
     """Somebody at a screen, with the gateway and the notifier between them and identity."""
 
-    def __init__(self, channel: grpc.aio.Channel, keys: Keys, clock: MovableClock, events: Any) -> None:
+    def __init__(self, channel: grpc.aio.Channel, keys: Keys, clock: MovableClock, events: AsyncIterator[Msg]) -> None:
         self._stub: Any = IdentityServiceStub(channel)
         self._keys = keys
         self._clock = clock
@@ -96,18 +99,23 @@ class Person:
         """The next fact of this kind."""
         async with asyncio.timeout(20):
             while True:
-                message: Any = await self._events.__anext__()
+                message = await anext(self._events)
                 if message.subject == f"ruum.identity.{event}.v1":
                     return bytes(message.data)
 
 
-async def facts(client: Any) -> AsyncIterator[Any]:
-    """What the stream tells of identity from now on."""
-    pulled = await client.jetstream().pull_subscribe("ruum.identity.>", stream=stream.STREAM)
-    while True:
-        for message in await pulled.fetch(1, timeout=20):
-            await message.ack()
-            yield message
+async def facts(client: Client) -> AsyncIterator[Msg]:
+    """What the stream tells of identity from now on: others' tests have told of theirs."""
+    only_new = ConsumerConfig(deliver_policy=DeliverPolicy.NEW)
+    pulled = await client.jetstream().pull_subscribe("ruum.identity.>", stream=stream.STREAM, config=only_new)
+
+    async def told() -> AsyncIterator[Msg]:
+        while True:
+            for message in await pulled.fetch(1, timeout=20):
+                await message.ack()
+                yield message
+
+    return told()
 
 
 @pytest.fixture
@@ -116,11 +124,12 @@ async def person(
 ) -> AsyncIterator[Person]:
     await nats_server.create_stream()
     client = await stream.connect(nats_server.url(nats.ADMIN), "test")
+    told = await facts(client)
     address = environment["RUUM_LISTEN"]
     with process(environment, tmp_path / "log"):
         await serving(address, tmp_path / "log")
         async with grpc.aio.insecure_channel(address) as channel:
-            yield Person(channel, keys, MovableClock(Path(environment["RUUM_CLOCK_FILE"])), facts(client))
+            yield Person(channel, keys, MovableClock(Path(environment["RUUM_CLOCK_FILE"])), told)
     await client.close()
 
 
