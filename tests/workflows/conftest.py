@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from deploy.local.child import installed
-from deploy.local.temporal import SEARCH_ATTRIBUTES, Temporal
+from deploy.local.temporal import Temporal
+from tests.workflows.histories import skipping_time
 
 
 @pytest.fixture
@@ -20,12 +19,7 @@ async def time() -> AsyncIterator[WorkflowEnvironment]:
 
     One a test: time cannot pass on a server while a workflow of an earlier test waits for a worker.
     """
-    server = installed("temporal-test-server")
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=server, data_converter=pydantic_data_converter
-    ) as environment:
-        asked = AddSearchAttributesRequest(namespace=environment.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
-        await environment.client.operator_service.add_search_attributes(asked)
+    async with skipping_time() as environment:
         yield environment
 
 

@@ -5,26 +5,22 @@ python -m tests.workflows.daily.branches     writes them anew: only when no nigh
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.client import WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
-from deploy.local.child import installed
-from deploy.local.temporal import SEARCH_ATTRIBUTES
 from tests.workflows.daily.script import Night, Process, act, called, running
+from tests.workflows.histories import Histories
 from tests.workflows.point_grant.script import eventually
 from workflows.daily import contract
 from workflows.daily.contract import Chore
 from workflows.daily.workflow import AGAIN, SETTLED
 
-HISTORIES = Path(__file__).with_name("histories")
 A_LITTLE = timedelta(seconds=2)
 
 Lived = Callable[[Night, Process, WorkflowEnvironment], Awaitable[None]]
@@ -80,34 +76,17 @@ BRANCHES: dict[str, Branch] = {
 }
 
 
-async def live(branch: Branch) -> str:
-    """The history of one branch, as JSON."""
-    server = installed("temporal-test-server")
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=server, data_converter=pydantic_data_converter
-    ) as time:
-        asked = AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
-        await time.client.operator_service.add_search_attributes(asked)
-        night = branch.night()
-        async with running(time.client, night, branch.chore) as process:
-            await branch.lived(night, process, time)
-            await process.result()
-            return (await process.fetch_history()).to_json()
+async def live(branch: Branch, time: WorkflowEnvironment) -> WorkflowHistory:
+    night = branch.night()
+    async with running(time.client, night, branch.chore) as process:
+        await branch.lived(night, process, time)
+        await process.result()
+        return await process.fetch_history()
 
 
-async def record() -> None:
-    HISTORIES.mkdir(exist_ok=True)
-    for name, branch in BRANCHES.items():
-        history = _of_no_machine(await live(branch))
-        (HISTORIES / f"{name}.json").write_text(history + "\n", "utf-8")
-        print(f"{name}: {history.count('eventId')} events")  # noqa: T201  # for whoever records
-
-
-def _of_no_machine(history: str) -> str:
-    """Without what says where it was recorded: identities and stack traces."""
-    kept = re.sub(r'"identity": "[^"]*"', '"identity": "recorded"', history)
-    return re.sub(r'"stackTrace": "(?:[^"\\]|\\.)*"', '"stackTrace": ""', kept)
-
+HISTORIES = Histories(
+    Path(__file__).with_name("histories"), {name: partial(live, branch) for name, branch in BRANCHES.items()}
+)
 
 if __name__ == "__main__":
-    asyncio.run(record())
+    HISTORIES.record()

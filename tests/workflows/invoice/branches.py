@@ -5,26 +5,21 @@ python -m tests.workflows.invoice.branches     writes them anew: only when no ca
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.client import WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.client import WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from deploy.local.child import installed
-from deploy.local.temporal import SEARCH_ATTRIBUTES
+from tests.workflows.histories import Histories
 from tests.workflows.invoice.script import SPACING, Store, running
 from tests.workflows.point_grant.script import eventually
 from workflows.invoice import contract as steps
 
-HISTORIES = Path(__file__).with_name("histories")
 TWO_WEEKS = timedelta(days=14)
 A_LITTLE = timedelta(seconds=2)
 
@@ -74,38 +69,19 @@ async def stuck(store: Store, process: Process, _time: WorkflowEnvironment) -> N
     await process.execute_update(steps.LOOK_AGAIN, {"operator": "op_sato", "reason": "mended"})
 
 
-BRANCHES: dict[str, Branch] = {branch.__name__: branch for branch in (paid, late, unpaid, withdrawn, stuck)}
+async def live(branch: Branch, time: WorkflowEnvironment) -> WorkflowHistory:
+    store = Store(await time.get_current_time() + TWO_WEEKS)
+    async with running(time.client, store) as process:
+        await eventually(lambda: bool(store.looks))
+        await branch(store, process, time)
+        await process.result()
+        return await process.fetch_history()
 
 
-async def live(branch: Branch) -> str:
-    """The history of one branch, as JSON."""
-    server = installed("temporal-test-server")
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=server, data_converter=pydantic_data_converter
-    ) as time:
-        asked = AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
-        await time.client.operator_service.add_search_attributes(asked)
-        store = Store(await time.get_current_time() + TWO_WEEKS)
-        async with running(time.client, store) as process:
-            await eventually(lambda: bool(store.looks))
-            await branch(store, process, time)
-            await process.result()
-            return (await process.fetch_history()).to_json()
-
-
-async def record() -> None:
-    HISTORIES.mkdir(exist_ok=True)
-    for name, branch in BRANCHES.items():
-        history = _of_no_machine(await live(branch))
-        (HISTORIES / f"{name}.json").write_text(history + "\n", "utf-8")
-        print(f"{name}: {history.count('eventId')} events")  # noqa: T201  # for whoever records
-
-
-def _of_no_machine(history: str) -> str:
-    """Without what says where it was recorded: identities and stack traces."""
-    kept = re.sub(r'"identity": "[^"]*"', '"identity": "recorded"', history)
-    return re.sub(r'"stackTrace": "(?:[^"\\]|\\.)*"', '"stackTrace": ""', kept)
-
+HISTORIES = Histories(
+    Path(__file__).with_name("histories"),
+    {branch.__name__: partial(live, branch) for branch in (paid, late, unpaid, withdrawn, stuck)},
+)
 
 if __name__ == "__main__":
-    asyncio.run(record())
+    HISTORIES.record()

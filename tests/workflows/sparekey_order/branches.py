@@ -5,25 +5,20 @@ python -m tests.workflows.sparekey_order.branches     writes them anew: only whe
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.client import WorkflowUpdateFailedError
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.client import WorkflowHistory, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
-from deploy.local.child import installed
-from deploy.local.temporal import SEARCH_ATTRIBUTES
+from tests.workflows.histories import Histories
 from tests.workflows.sparekey_order.fakes import Order, Services, eventually, refused, running
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
 
-HISTORIES = Path(__file__).with_name("histories")
 A_WEEK = timedelta(days=7)
 
 Branch = Callable[[Order, Services, WorkflowEnvironment], Awaitable[None]]
@@ -156,34 +151,17 @@ async def moved(order: Order, services: Services, state: str, **more: object) ->
     await eventually(lambda: len(services.of(steps.GET)) > seen)
 
 
-async def live(branch: Branch) -> str:
-    """The history of one branch, as JSON."""
-    server = installed("temporal-test-server")
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=server, data_converter=pydantic_data_converter
-    ) as time:
-        asked = AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
-        await time.client.operator_service.add_search_attributes(asked)
-        services = Services()
-        async with running(time.client, services) as order:
-            await branch(order, services, time)
-            await order.result_in(time)
-            return (await order.handle.fetch_history()).to_json()
+async def live(branch: Branch, time: WorkflowEnvironment) -> WorkflowHistory:
+    services = Services()
+    async with running(time.client, services) as order:
+        await branch(order, services, time)
+        await order.result_in(time)
+        return await order.handle.fetch_history()
 
 
-async def record() -> None:
-    HISTORIES.mkdir(exist_ok=True)
-    for name, branch in BRANCHES.items():
-        history = _of_no_machine(await live(branch))
-        (HISTORIES / f"{name}.json").write_text(history + "\n", "utf-8")
-        print(f"{name}: {history.count('eventId')} events")  # noqa: T201  # for whoever records
-
-
-def _of_no_machine(history: str) -> str:
-    """Without what says where it was recorded: identities and stack traces."""
-    kept = re.sub(r'"identity": "[^"]*"', '"identity": "recorded"', history)
-    return re.sub(r'"stackTrace": "(?:[^"\\]|\\.)*"', '"stackTrace": ""', kept)
-
+HISTORIES = Histories(
+    Path(__file__).with_name("histories"), {name: partial(live, branch) for name, branch in BRANCHES.items()}
+)
 
 if __name__ == "__main__":
-    asyncio.run(record())
+    HISTORIES.record()
