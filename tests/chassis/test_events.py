@@ -19,7 +19,7 @@ from services.chassis.errors import Unavailable
 from services.chassis.events import Event, Outbox, ProcessLine, Relay, message
 from tests.support.callers import member
 from tests.support.jars import NOW, Jars, PointsGranted, PutCoins, jars_in, new_jar
-from tests.support.waiting import eventually
+from tests.support.waiting import until
 
 ANNA = member("mem_anna")
 Rows = Sequence[Mapping[str, Any]]
@@ -92,7 +92,7 @@ async def all_handed_on(jars: Jars, kind: str = "event") -> None:
     async def none_waits() -> bool:
         return all(row["handed_on_at"] for row in await jars.outbox_rows(kind))
 
-    await eventually(none_waits, within=20)
+    await until(none_waits, within=20)
 
 
 class OrderDispatched(Event):
@@ -254,7 +254,7 @@ async def test_a_whole_batch_that_is_not_taken_does_not_hold_up_the_next(
         return receiver.versions("good") == [1]
 
     async with running(relay(jars, receiver)):
-        await eventually(good_arrived, within=0.9)
+        await until(good_arrived, within=0.9)
 
 
 async def test_what_a_relay_leaves_behind_is_taken_over_after_its_lease(
@@ -267,7 +267,7 @@ async def test_what_a_relay_leaves_behind_is_taken_over_after_its_lease(
     async def claimed() -> bool:
         return all(row["claimed_until"] for row in await jars.outbox_rows())
 
-    await eventually(claimed)
+    await until(claimed)
     successor = Receiver()
 
     assert await relay(jars, successor).drain() == 0

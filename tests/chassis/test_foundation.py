@@ -27,7 +27,7 @@ from tests.support import logs, streams
 from tests.support.callers import Keys, member
 from tests.support.contracts import Stub, add, contract
 from tests.support.jars import Jars, PutCoins, jars_in, new_jar
-from tests.support.waiting import eventually
+from tests.support.waiting import until
 
 ECHOES = contract("""
 message Question {}
@@ -120,7 +120,7 @@ async def test_services_start_while_the_stream_is_away_and_what_was_told_meanwhi
         await until_the_end.enter_async_context(running(nats.program()))
         await nats.create_stream()
 
-        await eventually(lambda: _is(heard, [3]), within=30)
+        await until(lambda: _is(heard, [3]), within=30)
 
 
 async def test_a_service_is_known_to_its_neighbours_by_its_name(teller: Jars, keys: Keys, nats: Nats) -> None:
@@ -144,7 +144,7 @@ async def test_a_service_that_ends_leaves_nothing_open(teller: Jars, keys: Keys,
 
     await foundation.close()
 
-    await eventually(lambda: _none_left(teller))
+    await until(lambda: _none_left(teller))
     with pytest.raises(grpc.aio.UsageError, match="closed"):
         await Stub(channel, SERVICE)("Ask")
 

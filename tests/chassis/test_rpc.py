@@ -29,7 +29,7 @@ from services.chassis.webhooks import WebhookForged
 from tests.support.callers import Keys, member
 from tests.support.contexts import Served
 from tests.support.contracts import Stub, add, contract, serving
-from tests.support.waiting import eventually
+from tests.support.waiting import until
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 ECHOES = contract("""
@@ -178,7 +178,7 @@ async def test_a_neighbour_that_comes_back_is_found_again(keys: Keys, clock: Fix
                     return False
                 return True
 
-            await eventually(answered, within=5)
+            await until(answered, within=5)
             await server.grpc.stop(None)
 
 
@@ -306,7 +306,7 @@ async def test_calls_under_way_are_finished_before_a_server_stops(keys: Keys, cl
             async def reached() -> bool:
                 return bool(echo.reached)
 
-            await eventually(reached)
+            await until(reached)
             os.kill(os.getpid(), signal.SIGTERM)
 
             assert (await under_way).text == "at last"

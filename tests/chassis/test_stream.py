@@ -25,7 +25,7 @@ from services.chassis.events import Event, Relay
 from services.chassis.idempotency import Work
 from services.chassis.stream import Consumer, Publisher
 from tests.support.jars import NOW, Jars, PointsGranted, jars_in, new_jar
-from tests.support.waiting import eventually
+from tests.support.waiting import until
 
 SUBJECT = "ruum.points.points_granted.v1"
 
@@ -139,7 +139,7 @@ class Ear:
         async def heard_all() -> bool:
             return {jar: await self.jars.coins(jar) for jar in coins} == coins
 
-        await eventually(heard_all, within)
+        await until(heard_all, within)
 
 
 @pytest.fixture
@@ -357,7 +357,7 @@ async def test_a_relay_killed_between_publishing_and_noting_it_tells_nothing_twi
             async def noted() -> bool:
                 return all(row["handed_on_at"] for row in await teller.outbox_rows())
 
-            await eventually(noted)
+            await until(noted)
         after = (await points.jetstream().stream_info(stream.STREAM)).state.messages
 
     assert after == before
@@ -387,7 +387,7 @@ async def test_a_stream_that_was_lost_is_told_again_and_nothing_happens_twice(
     async def all_there() -> bool:
         return (await points.jetstream().stream_info(stream.STREAM)).state.messages >= 5
 
-    await eventually(all_there)
+    await until(all_there)
 
 
 async def test_a_context_publishes_nothing_in_anothers_name(

@@ -1,8 +1,6 @@
 """Temporal as tests and the local stack run it: its namespace, its search attributes and its time."""
 
-import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from temporalio import workflow
@@ -18,6 +16,7 @@ from temporalio.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironm
 from temporalio.worker import Worker
 
 from deploy.local.temporal import Temporal, prepare
+from tests.support.waiting import until
 
 QUEUE = "tests-of-servers"
 
@@ -69,7 +68,7 @@ async def test_cases_are_found_by_every_search_attribute(temporal_server: Tempor
     # `Case` is also a word of SQL: without its quotes the query is refused.
     query = " AND ".join(f"`{word}` = '{mark}'" for word in words)
     query += " AND Deadline < '2026-05-04T00:00:00Z' AND NeedsOperator = true"
-    assert await eventually(lambda: found(client, query)) == [case.id]
+    assert await until(lambda: found(client, query)) == [case.id]
     await case.terminate()
 
 
@@ -112,13 +111,3 @@ async def test_month_passes_at_once_on_the_time_skipping_server(time_skipping: W
 
 async def found(client: Client, query: str) -> list[str]:
     return [case.id async for case in client.list_workflows(query)]
-
-
-async def eventually(question: Callable[[], Awaitable[list[str]]]) -> list[str]:
-    """The answer when it is no longer empty: lists of cases follow the cases after a moment."""
-    async with asyncio.timeout(10):
-        while True:
-            answer = await question()
-            if answer:
-                return answer
-            await asyncio.sleep(0.02)

@@ -19,7 +19,7 @@ from services.gateway.server import HttpServer
 from services.gateway.settings import GatewaySettings
 from tests.gateway.fakes import CONTRACTS
 from tests.support.callers import Keys
-from tests.support.waiting import eventually
+from tests.support.waiting import until
 
 REQUEST_KEY = "a key of tests, which is long enough"
 
@@ -83,7 +83,7 @@ async def open_house(
         serving = asyncio.create_task(server._serve())
         try:
             async with httpx.AsyncClient(base_url=url, timeout=40) as http:
-                await eventually(lambda: _answers(http))
+                await until(lambda: _answers(http))
                 yield House(server, url, http)
         finally:
             server.stop()

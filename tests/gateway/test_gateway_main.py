@@ -24,7 +24,7 @@ from ruum.rooms.v1 import rooms_pb2
 from tests.gateway.fakes import Fake
 from tests.gateway.house import REQUEST_KEY, House
 from tests.support.callers import Keys
-from tests.support.waiting import eventually
+from tests.support.waiting import until
 
 SECRETS = {"RUUM_REQUEST_KEY": REQUEST_KEY, "RUUM_NATS_URL": ""}
 
@@ -70,7 +70,7 @@ def log(tmp_path: Path) -> Path:
 @pytest.fixture
 async def running_gateway(environment: dict[str, str], log: Path) -> AsyncIterator[subprocess.Popen[bytes]]:
     with process(environment, log) as started:
-        await eventually(lambda: http_serves(environment["RUUM_LISTEN"], "/readyz"), within=30)
+        await until(lambda: http_serves(environment["RUUM_LISTEN"], "/readyz"), within=30)
         yield started
 
 
@@ -87,7 +87,7 @@ async def begun(http: httpx.AsyncClient, session: str) -> Any:
     async def opens() -> bool:
         return (await http.head("/api/v1/events", headers=headers)).is_success
 
-    await eventually(opens)
+    await until(opens)
     request = http.build_request("GET", "/api/v1/events", headers=headers)
     answer = await http.send(request, stream=True)
     lines = answer.aiter_lines()

@@ -24,7 +24,7 @@ from services.gateway.live.feed import Feed, Happening, Mark, Watcher
 from services.gateway.routes import events
 from tests.gateway.fakes import Fake, Members
 from tests.gateway.house import House, open_house
-from tests.support.waiting import eventually
+from tests.support.waiting import until
 
 HANA, TARO = "mem_hana", "mem_taro"
 
@@ -221,7 +221,7 @@ async def listening(house: House) -> House:
     async def hears() -> bool:
         return "events" not in (await house.get("/readyz")).json()["missing"]
 
-    await eventually(hears)
+    await until(hears)
     return house
 
 
@@ -384,7 +384,7 @@ async def test_who_leaves_is_forgotten(listening: House, session: str, members: 
             return mine.answer.status_code == 200
 
     for _ in range(events.MOST_A_SESSION * 2):
-        await eventually(again)
+        await until(again)
 
 
 async def test_a_reader_who_stops_reading_is_let_go(
@@ -404,7 +404,7 @@ async def test_a_reader_who_stops_reading_is_let_go(
         await asyncio.gather(*(tell(me, "x" * 10_000, version) for version in range(50)))
         return left.is_set()
 
-    await eventually(floods, within=30)
+    await until(floods, within=30)
     writer.close()
 
 
@@ -450,7 +450,7 @@ async def test_a_gateway_that_starts_knows_what_was_told_before(
         async def hears() -> bool:
             return "events" not in (await fresh.get("/readyz")).json()["missing"]
 
-        await eventually(hears)
+        await until(hears)
         async with watching(fresh, session, **{"Last-Event-ID": last}) as again:
             told = await again.next()
 

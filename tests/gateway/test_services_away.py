@@ -18,7 +18,7 @@ from services.gateway.problems import Missing
 from tests.gateway.fakes import CONTRACTS, Fake, Members, never
 from tests.gateway.house import House, open_house
 from tests.support.callers import Keys
-from tests.support.waiting import eventually
+from tests.support.waiting import until
 
 Neighbours = Mapping[str, Fake]
 
@@ -209,7 +209,7 @@ async def test_a_service_that_comes_back_is_found_by_itself(away: Away) -> None:
         answer, _ = await away.timed("/api/v1/points")
         return bool(answer.status_code == 200)
 
-    await eventually(works, within=10)
+    await until(works, within=10)
     assert [(await away.timed("/api/v1/points"))[0].status_code for _ in range(5)] == [200] * 5
 
 
@@ -219,13 +219,13 @@ async def test_ready_means_able_to_serve_and_says_what_is_missing(away: Away) ->
         answer = (await away.house.get("/readyz")).json()
         return bool(answer["missing"] == list(missing))
 
-    await eventually(lambda: names("points"))
+    await until(lambda: names("points"))
     assert (await away.house.get("/readyz")).status_code == 200
     await away.fakes["identity"].stop()
-    await eventually(lambda: names("identity", "points"))
+    await until(lambda: names("identity", "points"))
     assert (await away.house.get("/readyz")).status_code == 200
     await away.fakes["points"].start()
-    await eventually(lambda: names("identity"))
+    await until(lambda: names("identity"))
 
 
 async def test_a_gateway_that_has_reached_nobody_is_not_ready(

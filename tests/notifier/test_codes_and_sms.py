@@ -10,7 +10,8 @@ import pytest
 from ruum.identity.v1 import events_pb2 as identity
 from ruum.points.v1 import events_pb2 as points
 from services.chassis.ids import new_id
-from tests.notifier.world import World, until
+from tests.notifier.world import World
+from tests.support.waiting import until
 
 SERIAL = iter(range(10_000, 99_999))
 

@@ -18,7 +18,8 @@ from ruum.points.v1 import events_pb2 as points
 from services.chassis import stream
 from services.chassis.ids import new_id
 from services.notifier.ports import Contact, Envelope
-from tests.notifier.world import World, until
+from tests.notifier.world import World
+from tests.support.waiting import until
 
 
 async def everything_kept(postgres: Postgres) -> str:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -29,6 +28,7 @@ from services.chassis.db import Database
 from services.chassis.errors import Kind, NotFound, RemoteError
 from services.chassis.ids import new_id
 from tests.sandbox.harness import Sandbox
+from tests.support.waiting import until
 
 PORTAL = "https://portal.ruum.example"
 SENDING_DOMAIN = "ruum.me"
@@ -215,7 +215,7 @@ class World:
         async def so() -> bool:
             return sorted(row["state"] for row in await self.deliveries(event)) == sorted(states * number)
 
-        await until(so, patience=patience)
+        await until(so, within=patience)
         return await self.deliveries(event)
 
     async def failing(self, event: Any, failure: str) -> Any:
@@ -245,9 +245,3 @@ async def instead(world: World, **changes: str) -> AsyncIterator[Child]:
 def subject(kind: type[Message]) -> str:
     _, context, version, name = kind.DESCRIPTOR.full_name.split(".")
     return f"ruum.{context}.{re.sub('(?<!^)(?=[A-Z])', '_', name).lower()}.{version}"
-
-
-async def until(holds: Callable[[], Any], patience: float = 15) -> None:
-    async with asyncio.timeout(patience):
-        while not await holds():  # noqa: ASYNC110  # it waits for other processes
-            await asyncio.sleep(0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,6 +22,7 @@ from deploy.local.child import Child, Program
 from deploy.local.ports import free_ports
 from deploy.local.probes import http_serves
 from services.chassis.clock import MovableClock
+from tests.support.waiting import until
 
 BEARERS = {partner: f"{partner}-bearer" for partner in ("card", "deferred", "epos", "maker", "sms")}
 SIGNING_KEYS = {partner: f"{partner}-signs" for partner in ("card", "deferred", "epos", "maker", "post", "carrier")}
@@ -76,12 +77,6 @@ class Receiver:
 
     async def one(self, kind: str, /, **data: str) -> Received:
         return (await self.all(kind, 1, **data))[0]
-
-
-async def until(holds: Callable[[], bool], patience: float = 10) -> None:
-    async with asyncio.timeout(patience):
-        while not holds():  # noqa: ASYNC110 - it waits for another process
-            await asyncio.sleep(0.01)
 
 
 class Sandbox:

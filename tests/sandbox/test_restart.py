@@ -8,7 +8,8 @@ import aiosmtplib
 import httpx
 import pytest
 
-from tests.sandbox.harness import YAMADA, Sandbox, mail, until
+from tests.sandbox.harness import YAMADA, Sandbox, mail
+from tests.support.waiting import until
 
 
 async def restarted(sandbox: Sandbox) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.sandbox.harness import SIGNING_KEYS, Received, Sandbox, until
+from tests.sandbox.harness import SIGNING_KEYS, Received, Sandbox
+from tests.support.waiting import until
 
 
 async def told(sandbox: Sandbox, *refs: str) -> None:

@@ -42,6 +42,7 @@ from tests.sandbox.harness import BEARERS, SIGNING_KEYS, Receiver, Sandbox
 from tests.sparekey.neighbours import ADDRESS, RECIPIENT
 from tests.support.callers import Keys, Metadata, member, operator, service
 from tests.support.contexts import Served, served
+from tests.support.waiting import until
 from workflows.money.activities import MoneyActivities
 from workflows.sparekey_order.activities import SparekeyActivities
 from workflows.worker import build
@@ -306,12 +307,12 @@ class Town:
     async def until(self, order_id: str, state: str, patience: float = 30) -> Any:
         """The order, as soon as it is in this state."""
         wanted = sparekey_pb2.CaseState.Value(f"CASE_STATE_{state}")
-        async with asyncio.timeout(patience):
-            while True:
-                order = await self.order(order_id)
-                if order.state == wanted:
-                    return order
-                await asyncio.sleep(0.05)
+
+        async def there() -> Any:
+            order = await self.order(order_id)
+            return order if order.state == wanted else None
+
+        return await until(there, within=patience)
 
     async def at_maker(self, order_id: str, **stands: Any) -> Any:
         """The order at the maker, once it stands like this there."""
@@ -324,12 +325,11 @@ class Town:
 
     async def parcel(self, order_id: str) -> str:
         """The tracking number of the parcel on its way, once the service knows it."""
-        async with asyncio.timeout(20):
-            while True:
-                number = (await self.order(order_id)).tracking_number
-                if number:
-                    return str(number)
-                await asyncio.sleep(0.05)
+
+        async def number() -> str:
+            return str((await self.order(order_id)).tracking_number)
+
+        return str(await until(number))
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ from tests.store.shop import DESK, GATEWAY, HOME, ORDERER, SPAREKEY, WORKER, as_
 from tests.store.test_store_service import CONTRACT
 from tests.support.callers import Keys
 from tests.support.contexts import served
-from tests.support.waiting import eventually
+from tests.support.waiting import until
 from workflows.invoice import contract as invoices
 from workflows.invoice.activities import InvoiceActivities
 from workflows.invoice.workflow import DeferredInvoice
@@ -220,7 +220,7 @@ async def test_a_decision_at_the_partners_page_arrives_by_webhook(deployed: Depl
             order = await deployed.ask(WORKER, "GetOrder", order_id=order_id)
             return bool(order.payment.state == pb.PAYMENT_STATE_AUTHORISED)
 
-        await eventually(agreed)
+        await until(agreed)
         await deployed.confirmed(order_id)
         cancelled = await deployed.ask(WORKER, "CancelOrder", order_id=order_id, reason="lease-ended")
         webhooks.cancel()
@@ -249,7 +249,7 @@ async def test_an_issued_invoice_starts_its_process_and_a_payment_ends_it(
             await deployed.confirmed(order_id)
             invoice = await deployed.ask(WORKER, "IssueInvoice", order_id=order_id)
             case = client.get_workflow_handle(invoices.workflow_id(invoice.invoice_id))
-            await eventually(lambda: is_running(client, invoice.invoice_id))
+            await until(lambda: is_running(client, invoice.invoice_id))
             (there,) = await deployed.sandbox.seen("transactions")
 
             await deployed.sandbox.press(f"transactions/{there['id']}/paid")
@@ -273,7 +273,7 @@ async def test_a_process_killed_before_its_answer_gives_that_answer_to_the_repea
         async def done_at_the_partner() -> bool:
             return bool(await deployed.sandbox.seen("payment-intents"))
 
-        await eventually(done_at_the_partner)
+        await until(done_at_the_partner)
         first.kill()
         authorising.cancel()
     await deployed.sandbox.fault("card")

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:
-    """Asks again and again; fails with `TimeoutError` when it does not hold within so many seconds."""
+async def until(look: Callable[[], Awaitable[Any] | Any], within: float = 20.0) -> Any:
+    """What a look finds, once it finds something; `TimeoutError` when that takes longer, in seconds."""
     async with asyncio.timeout(within):
-        while not await holds():  # noqa: ASYNC110  # other processes set no event of ours
+        while True:
+            found = look()
+            if inspect.isawaitable(found):
+                found = await found
+            if found:
+                return found
             await asyncio.sleep(0.02)

@@ -20,6 +20,7 @@ from services.chassis.db import Database
 from tests.store.shop import Shop
 from tests.support.callers import Keys
 from tests.support.contexts import served
+from tests.support.waiting import until
 
 A = TypeVar("A")
 PATIENCE = 20.0
@@ -57,7 +58,7 @@ class Moment:
 
     async def answered(self) -> None:
         """Waits until the service has answered the timer."""
-        await until(lambda: _is(self.answers))
+        await until(lambda: self.answers)
 
     def forget(self) -> None:
         """What was due so far is of no concern; the next waits again."""
@@ -73,18 +74,6 @@ def leads(runs: int) -> list[float]:
     Most are close; those at the ends see to it that both win on any machine.
     """
     return [3.0 * lead**3 for lead in ((2 * run + 1) / runs - 1 for run in range(runs))]
-
-
-async def until(look: Callable[[], Awaitable[Any]], within: float = PATIENCE) -> Any:
-    """What a look finds, once it finds something."""
-    async with asyncio.timeout(within):
-        while not (found := await look()):  # noqa: ASYNC110  # what is waited for is in another process's hands
-            await asyncio.sleep(0.02)
-    return found
-
-
-async def _is(found: Any) -> Any:
-    return found
 
 
 @asynccontextmanager

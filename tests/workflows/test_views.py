@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from deploy.local.temporal import Temporal
-from tests.support.waiting import eventually
+from tests.support.waiting import until
 from workflows.views import views
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -57,14 +57,14 @@ async def finds(temporal: Client, mark: str, view: str, *expected: str) -> None:
     async def same() -> bool:
         return {case.id async for case in temporal.list_workflows(query)} == set(expected)
 
-    await eventually(same)
+    await until(same)
 
 
 async def listed(temporal: Client, mark: str, count: int) -> None:
     async def known() -> bool:
         return (await temporal.count_workflows(f"`Case` = '{mark}'")).count == count
 
-    await eventually(known)
+    await until(known)
 
 
 @pytest.mark.rule("OP-01")

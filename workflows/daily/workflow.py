@@ -125,8 +125,8 @@ class Daily:
 
 
 def _still_wrong(first: Compared, second: Compared) -> tuple[Sequence[Difference], int]:
-    """What both looks found, and how much that is; too many to be told whole are none of the reading's."""
-    if second.count > len(second.found):
+    """What both looks found, and how much that is; of more than a look can tell none is left out."""
+    if any(look.count > len(look.found) for look in (first, second)):
         return second.found, second.count
     before = {(one.kind, one.of) for one in first.found}
     still = tuple(one for one in second.found if (one.kind, one.of) in before)

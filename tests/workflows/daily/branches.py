@@ -14,9 +14,9 @@ from pathlib import Path
 from temporalio.client import WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.waiting import until
 from tests.workflows.daily.script import Night, Process, act, called, running
 from tests.workflows.histories import Histories
-from tests.workflows.point_grant.script import eventually
 from workflows.daily import contract
 from workflows.daily.contract import Chore
 from workflows.daily.workflow import AGAIN, SETTLED
@@ -42,7 +42,7 @@ async def in_peace(_night: Night, _process: Process, _time: WorkflowEnvironment)
 async def away(night: Night, process: Process, time: WorkflowEnvironment) -> None:
     """A service is away for longer than it may be, and is back when it is tried again."""
     night.away = True
-    await eventually(lambda: night.tries > 0)
+    await until(lambda: night.tries > 0)
     await time.sleep(contract.PATIENCE + A_LITTLE)
     await called(process)
     night.away = False
@@ -61,7 +61,7 @@ async def closed(night: Night, process: Process, time: WorkflowEnvironment) -> N
 
 
 async def disagrees(night: Night, process: Process, time: WorkflowEnvironment) -> None:
-    await eventually(lambda: night.compared == 1)
+    await until(lambda: night.compared == 1)
     await time.sleep(SETTLED + A_LITTLE)
     await called(process)
 

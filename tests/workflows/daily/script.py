@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from services.chassis.ids import new_id
+from tests.support.waiting import until
 from workflows.daily import contract
 from workflows.daily.activities import DailyActivities
 from workflows.daily.contract import Chore, Difference, Round, StartChore, Swept
@@ -106,6 +106,4 @@ async def act(process: Process, action: str) -> str:
 
 async def called(process: Process) -> None:
     """Waits until the night calls an operator."""
-    async with asyncio.timeout(20):
-        while not await needs_operator(process):  # noqa: ASYNC110  # the list knows it in its own time
-            await asyncio.sleep(0.05)
+    await until(lambda: needs_operator(process))

@@ -15,9 +15,9 @@ from temporalio.client import WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.waiting import until
 from tests.workflows.histories import Histories
 from tests.workflows.invoice.script import SPACING, Store, running
-from tests.workflows.point_grant.script import eventually
 from workflows.invoice import contract as steps
 
 TWO_WEEKS = timedelta(days=14)
@@ -41,7 +41,7 @@ async def paid(store: Store, process: Process, time: WorkflowEnvironment) -> Non
 async def late(store: Store, process: Process, time: WorkflowEnvironment) -> None:
     """Charged once, then paid."""
     await time.sleep(TWO_WEEKS + timedelta(days=1))
-    await eventually(lambda: store.charged == 1)
+    await until(lambda: store.charged == 1)
     await over(store, process, "paid")
 
 
@@ -49,7 +49,7 @@ async def unpaid(store: Store, process: Process, time: WorkflowEnvironment) -> N
     """Charged three times; a person writes it off."""
     for ordinal in (1, 2, 3):
         await time.sleep(SPACING + A_LITTLE)
-        await eventually(lambda ordinal=ordinal: store.charged == ordinal)  # type: ignore[misc]  # bound now
+        await until(lambda ordinal=ordinal: store.charged == ordinal)  # type: ignore[misc]  # bound now
     await time.sleep(SPACING + A_LITTLE)
     store.state = "cancelled"
     await process.execute_update(steps.LOOK_AGAIN, {"operator": "op_sato", "reason": "written-off"})
@@ -64,7 +64,7 @@ async def stuck(store: Store, process: Process, _time: WorkflowEnvironment) -> N
     """A look that is refused for good, and mended."""
     store.failure = ApplicationError("not-found", type="not-found", non_retryable=True)
     await process.signal(steps.INVOICE_CHANGED)
-    await eventually(lambda: len(store.looks) > 1)
+    await until(lambda: len(store.looks) > 1)
     store.failure, store.state = None, "paid"
     await process.execute_update(steps.LOOK_AGAIN, {"operator": "op_sato", "reason": "mended"})
 
@@ -72,7 +72,7 @@ async def stuck(store: Store, process: Process, _time: WorkflowEnvironment) -> N
 async def live(branch: Branch, time: WorkflowEnvironment) -> WorkflowHistory:
     store = Store(await time.get_current_time() + TWO_WEEKS)
     async with running(time.client, store) as process:
-        await eventually(lambda: bool(store.looks))
+        await until(lambda: bool(store.looks))
         await branch(store, process, time)
         await process.result()
         return await process.fetch_history()

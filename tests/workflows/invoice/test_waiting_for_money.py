@@ -10,8 +10,8 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.waiting import until
 from tests.workflows.invoice.script import SPACING, Store, running
-from tests.workflows.point_grant.script import eventually
 from workflows.invoice import contract as steps
 
 A_SECOND = timedelta(seconds=1)
@@ -25,11 +25,11 @@ async def test_an_unpaid_invoice_is_charged_when_it_is_late_and_not_a_second_bef
     store = Store(due)
 
     async with running(time.client, store) as process:
-        await eventually(lambda: bool(store.looks))
+        await until(lambda: bool(store.looks))
         await time.sleep(due - await time.get_current_time() - A_SECOND)
         before = list(store.charges)
         await time.sleep(2 * A_SECOND)
-        await eventually(lambda: bool(store.charges))
+        await until(lambda: bool(store.charges))
         store.state = "paid"
         await process.signal(steps.INVOICE_CHANGED)
         ended = await process.result()
@@ -46,7 +46,7 @@ async def test_a_payment_that_races_the_charge_is_followed_whoever_won(time: Wor
     store = Store(due)
 
     async with running(time.client, store) as process:
-        await eventually(lambda: bool(store.looks))
+        await until(lambda: bool(store.looks))
         await time.sleep(due - await time.get_current_time() + seconds * A_SECOND)
         store.state = "paid"
         await process.signal(steps.INVOICE_CHANGED)
@@ -79,7 +79,7 @@ async def test_three_charges_two_weeks_apart_and_then_a_person(time: WorkflowEnv
     async with running(time.client, store) as process:
         for ordinal in range(3):
             await time.sleep(due + ordinal * SPACING - await time.get_current_time() + A_SECOND)
-            await eventually(lambda wanted=ordinal + 1: store.charged == wanted)  # type: ignore[misc]  # bound now
+            await until(lambda wanted=ordinal + 1: store.charged == wanted)  # type: ignore[misc]  # bound now
         await time.sleep(SPACING + A_SECOND)
         await time.sleep(timedelta(days=300))
         charges = list(store.charges)
@@ -97,7 +97,7 @@ async def test_after_a_long_outage_each_charge_that_fell_due_is_made_once(time: 
     store = Store(await time.get_current_time() - timedelta(days=20))
 
     async with running(time.client, store) as process:
-        await eventually(lambda: store.charged == 2)
+        await until(lambda: store.charged == 2)
         store.state = "cancelled"
         await process.signal(steps.INVOICE_CHANGED)
         ended = await process.result()
@@ -110,7 +110,7 @@ async def test_a_clock_that_was_ahead_at_the_start_is_ahead_in_the_process(time:
     store = Store(await time.get_current_time() + TWO_WEEKS)
 
     async with running(time.client, store, ahead=TWO_WEEKS.total_seconds() + 60) as process:
-        await eventually(lambda: store.charged == 1)
+        await until(lambda: store.charged == 1)
         store.state = "paid"
         await process.signal(steps.INVOICE_CHANGED)
         await process.result()
@@ -124,7 +124,7 @@ async def test_a_look_that_fails_for_good_calls_an_operator_who_lets_the_process
     store.failure = ApplicationError("not-found", type="not-found", non_retryable=True)
 
     async with running(dev, store) as process:
-        await eventually(lambda: bool(store.looks))
+        await until(lambda: bool(store.looks))
         store.failure, store.state = None, "cancelled"
         answer = await process.execute_update(steps.LOOK_AGAIN, {"operator": "op_sato", "reason": "mended"})
         ended = await process.result()
@@ -138,7 +138,7 @@ async def test_operators_see_what_an_invoice_waits_for_and_until_when(dev: Clien
     store = Store(due)
 
     async with running(dev, store) as process:
-        await eventually(lambda: bool(store.looks))
+        await until(lambda: bool(store.looks))
         shown = dict((await process.describe()).search_attributes)
         while "Deadline" not in shown:
             shown = dict((await process.describe()).search_attributes)

@@ -15,8 +15,9 @@ from temporalio.client import WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.waiting import until
 from tests.workflows.histories import Histories
-from tests.workflows.point_grant.script import Points, eventually, running
+from tests.workflows.point_grant.script import Points, running
 from workflows.point_grant import contract as steps
 
 MANY_DAYS = timedelta(days=24)
@@ -31,7 +32,7 @@ async def told(points: Points, process: Process, /, **changed: Any) -> None:
     points.to(**changed)
     seen = len(points.reviews)
     await process.signal(steps.REVIEW)
-    await eventually(lambda: len(points.reviews) > seen)
+    await until(lambda: len(points.reviews) > seen)
 
 
 async def granted(points: Points, process: Process, time: WorkflowEnvironment) -> None:
@@ -54,7 +55,7 @@ async def put_off(points: Points, process: Process, time: WorkflowEnvironment) -
     points.willing = False
     await told(points, process, due_at=await time.get_current_time() + MANY_DAYS)
     await time.sleep(MANY_DAYS + A_LITTLE)
-    await eventually(lambda: bool(points.posts))
+    await until(lambda: bool(points.posts))
     points.willing = True
     await time.sleep(timedelta(minutes=1))
 
@@ -76,7 +77,7 @@ async def stuck(points: Points, process: Process, _time: WorkflowEnvironment) ->
 async def live(branch: Branch, time: WorkflowEnvironment) -> WorkflowHistory:
     points = Points()
     async with running(time.client, points) as process:
-        await eventually(lambda: bool(points.reviews))
+        await until(lambda: bool(points.reviews))
         await branch(points, process, time)
         await process.result()
         return await process.fetch_history()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -90,10 +89,3 @@ async def running(client: Client, points: Points, ahead: float = 0) -> AsyncIter
                 [SearchAttributePair(SearchAttributeKey.for_keyword("OrderId"), points.order_id)]
             ),
         )
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Waits, at most ten seconds of the machine's time, for what a worker is about to do."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  # what is waited for is a fact, not an event
-            await asyncio.sleep(0.01)

@@ -15,7 +15,8 @@ from services.points.grants.domain import GrantView, PostGrant
 from tests.points.books import disagreements
 from tests.points.world import WORKER, World, a_member, an_order
 from tests.support.contexts import migrated
-from tests.workflows.point_grant.script import Points, eventually, running
+from tests.support.waiting import until
+from tests.workflows.point_grant.script import Points, running
 from workflows.point_grant import contract as steps
 from workflows.point_grant.contract import Standing
 
@@ -70,7 +71,7 @@ async def test_an_order_cancelled_around_its_deadline_has_one_outcome(
     assert due is not None
 
     async with running(time.client, points) as process:
-        await eventually(lambda: bool(points.reviews))
+        await until(lambda: bool(points.reviews))
         await time.sleep(due - await time.get_current_time() + seconds * A_SECOND)
         await world.cancelled(order)
         if await world.lines(order) == ["start", "review", "review"]:

@@ -12,7 +12,8 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.point_grant.script import Points, eventually, running
+from tests.support.waiting import until
+from tests.workflows.point_grant.script import Points, running
 from workflows.point_grant import contract as steps
 
 A_SECOND = timedelta(seconds=1)
@@ -26,7 +27,7 @@ async def test_a_grant_is_asked_for_when_it_is_due_and_not_a_second_before(time:
     points = Points(due)
 
     async with running(time.client, points) as process:
-        await eventually(lambda: bool(points.reviews))
+        await until(lambda: bool(points.reviews))
         await time.sleep(due - await time.get_current_time() - A_SECOND)
         before = list(points.posts)
         await time.sleep(2 * A_SECOND)
@@ -46,7 +47,7 @@ async def test_a_cancellation_that_races_the_grant_is_followed_whoever_won(
     points = Points(due)
 
     async with running(time.client, points) as process:
-        await eventually(lambda: bool(points.reviews))
+        await until(lambda: bool(points.reviews))
         await time.sleep(due - await time.get_current_time() + seconds * A_SECOND)
         if points.standing.state == "pending":
             points.to(state="cancelled", due_at=None)
@@ -63,11 +64,11 @@ async def test_a_due_day_that_moves_is_waited_for_anew(time: WorkflowEnvironment
     points = Points(start + timedelta(days=24))
 
     async with running(time.client, points) as process:
-        await eventually(lambda: bool(points.reviews))
+        await until(lambda: bool(points.reviews))
         await time.sleep(timedelta(days=20))
         points.to(due_at=start + timedelta(days=31), points=12)
         await process.signal(steps.REVIEW)
-        await eventually(lambda: len(points.reviews) == 2)
+        await until(lambda: len(points.reviews) == 2)
         await time.sleep(timedelta(days=10))
         before = list(points.posts)
         await time.sleep(timedelta(days=1))
@@ -81,7 +82,7 @@ async def test_an_order_that_goes_nowhere_is_waited_for_without_a_timer(time: Wo
     points = Points()
 
     async with running(time.client, points) as process:
-        await eventually(lambda: bool(points.reviews))
+        await until(lambda: bool(points.reviews))
         await time.sleep(timedelta(days=400))
         looked = len(points.reviews)
         points.to(due_at=await time.get_current_time())
@@ -111,7 +112,7 @@ async def test_a_cancellation_that_comes_between_looking_and_asking_wins(time: W
     points.first = lambda: points.to(state="cancelled", due_at=None)
 
     async with running(time.client, points) as process:
-        await eventually(lambda: bool(points.reviews))
+        await until(lambda: bool(points.reviews))
         await time.sleep(timedelta(hours=1, seconds=2))
         ended = await process.result()
 
@@ -123,7 +124,7 @@ async def test_a_grant_that_points_puts_off_is_asked_for_again_a_little_later(ti
     points.willing = False
 
     async with running(time.client, points) as process:
-        await eventually(lambda: bool(points.reviews))
+        await until(lambda: bool(points.reviews))
         await time.sleep(timedelta(hours=1, seconds=30))
         asked = len(points.posts)
         points.willing = True
@@ -153,7 +154,7 @@ async def test_a_step_that_fails_for_good_calls_an_operator_who_lets_the_process
     points.failure = ApplicationError("grant-not-found", type="grant-not-found", non_retryable=True)
 
     async with running(dev, points) as process:
-        await eventually(lambda: bool(points.reviews))
+        await until(lambda: bool(points.reviews))
         points.failure = None
         points.to(state="cancelled")
         answer = await process.execute_update(steps.LOOK_AGAIN, {"operator": "op_sato", "reason": "mended"})

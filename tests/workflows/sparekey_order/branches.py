@@ -14,8 +14,9 @@ from pathlib import Path
 from temporalio.client import WorkflowHistory, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.waiting import until
 from tests.workflows.histories import Histories
-from tests.workflows.sparekey_order.fakes import Order, Services, eventually, refused, running
+from tests.workflows.sparekey_order.fakes import Order, Services, refused, running
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
 
@@ -90,7 +91,7 @@ async def stopped_and_rejected(order: Order, services: Services, _time: Workflow
     services.answers[steps.CHECK.name] = lambda _: services.to("ready")
     services.answers[steps.CHECK_DISPATCH.name] = lambda _: services.to("stopped", needs_operator="lease-ended")
     await order.place()
-    await eventually(lambda: services.case.state == "stopped")
+    await until(lambda: services.case.state == "stopped")
     services.answers[steps.ACT.name] = lambda _: services.to("cancelling", reason="lease-ended")
     await order.act("reject_dispatch")
 
@@ -99,17 +100,17 @@ async def called_back(order: Order, services: Services, _time: WorkflowEnvironme
     """Let go, the room changes, stopped too late, rejected all the same, and then on its way."""
     services.answers[steps.CHECK.name] = lambda _: services.to("ready")
     await order.place()
-    await eventually(lambda: services.case.state == "released")
+    await until(lambda: services.case.state == "released")
     services.answers[steps.CHECK_DISPATCH.name] = lambda _: services.to("released")
     await moved(order, services, "released", look_due=True)
-    await eventually(lambda: len(services.of(steps.CHECK_DISPATCH)) == 2)
+    await until(lambda: len(services.of(steps.CHECK_DISPATCH)) == 2)
     services.answers[steps.CHECK_DISPATCH.name] = lambda _: services.to("stopped", needs_operator="lease-ended")
     await moved(order, services, "released", look_due=True)
-    await eventually(lambda: services.case.state == "stopped")
+    await until(lambda: services.case.state == "stopped")
     services.answers[steps.ACT.name] = lambda _: services.to("cancelling", reason="lease-ended")
     services.answers[steps.STOP.name] = lambda _: services.to("stopped", needs_operator="stopped-too-late")
     await order.act("reject_dispatch")
-    await eventually(lambda: services.case.needs_operator == "stopped-too-late")
+    await until(lambda: services.case.needs_operator == "stopped-too-late")
     for state in ("dispatched", "handed-over"):
         await moved(order, services, state, needs_operator="")
 
@@ -121,7 +122,7 @@ async def operator_called(order: Order, services: Services, time: WorkflowEnviro
     await time.sleep(timedelta(days=3, seconds=1))
     services.answers[steps.ORDER_KEYS.name] = refused("maker-refused-order")
     await moved(order, services, "accepted")
-    await eventually(lambda: steps.ORDER_KEYS.name in services.names())
+    await until(lambda: steps.ORDER_KEYS.name in services.names())
     services.answers[steps.ORDER_KEYS.name] = lambda _: services.to("handed-over")
     await order.act("try_again")
 
@@ -148,7 +149,7 @@ async def moved(order: Order, services: Services, state: str, **more: object) ->
     services.to(state, **more)
     seen = len(services.of(steps.GET))
     await order.case_changed()
-    await eventually(lambda: len(services.of(steps.GET)) > seen)
+    await until(lambda: len(services.of(steps.GET)) > seen)
 
 
 async def live(branch: Branch, time: WorkflowEnvironment) -> WorkflowHistory:

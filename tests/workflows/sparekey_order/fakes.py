@@ -241,10 +241,3 @@ async def running(client: Client, services: Services) -> AsyncIterator[Order]:
 
 
 STATES: tuple[str, ...] = get_args(steps.CaseState)
-
-
-async def eventually(true: Callable[[], bool], within: float = 20.0) -> None:
-    """Waits until a condition of the test holds."""
-    async with asyncio.timeout(within):
-        while not true():  # noqa: ASYNC110  # the condition is in another process's hands
-            await asyncio.sleep(0.02)

@@ -30,7 +30,8 @@ from services.sparekey.servicer import SparekeyServicer
 from tests.sparekey.house import House
 from tests.support.callers import Keys
 from tests.support.contexts import served
-from tests.workflows.door import PATIENCE, Moment, ended, forward, until
+from tests.support.waiting import until
+from tests.workflows.door import PATIENCE, Moment, ended, forward
 from tests.workflows.sparekey_order.fakes import Services
 from workflows.sparekey_order import contract as steps
 from workflows.sparekey_order.activities import SparekeyActivities

@@ -22,7 +22,8 @@ from services.store.payments.domain import PayerReturned
 from tests.store.shop import Shop, as_member, new_member, request_id
 from tests.support.callers import Keys
 from tests.support.contexts import migrated
-from tests.workflows.door import Moment, ended, forward, leads, real_store, until
+from tests.support.waiting import until
+from tests.workflows.door import Moment, ended, forward, leads, real_store
 from tests.workflows.sparekey_order.fakes import Services
 from tests.workflows.sparekey_order.joined import Scripted
 from workflows.money import contract as money

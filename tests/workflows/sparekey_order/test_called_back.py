@@ -7,9 +7,9 @@ from temporalio.client import Client
 
 from services.sparekey.cases.models import Case
 from tests.sparekey.rooms import Teller
-from tests.workflows.door import until
+from tests.support.waiting import until
 from tests.workflows.sparekey_order.branches import called_back, moved
-from tests.workflows.sparekey_order.fakes import Services, eventually, running
+from tests.workflows.sparekey_order.fakes import Services, running
 from tests.workflows.sparekey_order.joined import Joined, Order
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
@@ -104,7 +104,7 @@ async def test_words_while_a_key_waits_to_be_dispatched_cost_no_look(skipping: C
 
     async with running(skipping, services) as order:
         await order.place()
-        await eventually(lambda: services.case.state == "redelivering")
+        await until(lambda: services.case.state == "redelivering")
         for state in ("redelivering", "handed-over"):
             await moved(order, services, state)
         await order.result()

@@ -12,8 +12,9 @@ from temporalio.exceptions import ApplicationError
 
 from services.sparekey.cases.transitions import State
 from services.sparekey.desk.deeds import ALLOWED
+from tests.support.waiting import until
 from tests.workflows.door import ended
-from tests.workflows.sparekey_order.fakes import STATES, Order, Services, eventually, refused, running
+from tests.workflows.sparekey_order.fakes import STATES, Order, Services, refused, running
 from workflows.kit import Step
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
@@ -79,9 +80,9 @@ class Stuck:
 
     async def is_stuck(self, order: Order) -> None:
         if self.failing is steps.GET:
-            await eventually(lambda: steps.CONFIRM.name in self.services.names())
+            await until(lambda: steps.CONFIRM.name in self.services.names())
             await order.case_changed()
-        await eventually(lambda: bool(self.services.of(self.failing)))
+        await until(lambda: bool(self.services.of(self.failing)))
 
 
 async def takes(order: Order, action: str) -> bool:
@@ -106,7 +107,7 @@ async def taken_when_stuck(dev: Client, state: str) -> set[str]:
         answers = await asyncio.gather(*(takes(order, action) for action in others))
         tried = len(stuck.services.of(stuck.failing))
         answers.append(await takes(order, "try_again"))
-        await eventually(lambda: not answers[-1] or len(stuck.services.of(stuck.failing)) > tried)
+        await until(lambda: not answers[-1] or len(stuck.services.of(stuck.failing)) > tried)
         await order.handle.terminate()
         await asyncio.gather(placing, return_exceptions=True)  # who placed it is told nothing any more
     return {action for action, taken in zip([*others, "try_again"], answers, strict=True) if taken}

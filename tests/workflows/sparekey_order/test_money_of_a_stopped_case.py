@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from temporalio.client import Client
 
-from tests.workflows.sparekey_order.fakes import Services, eventually, refused, running
+from tests.support.waiting import until
+from tests.workflows.sparekey_order.fakes import Services, refused, running
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
 
@@ -28,9 +29,9 @@ async def test_a_report_that_comes_while_the_authorisation_is_renewed_keeps_the_
 
         services.answers[money.ENSURE.name] = renewed
         await order.place()
-        await eventually(lambda: bool(services.of(money.ENSURE)))
+        await until(lambda: bool(services.of(money.ENSURE)))
         await asyncio.gather(*told)
-        await eventually(lambda: bool(services.of(money.CAPTURE)) or bool(services.of(steps.GET)))
+        await until(lambda: bool(services.of(money.CAPTURE)) or bool(services.of(steps.GET)))
         await order.handle.terminate()
 
     assert services.of(money.CAPTURE) == []
@@ -46,13 +47,13 @@ async def test_a_case_that_was_stopped_while_its_payment_was_stuck_is_not_paid_w
 
     async with running(dev, services) as order:
         await order.place()
-        await eventually(lambda: bool(services.of(money.ENSURE)))
+        await until(lambda: bool(services.of(money.ENSURE)))
         services.to("stopped", needs_operator="mail-redirected")
         await order.case_changed()
         del services.answers[money.ENSURE.name]
         await order.act("try_again")
-        await eventually(lambda: len(services.of(money.ENSURE)) > 1 or bool(services.of(steps.GET)))
-        await eventually(lambda: bool(services.of(money.CAPTURE)) or bool(services.of(steps.GET)))
+        await until(lambda: len(services.of(money.ENSURE)) > 1 or bool(services.of(steps.GET)))
+        await until(lambda: bool(services.of(money.CAPTURE)) or bool(services.of(steps.GET)))
         await order.handle.terminate()
 
     assert services.of(money.CAPTURE) == []

@@ -9,8 +9,9 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.testing import TimeSkipper
 
-from tests.workflows.door import ended, forward, leads, until
-from tests.workflows.sparekey_order.fakes import Order, Services, eventually, running
+from tests.support.waiting import until
+from tests.workflows.door import ended, forward, leads
+from tests.workflows.sparekey_order.fakes import Order, Services, running
 from tests.workflows.sparekey_order.joined import A_SECOND, Joined
 from workflows.kit import TASK_QUEUE
 from workflows.money import contract as money
@@ -25,7 +26,7 @@ async def test_the_same_update_after_the_worker_came_back_gives_the_same_answer_
 
     async with running(dev, services) as order:
         first = await order.place()
-        await eventually(lambda: bool(services.of(steps.CHECK)))
+        await until(lambda: bool(services.of(steps.CHECK)))
     async with running(dev, services) as order:
         again = await asyncio.gather(*(order.place() for _ in range(4)))
 

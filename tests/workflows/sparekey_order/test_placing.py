@@ -10,8 +10,8 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.door import until
-from tests.workflows.sparekey_order.fakes import Order, Services, eventually, refused, running
+from tests.support.waiting import until
+from tests.workflows.sparekey_order.fakes import Order, Services, refused, running
 from workflows.kit import CUSTOMER_WAITS
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
@@ -111,7 +111,7 @@ async def test_an_unanswered_confirmation_is_asked_again_and_never_undone(dev: C
 
     async with running(dev, services) as order:
         placing = asyncio.ensure_future(order.place())
-        await eventually(lambda: len(services.of(money.CONFIRM)) >= CUSTOMER_WAITS.tries, within=60)
+        await until(lambda: len(services.of(money.CONFIRM)) >= CUSTOMER_WAITS.tries, within=60)
         del services.answers[money.CONFIRM.name]
         answer = await placing
 
@@ -152,7 +152,7 @@ async def test_a_payer_who_returns_in_time_has_placed_the_order(dev: Client) -> 
     async with running(dev, services) as order:
         await order.place()
         await order.payment_changed()
-        await eventually(lambda: steps.CHECK.name in services.names())
+        await until(lambda: steps.CHECK.name in services.names())
 
     assert money.ABANDON.name not in services.names()
 
@@ -218,7 +218,7 @@ async def test_a_store_that_is_away_when_the_payer_is_back_is_asked_again_withou
     async with running(skipping, services) as order:
         await order.place()
         await order.payment_changed()
-        await eventually(lambda: len(services.of(money.AUTHORISE)) > CUSTOMER_WAITS.tries, within=60)
+        await until(lambda: len(services.of(money.AUTHORISE)) > CUSTOMER_WAITS.tries, within=60)
         away = False
         ended = await order.result_in(time)
 
@@ -245,11 +245,11 @@ async def test_a_confirmation_that_stays_unanswered_calls_a_person_who_is_needed
 
     async with running(dev, services) as order:
         placing = asyncio.ensure_future(order.place())
-        await eventually(lambda: len(services.of(money.CONFIRM)) > 1)
+        await until(lambda: len(services.of(money.CONFIRM)) > 1)
         await until(lambda: needs_operator(order), within=90)
         del services.answers[money.CONFIRM.name]
         await placing
-        await eventually(lambda: steps.CHECK.name in services.names())
+        await until(lambda: steps.CHECK.name in services.names())
         after = await needs_operator(order)
 
     assert not after

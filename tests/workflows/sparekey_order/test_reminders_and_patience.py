@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.workflows.door import until
+from tests.support.waiting import until
 from tests.workflows.sparekey_order.joined import A_SECOND, Joined, Order
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps

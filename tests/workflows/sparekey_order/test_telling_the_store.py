@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from temporalio.client import Client
 
+from tests.support.waiting import until
 from tests.workflows.sparekey_order.branches import moved
-from tests.workflows.sparekey_order.fakes import Services, eventually, running
+from tests.workflows.sparekey_order.fakes import Services, running
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
 
@@ -29,7 +30,7 @@ async def test_an_order_whose_number_had_to_be_confirmed_is_promised_from_its_co
 
     async with running(skipping, services) as order:
         await order.place()
-        await eventually(lambda: services.case.state == "making")
+        await until(lambda: services.case.state == "making")
         await moved(order, services, "handed-over")
         await order.result()
 
@@ -43,11 +44,11 @@ async def test_keys_are_arranged_when_the_maker_has_taken_the_order_and_not_whil
 
     async with running(skipping, services) as order:
         await order.place()
-        await eventually(lambda: services.case.state == "making")
+        await until(lambda: services.case.state == "making")
         await order.case_changed()
         before = marks(services)
         await moved(order, services, "making", arranged_at=THEN)
-        await eventually(lambda: "arranged" in marks(services))
+        await until(lambda: "arranged" in marks(services))
         await moved(order, services, "handed-over")
         await order.result()
 
@@ -63,7 +64,7 @@ async def test_a_stopped_order_is_never_told_as_arranged(skipping: Client) -> No
 
     async with running(skipping, services) as order:
         await order.place()
-        await eventually(lambda: services.case.state == "stopped")
+        await until(lambda: services.case.state == "stopped")
         await order.act("reject_dispatch")
         await order.result()
 
@@ -77,7 +78,7 @@ async def test_a_key_is_delivered_when_the_carrier_handed_it_over_not_when_we_he
 
     async with running(skipping, services) as order:
         await order.place()
-        await eventually(lambda: "dispatched" in marks(services))
+        await until(lambda: "dispatched" in marks(services))
         await moved(order, services, "handed-over", handed_over_at=THEN + timedelta(days=2))
         await order.result()
 
@@ -92,10 +93,10 @@ async def test_a_capture_that_was_refused_is_asked_anew_with_the_next_means(skip
 
     async with running(skipping, services) as order:
         await order.place()
-        await eventually(lambda: bool(services.of(money.CAPTURE)))
+        await until(lambda: bool(services.of(money.CAPTURE)))
         services.answers[money.CAPTURE.name] = None
         await order.payment_changed()
-        await eventually(lambda: services.case.state == "released")
+        await until(lambda: services.case.state == "released")
         await moved(order, services, "handed-over")
         await order.result()
 

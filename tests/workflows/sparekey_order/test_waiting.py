@@ -8,8 +8,9 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.waiting import until
 from tests.workflows.sparekey_order.branches import moved
-from tests.workflows.sparekey_order.fakes import Services, eventually, refused, running
+from tests.workflows.sparekey_order.fakes import Services, refused, running
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
 
@@ -136,11 +137,11 @@ async def test_the_key_does_not_leave_before_the_money_is_captured(skipping: Cli
 
     async with running(skipping, services) as order:
         await order.place()
-        await eventually(lambda: money.ENSURE.name in services.names())
+        await until(lambda: money.ENSURE.name in services.names())
         before = services.names()
         del services.answers[money.ENSURE.name]
         await order.payment_changed()
-        await eventually(lambda: steps.RELEASE.name in services.names())
+        await until(lambda: steps.RELEASE.name in services.names())
 
     assert steps.RELEASE.name not in before
     after = services.names()
@@ -158,12 +159,12 @@ async def test_another_means_than_the_first_decides_what_lets_the_key_go_and_whe
 
     async with running(skipping, services) as order:
         await order.place()
-        await eventually(lambda: money.ENSURE.name in services.names())
+        await until(lambda: money.ENSURE.name in services.names())
         services.answers[money.ENSURE.name] = money.Payment(state="authorised", means=other)
         taken: money.PaymentState = "authorised" if other == "deferred" else "captured"
         services.answers[money.CAPTURE.name] = money.Payment(state=taken, means=other)
         await order.payment_changed()
-        await eventually(lambda: services.case.state == "released")
+        await until(lambda: services.case.state == "released")
         await moved(order, services, "handed-over")
         await order.result()
 
@@ -180,7 +181,7 @@ async def test_a_step_that_is_refused_stops_nothing_but_waits_for_an_operator(
 
     async with running(skipping, services) as order:
         await order.place()
-        await eventually(lambda: steps.ORDER_KEYS.name in services.names())
+        await until(lambda: steps.ORDER_KEYS.name in services.names())
         services.answers[steps.ORDER_KEYS.name] = lambda _: services.to("handed-over")
         await order.act("try_again")
         ended = await order.result()
@@ -215,11 +216,11 @@ async def test_the_invoice_of_a_returned_key_is_issued_once_however_often_it_ret
 
     async with running(skipping, services) as order:
         await order.place()
-        await eventually(lambda: money.INVOICE.name in services.names())
+        await until(lambda: money.INVOICE.name in services.names())
         for redelivery in (1, 2):
             services.to("redelivery-requested", redelivery=redelivery)
             await order.case_changed()
-            await eventually(lambda: len(services.of(steps.REDELIVER)) == redelivery)  # noqa: B023  # awaited at once
+            await until(lambda: len(services.of(steps.REDELIVER)) == redelivery)  # noqa: B023  # awaited at once
             services.to("returned", redelivery=redelivery)
             await order.case_changed()
         services.to("destroyed", reason="storage-ended")
