@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +16,17 @@ _FRESH: dict[str, Any] = {"populate_existing": True}
 
 Values = Mapping[str, Any]
 """Of a statement's parameters. Statements are made once: to make one costs more than to run it."""
+
+
+def new(table: sa.Table, values: Values) -> Values:
+    """New values of columns; an UPDATE that is made once leaves out in silence what names none.
+
+    Raises:
+        KeyError: a name is no column's.
+    """
+    for name in values:
+        table.c[name]
+    return values
 
 
 async def one(tx: AsyncSession, _of: type[T], statement: Executable, values: Values | None = None) -> T | None:

@@ -1,7 +1,10 @@
-"""How often the steps of placing ask the database: what a customer waits for is mostly that (QA-22)."""
+"""The store's statements: how often the steps of placing ask the database, and what is refused (QA-22)."""
 
 from __future__ import annotations
 
+import pytest
+
+from services.store.orders import repository as orders
 from tests.store.shop import Shop
 from tests.support.statements import statements
 
@@ -24,3 +27,14 @@ async def test_placing_asks_the_database_no_more_often_than_was_measured(shop: S
         asked.append(len(run))
 
     assert asked == [8, 12, 6, 2]
+
+
+async def test_a_statement_that_was_made_once_refuses_a_name_that_is_no_columns(shop: Shop, member: str) -> None:
+    order = await shop.placed(member)
+
+    with pytest.raises(KeyError, match="promised_onn"):
+        await shop.database.transact(
+            lambda tx: orders.move(tx, order.order_id, ("placed",), {"promised_onn": order.promised_on})
+        )
+
+    assert (await shop.order(order.order_id)).version == order.version

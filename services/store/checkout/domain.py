@@ -164,7 +164,7 @@ class Checkouts(Verbs):
         if known is None:
             raise OrderBeingPlaced
         notices = ["address-changed"] if known.address != place["address"] else []
-        changed = await orders.move(work.tx, known.order_id, ("checkout",), **place)
+        changed = await orders.move(work.tx, known.order_id, ("checkout",), place)
         if changed is None:
             raise OrderBeingPlaced
         return changed, notices
@@ -213,7 +213,7 @@ class Checkouts(Verbs):
         """
         order = _open(await orders.get(work.tx, asked.order_id), asked.member_id)
         nobody = {"address": {}, "recipient": {}, "remarks": "", "state": "dropped"}
-        if await orders.move(work.tx, order.order_id, ("checkout",), **nobody) is None:
+        if await orders.move(work.tx, order.order_id, ("checkout",), nobody) is None:
             raise OrderBeingPlaced
         await repository.forget(work.tx, order.order_id)
         await calls.forget_cards(work.tx, order.order_id, work.now)

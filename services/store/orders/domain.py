@@ -161,7 +161,7 @@ class Orders(Verbs):
         at = asked.happened_at or work.now
         instants = {} if asked.state == "arranged" else {f"{asked.state}_at": at}
         closing = {"unclaimed": asked.unclaimed} if asked.state == "closed" else {}
-        moved = await repository.move(work.tx, asked.order_id, earlier, state=asked.state, **instants, **closing)
+        moved = await repository.move(work.tx, asked.order_id, earlier, {"state": asked.state, **instants, **closing})
         if moved is None:
             return await self._as_it_stands(work, asked.order_id, ON_ITS_WAY)
         who = {"aggregate_id": moved.order_id, "member_id": moved.member_id, "order_id": moved.order_id}
@@ -217,7 +217,7 @@ class Orders(Verbs):
     @command
     async def _begin_cancelling(self, work: Work, asked: CancelOrder) -> None:
         moved = await repository.move(
-            work.tx, asked.order_id, CANCELLABLE, state="cancelling", cancel_reason=asked.reason
+            work.tx, asked.order_id, CANCELLABLE, {"state": "cancelling", "cancel_reason": asked.reason}
         )
         if moved is None:
             await self._as_it_stands(work, asked.order_id, ("cancelling", "cancelled"))

@@ -29,7 +29,7 @@ from services.store.orders.models import (
     OrderView,
 )
 from services.store.payments.models import ENDED, Payment
-from services.store.repository import every, one, rows
+from services.store.repository import Values, every, new, one, rows
 from services.store.settings import LateRules
 
 _O, _L, _P, _I = Order.table().c, OrderLine.table().c, Payment.table().c, Invoice.table().c
@@ -37,6 +37,7 @@ _NUMBERS = sa.Sequence("order_numbers", schema="store", data_type=sa.BigInteger)
 # Counted, then scattered: six followed by ten digits is prime to the count of ten-digit numbers, so none comes twice.
 _STRIDE, _FIRST, _MANY = (sa.literal(n, sa.BigInteger) for n in (6_180_339_887, 1_000_000_000, 9_000_000_000))
 
+_NOTHING: Values = {}
 _KEY: sa.BindParameter[str] = sa.bindparam("key")
 _KEYS: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
 _BY_KEY = sa.select(Order).where(_O.order_id == _KEY, _O.state != "dropped")
@@ -100,13 +101,18 @@ def _moved(states: Sequence[OrderState], *more: sa.ColumnElement[bool]) -> Execu
 
 
 async def move(
-    tx: AsyncSession, order_id: str, states: Sequence[OrderState], *more: sa.ColumnElement[bool], **values: Any
+    tx: AsyncSession,
+    order_id: str,
+    states: Sequence[OrderState],
+    values: Values,
+    *more: sa.ColumnElement[bool],
+    known: Values = _NOTHING,
 ) -> Order | None:
-    """Changes an order that is in one of these states; None when it is not, or something else does not hold.
+    """Changes columns of an order that is in one of these states; None when it is not, or something else does not hold.
 
-    `values` are the new values of columns, and those of the parameters of `more`, which are conditions made once.
+    `more` are conditions, made once; `known` has the values of their parameters.
     """
-    return await one(tx, Order, _moved(states, *more), {"key": order_id, **values})
+    return await one(tx, Order, _moved(states, *more), {"key": order_id, **known, **new(Order.table(), values)})
 
 
 _AT_VERSION = _O.version == sa.bindparam("known_version")
@@ -118,7 +124,7 @@ _PAID_BY = _O.payment_id == sa.bindparam("known_payment")
 
 async def edit(tx: AsyncSession, order_id: str, version: int, values: dict[str, Any]) -> Order | None:
     """Changes an open checkout that nobody changed since (ETag)."""
-    return await move(tx, order_id, ("checkout",), _AT_VERSION, known_version=version, **values)
+    return await move(tx, order_id, ("checkout",), values, _AT_VERSION, known={"known_version": version})
 
 
 _BEGIN = (
@@ -132,24 +138,26 @@ _BEGIN = (
 async def begin(tx: AsyncSession, order: Order, attempt: int, values: dict[str, Any]) -> bool:
     """An open checkout is being placed, by a try that was never begun before; of two tabs one wins."""
     unchanged = {"key": order.order_id, "known_version": order.version, "new_attempt": attempt}
-    begun = {"state": "placing", "attempt": attempt, "payment_id": None, **values}
-    return await tx.scalar(_BEGIN, unchanged | begun) is not None
+    begun = new(Order.table(), {"state": "placing", "attempt": attempt, "payment_id": None, **values})
+    return await tx.scalar(_BEGIN, {**unchanged, **begun}) is not None
 
 
 async def start_payment(tx: AsyncSession, order_id: str, attempt: int, payment_id: str) -> Order | None:
     """The payment of the try that is under way; it has one."""
-    return await move(tx, order_id, PLACING, _UNDER_WAY, _UNPAID, known_attempt=attempt, payment_id=payment_id)
+    known = {"known_attempt": attempt}
+    return await move(tx, order_id, PLACING, {"payment_id": payment_id}, _UNDER_WAY, _UNPAID, known=known)
 
 
 async def replace_payment(tx: AsyncSession, order: Order, payment_id: str, **values: Any) -> Order | None:
     """Another payment counts from now on, where nobody replaced the old one meanwhile."""
-    new = {"known_payment": order.payment_id, "payment_id": payment_id, **values}
-    return await move(tx, order.order_id, UNDISPATCHED, _PAID_BY, **new)
+    known = {"known_payment": order.payment_id}
+    return await move(tx, order.order_id, UNDISPATCHED, {"payment_id": payment_id, **values}, _PAID_BY, known=known)
 
 
 async def wait_for_payer(tx: AsyncSession, order_id: str, payment_id: str) -> Order | None:
     """The payer decides at the partner's page, where this is the payment that counts."""
-    return await move(tx, order_id, ("placing",), _PAID_BY, known_payment=payment_id, state="awaiting-payer")
+    known = {"known_payment": payment_id}
+    return await move(tx, order_id, ("placing",), {"state": "awaiting-payer"}, _PAID_BY, known=known)
 
 
 _CONFIRM = sa.select(Order).from_statement(
@@ -162,8 +170,8 @@ _CONFIRM = sa.select(Order).from_statement(
 
 async def confirm(tx: AsyncSession, order_id: str, attempt: int, values: dict[str, Any]) -> Order | None:
     """The try that is under way ends with a placed order, which gets its number."""
-    placed = {"key": order_id, "known_attempt": attempt, "state": "placed", **values}
-    return await one(tx, Order, _CONFIRM, placed)
+    placed = new(Order.table(), {"state": "placed", **values})
+    return await one(tx, Order, _CONFIRM, {"key": order_id, "known_attempt": attempt, **placed})
 
 
 _NOTHING_LEFT = ~sa.exists().where(_P.order_id == _O.order_id, _P.state.not_in(ENDED))
@@ -171,13 +179,13 @@ _NOTHING_LEFT = ~sa.exists().where(_P.order_id == _O.order_id, _P.state.not_in(E
 
 async def finish_cancelling(tx: AsyncSession, order_id: str, now: datetime) -> Order | None:
     """It is cancelled once no payment of it is left that has to come back (ST-34)."""
-    return await move(tx, order_id, ("cancelling",), _NOTHING_LEFT, state="cancelled", cancelled_at=now)
+    return await move(tx, order_id, ("cancelling",), {"state": "cancelled", "cancelled_at": now}, _NOTHING_LEFT)
 
 
 async def reopen(tx: AsyncSession, order: Order) -> Order | None:
     """The try that is under way ends; the order is a checkout again."""
-    again = {"known_attempt": order.attempt, "state": "checkout", "payment_id": None}
-    return await move(tx, order.order_id, PLACING, _UNDER_WAY, **again)
+    again = {"state": "checkout", "payment_id": None}
+    return await move(tx, order.order_id, PLACING, again, _UNDER_WAY, known={"known_attempt": order.attempt})
 
 
 _ANOTHER_DAY = _O.promised_on.is_distinct_from(sa.bindparam("known_day", type_=sa.Date))
@@ -185,8 +193,8 @@ _ANOTHER_DAY = _O.promised_on.is_distinct_from(sa.bindparam("known_day", type_=s
 
 async def promise_anew(tx: AsyncSession, order_id: str, day: date, calendar_version: str) -> Order | None:
     """Another day is promised; None when it is the same day, or it cannot be promised any more."""
-    new = {"known_day": day, "promised_on": day, "calendar_version": calendar_version}
-    return await move(tx, order_id, UNDISPATCHED, _ANOTHER_DAY, **new)
+    promised = {"promised_on": day, "calendar_version": calendar_version}
+    return await move(tx, order_id, UNDISPATCHED, promised, _ANOTHER_DAY, known={"known_day": day})
 
 
 async def is_stuck(session: AsyncSession, order_id: str) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from services.store.orders.models import Order
 from services.store.payments.models import ENDED, Credit, Payment
-from services.store.repository import every, one, rows
+from services.store.repository import every, new, one, rows
 
 _P, _C = Payment.table().c, Credit.table().c
 
@@ -81,7 +81,7 @@ _CHANGE = sa.update(Payment.table()).where(_P.payment_id == _KEY)
 
 async def change(tx: AsyncSession, payment: Payment, changes: Mapping[str, Any]) -> None:
     """Changes a payment that this transaction has locked."""
-    await tx.execute(_CHANGE, {"key": payment.payment_id, **changes})
+    await tx.execute(_CHANGE, {"key": payment.payment_id, **new(Payment.table(), changes)})
     for name, value in changes.items():
         set_committed_value(payment, name, value)
 

@@ -242,7 +242,7 @@ class Placings(Verbs):
             await coupons.undo(work.tx, order.order_id, work.now)
             await self._intents.unwant(work, order.order_id)
         elif order.state == "checkout" and order.attempt < asked.attempt:
-            left = await repository.move(work.tx, order.order_id, ("checkout",), attempt=asked.attempt)
+            left = await repository.move(work.tx, order.order_id, ("checkout",), {"attempt": asked.attempt})
         if left is None:
             raise OrderBeingPlaced
         (view,) = await repository.views(work.tx, [left], self._late)
