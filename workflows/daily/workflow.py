@@ -91,7 +91,8 @@ class Daily:
             self._found, self._count = (), 0
 
     def _renew_history(self) -> None:
-        if workflow.info().is_continue_as_new_suggested():
+        """A new run knows nothing of an operator's word: the one that heard it ends by it."""
+        if workflow.info().is_continue_as_new_suggested() and not self._closed:
             workflow.continue_as_new(self._start.model_copy(update={"day": self._day, "rounds": self._rounds}))
 
     @workflow.update(name=steps.LOOK_AGAIN, description=steps.LOOK_AGAIN_SAYS)
