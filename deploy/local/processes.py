@@ -60,7 +60,7 @@ class Processes:
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
                 # The time tells a program from a stranger that was given its number later.
-                if process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE:
+                if process.create_time() == created and not _gone(process):
                     yield name, process
 
     def _read(self) -> dict[str, tuple[int, float]]:
@@ -68,6 +68,11 @@ class Processes:
             return {}
         known: dict[str, tuple[int, float]] = json.loads(self._path.read_text())
         return known
+
+
+def _gone(process: psutil.Process) -> bool:
+    """Whether nothing of it runs: while any of its threads ends, what they share is held, such as a port."""
+    return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
 
 
 def own_memory() -> int:

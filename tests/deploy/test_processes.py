@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import psutil
 import pytest
 
 from deploy.local.processes import Processes
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -40,6 +42,32 @@ async def test_stranger_with_a_recorded_number_is_left_alone(
 
     assert psutil.Process(sleeper.pid).status() == psutil.STATUS_SLEEPING
     assert Processes(book).pids() == {}
+
+
+HEADLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+print("started", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+"""A program whose first thread has ended and whose second has not, as a killed server is for a moment."""
+
+
+async def test_a_program_lives_until_its_last_thread_has_ended(tmp_path: Path) -> None:
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HEADLESS, stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    assert program.stdout is not None
+    await program.stdout.readline()
+    processes = Processes(tmp_path / "book")
+    processes.record("nats", program.pid)
+    await until(lambda: psutil.Process(program.pid).status() == psutil.STATUS_ZOMBIE)
+
+    listed = processes.pids()
+    processes.end_leftovers()
+
+    assert listed == {"nats": program.pid}
+    assert await program.wait() == -9
 
 
 async def test_dead_process_is_not_listed(tmp_path: Path, sleeper: asyncio.subprocess.Process) -> None:

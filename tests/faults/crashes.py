@@ -94,6 +94,7 @@ async def _keys_are_cut(life: Life) -> None:
     await life.town.console.automation("maker.ready", on=False)
     life.places()
     await life.sees("making")
+    await life.town.maker_has(life.order_id)
     await life.withhold()
     await life.town.console.automation("maker.ready", on=True)
 

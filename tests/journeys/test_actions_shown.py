@@ -69,6 +69,7 @@ async def test_at_every_state_of_a_journey_what_is_not_shown_is_refused_and_what
     async with town.console.by_hand("maker.ready", "maker.dispatch"):
         accepted = [await asked(home, order_id, "reply-key-number")]
         shown["making"] = await order.at("making")
+        await town.maker_has(order_id)
         await town.console.ready(order_id)
         shown["released"] = await order.at("released")
     shown["dispatched"] = await order.at("dispatched")

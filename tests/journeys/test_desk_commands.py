@@ -116,8 +116,7 @@ async def test_the_desk_sees_what_waits_for_it_and_no_names(town: Town) -> None:
     home = await town.household()
     await town.console.automation("maker.ready", on=False)
     try:
-        order_id = await town.ordered(home, await town.card())
-        await home.resident.sees(order_id, "making")
+        order_id = await town.being_cut(home, await town.card())
         removed = await desk(town, "remove", home.room_id, home.resident.member_id)
         await town.console.ready(order_id)
         await home.resident.sees(order_id, "stopped")

@@ -126,8 +126,7 @@ async def test_a_member_removed_before_dispatch_stops_it_and_two_operators_decid
     home = await town.household()
     await town.console.automation("maker.ready", on=False)
     try:
-        order_id = await town.ordered(home, await town.card())
-        await home.resident.sees(order_id, "making")
+        order_id = await town.being_cut(home, await town.card())
         member_id = home.resident.member_id
         await home.resident.post(f"rooms/{home.room_id}/removals", member_ids=[member_id])
         await town.console.ready(order_id)

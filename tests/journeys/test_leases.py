@@ -87,8 +87,7 @@ async def test_while_the_number_is_asked_for_only_somebody_who_lives_there_can_g
 async def test_while_keys_are_cut_a_lease_that_ends_stops_them_until_two_operators_decide(town: Town) -> None:
     home = await town.household()
     async with town.console.by_hand("maker.ready"):
-        order_id = await town.ordered(home, await town.card())
-        await home.resident.sees(order_id, "making")
+        order_id = await town.being_cut(home, await town.card())
         await town.moved_out(home)
         await town.console.ready(order_id)
     stopped = await home.resident.sees(order_id, "stopped")

@@ -140,8 +140,7 @@ async def test_a_redelivery_is_ordered_and_its_935_yen_are_noted_by_the_desk(tow
 async def test_a_stopped_dispatch_is_let_go_by_two_operators_and_never_by_one(town: Town) -> None:
     home = await town.household()
     async with town.console.by_hand("maker.ready"):
-        order_id = await town.ordered(home, await town.card())
-        await home.resident.sees(order_id, "making")
+        order_id = await town.being_cut(home, await town.card())
         await home.resident.post(f"spare-keys/orders/{order_id}/mail-redirect")
         await town.console.ready(order_id)
     await home.resident.sees(order_id, "stopped")

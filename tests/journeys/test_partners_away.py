@@ -29,7 +29,7 @@ async def test_the_maker_is_away_for_an_hour_at_every_step_and_each_order_goes_o
     async with town.console.by_hand("maker.check", "maker.ready"):
         cut = await town.ordered(homes[2], await town.card())
         await town.console.answers_check(cut, "exists")
-        await homes[2].resident.sees(cut, "making")
+        await town.maker_has(cut)
         known = await town.ordered(homes[1], await town.card())
         await town.console.answers_check(known, "exists", away_then=True)
         new = await town.ordered(homes[0], await town.card())
@@ -101,8 +101,7 @@ async def test_the_card_processor_is_away_while_an_order_is_placed(town: Town) -
 async def test_the_card_processor_is_away_while_a_key_is_to_be_paid_and_it_does_not_leave(town: Town) -> None:
     home = await town.household()
     async with town.console.by_hand("maker.ready"):
-        order_id = await town.ordered(home, await town.card())
-        await home.resident.sees(order_id, "making")
+        order_id = await town.being_cut(home, await town.card())
         await town.console.suffers("card", away=True)
         await town.console.ready(order_id)
     await home.resident.sees(order_id, "cleared")

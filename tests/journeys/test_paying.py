@@ -100,8 +100,7 @@ async def test_whoever_agrees_in_time_and_comes_back_a_moment_late_pays_nothing(
 async def test_an_authorisation_that_lapsed_before_dispatch_is_renewed_without_the_customer(town: Town) -> None:
     home = await town.household()
     async with town.console.by_hand("maker.ready"):
-        order_id = await town.ordered(home, await town.card())
-        await home.resident.sees(order_id, "making")
+        order_id = await town.being_cut(home, await town.card())
         await ready_after(town, order_id, days=8)
 
     await home.resident.sees(order_id, "dispatched")
@@ -115,8 +114,7 @@ async def test_an_authorisation_that_lapsed_before_dispatch_is_renewed_without_t
 async def test_where_a_lapsed_authorisation_is_not_renewed_another_means_is_asked_for(town: Town) -> None:
     home = await town.household()
     async with town.console.by_hand("maker.ready"):
-        order_id = await town.ordered(home, await town.card())
-        await home.resident.sees(order_id, "making")
+        order_id = await town.being_cut(home, await town.card())
         await town.console.next_card_is_declined("expired_card")
         await ready_after(town, order_id, days=8)
 
@@ -162,8 +160,7 @@ async def test_a_provider_that_times_out_after_taking_the_order_took_it_once(tow
 async def test_a_processor_that_times_out_after_charging_has_charged_once(town: Town) -> None:
     home = await town.household()
     async with town.console.by_hand("maker.ready"):
-        order_id = await town.ordered(home, await town.card())
-        await home.resident.sees(order_id, "making")
+        order_id = await town.being_cut(home, await town.card())
         await town.console.suffers("card", withhold_s=7, lag_s=5, times=2)
         await town.console.ready(order_id)
 

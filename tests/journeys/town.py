@@ -122,6 +122,13 @@ class Town:
         assert placed["outcome"] == "placed", placed
         return order_id
 
+    async def being_cut(self, home: Household, means: Means) -> str:
+        """A key that was ordered and that the maker is cutting: it was told, which its state alone does not say."""
+        order_id = await self.ordered(home, means)
+        await home.resident.sees(order_id, "making")
+        await self.maker_has(order_id)
+        return order_id
+
     def case(self, order_id: str) -> WorkflowHandle[object, object]:
         return self.client.get_workflow_handle(f"sparekey-order/{order_id}")
 
