@@ -8,7 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
+from structlog.typing import Processor
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -18,9 +20,25 @@ from deploy.local.contexts import CONTEXTS
 from deploy.local.ports import free_port, free_ports
 from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
 from deploy.local.temporal import Temporal, prepare
-from tests.support import streams
+from services.chassis import log
+from tests.support import logs, streams
 
 pytest_plugins = ["tests.support.callers"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _log_lines() -> None:
+    """As they are deployed, and only what is unusual: drawn tracebacks take a second each."""
+    processors: list[Processor] = [log.mask, structlog.processors.JSONRenderer()]
+    structlog.configure(processors, wrapper_class=structlog.make_filtering_bound_logger("warning"))
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_left_as_it_was() -> Iterator[None]:
+    """A handler that a test leaves writes to what was closed with it, in every test that follows."""
+    before = logs.ours()
+    yield
+    assert logs.ours() == before
 
 
 @pytest.fixture(scope="session")

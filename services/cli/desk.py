@@ -83,6 +83,19 @@ def key_number(context: typer.Context, order: Order, request: Request = "") -> N
 
 
 @app.command()
+def resolve(
+    context: typer.Context,
+    order: Order,
+    reason: Annotated[str, typer.Option(help="A code, such as key-came-back.")],
+    request: Request = "",
+) -> None:
+    """Puts away why a person was called to an order that has ended (OP-04)."""
+    with _seated(context) as operator:
+        operator.resolve(request_id(request), order, reason)
+    print(f"resolved: nobody is called to {order} any more")
+
+
+@app.command()
 def cases(
     context: typer.Context,
     needs_operator: Annotated[bool, typer.Option(help="Only those that wait for a person.")] = False,

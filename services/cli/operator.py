@@ -65,6 +65,11 @@ class Operator:
         asked = sparekey_pb2.DeskEnterKeyNumberRequest(request_id=request_id, order_id=order_id, key_number=key_number)
         return str(self._ask("sparekey", "DeskEnterKeyNumber", asked).reference)
 
+    def resolve(self, request_id: str, order_id: str, reason: str) -> None:
+        """Puts away why a person was called to an order that has ended (OP-04)."""
+        asked = sparekey_pb2.DeskResolveRequest(request_id=request_id, order_id=order_id, reason=reason)
+        self._ask("sparekey", "DeskResolve", asked)
+
     def cases(self, most: int, *, needing: bool) -> Sequence[Message]:
         """Cases of keys, newest first; those that need a person, or all."""
         asked = sparekey_pb2.ListCasesRequest(needs_operator=needing)

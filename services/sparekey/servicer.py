@@ -17,7 +17,7 @@ from services.sparekey.cases import domain as steps
 from services.sparekey.cases.domain import Steps
 from services.sparekey.cases.transitions import State
 from services.sparekey.desk.deeds import ActAsOperator
-from services.sparekey.desk.domain import Desk, DeskEnterKeyNumber
+from services.sparekey.desk.domain import Desk, DeskEnterKeyNumber, DeskResolve
 from services.sparekey.drafts.domain import Drafts, DropOrder, EnterKeyNumber, StartOrder
 from services.sparekey.leaving.domain import CheckDispatch, Leaving, LookAgain
 from services.sparekey.numbers.domain import EraseKeyNumbers, Vault
@@ -159,6 +159,11 @@ class SparekeyServicer(SparekeyServiceServicer):
             request_id=request.request_id, order_id=request.order_id, key_number=request.key_number
         )
         return pb.DeskReference(reference=(await self._it.desk.enter_number(caller(), asked)).reference)
+
+    async def DeskResolve(self, request: pb.DeskResolveRequest, context: Any) -> pb.Case:
+        asked = DeskResolve(request_id=request.request_id, order_id=request.order_id, reason=request.reason)
+        await self._it.desk.resolve(caller(), asked)
+        return messages.case(await self._it.steps.case(request.order_id))
 
     async def ListCases(self, request: pb.ListCasesRequest, context: Any) -> pb.ListCasesResponse:
         before, size = messages.asked_page(request.page)

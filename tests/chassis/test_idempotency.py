@@ -75,6 +75,21 @@ async def test_other_content_under_the_same_request_id_is_refused_and_changes_no
     assert await jars.coins(jar) == 5
 
 
+@pytest.mark.rule("PR-10")
+async def test_a_request_repeated_across_a_release_that_adds_a_field_is_the_same_request(jars: Jars, jar: str) -> None:
+    class Released(PutCoins):
+        note: str = ""
+
+    Released.__name__ = PutCoins.__name__
+    asked = put(jar, 5)
+
+    first = await jars.put(ANNA, asked)
+    again = await jars.put(ANNA, Released(**asked.model_dump()))
+
+    assert again == first
+    assert await jars.coins(jar) == 5
+
+
 async def test_request_ids_are_each_callers_own_and_each_commands_own(jars: Jars, jar: str) -> None:
     for caller in (ANNA, BOB, operator("mem_anna")):
         await jars.put(caller, put(jar, 5, "the-same-id"))

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
-import structlog
-from structlog.typing import Processor
 
 from deploy.local import nats
-from services.chassis import log
 from services.chassis.clock import MovableClock
 from tests.gateway.fakes import CONTRACTS, Fake, Members
 from tests.gateway.house import House, open_house
@@ -16,15 +13,6 @@ from tests.support import streams
 from tests.support.callers import Keys, keys
 
 __all__ = ["keys"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quiet() -> Iterator[None]:
-    """Log lines as they are deployed, and only what is unusual: drawn tracebacks take a second each."""
-    processors: list[Processor] = [log.mask, structlog.processors.JSONRenderer()]
-    structlog.configure(processors, wrapper_class=structlog.make_filtering_bound_logger("warning"))
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

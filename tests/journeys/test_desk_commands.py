@@ -138,6 +138,13 @@ async def test_the_desk_sees_what_waits_for_it_and_no_names(town: Town) -> None:
     assert not [word for word in (*NAME.split(), home.mail, "緑町") if word in said]
 
 
+async def test_what_goes_on_is_told_to_its_process_and_not_put_away_at_the_desk(town: Town, asked: str) -> None:
+    said = await desk(town, "resolve", asked, "--reason", "key-came-back")
+
+    assert (said.code, said.out) == (1, "")
+    assert "[key-operator-action-not-possible]" in said.err
+
+
 async def test_cases_are_listed_page_by_page_newest_first(town: Town, asked: str) -> None:
     _, newest = await asked_for_a_number(town)
 

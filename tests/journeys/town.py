@@ -15,6 +15,7 @@ import psycopg
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError, RPCStatusCode
 
 from deploy.demo.console import until
 from deploy.demo.neighbours import Neighbour, Seed
@@ -133,10 +134,17 @@ class Town:
         return self.client.get_workflow_handle(f"sparekey-order/{order_id}")
 
     async def act(self, order_id: str, action: str, operator: str = "op_sato", **arguments: str) -> str:
-        """An operator's action, as the Temporal UI sends it."""
+        """An operator's action, as the Temporal UI sends it; one that Temporal says it has lost is sent again."""
         given = {"operator": operator, "reason": "by-phone"} | arguments
-        answer: str = await self.case(order_id).execute_update(action, given)
-        return answer
+        update_id = f"press/{uuid4()}"
+        while True:
+            try:
+                answer: str = await self.case(order_id).execute_update(action, given, id=update_id)
+            except RPCError as lost:
+                if lost.status is not RPCStatusCode.FAILED_PRECONDITION:
+                    raise
+            else:
+                return answer
 
     async def number_at_desk(self, order_id: str, key_number: str) -> str:
         """A number that a customer told the desk. Returns what stands for it in Temporal (SK-14)."""

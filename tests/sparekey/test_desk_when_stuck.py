@@ -6,11 +6,17 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from services.chassis.caller import Caller
 from services.chassis.errors import NotFound
+from services.chassis.ids import new_id
 from services.sparekey.cases.transitions import State
+from services.sparekey.desk.deeds import OperatorActionNotPossible
+from services.sparekey.desk.domain import DeskResolve
 from services.sparekey.drafts.domain import DropOrder
 from services.sparekey.ports import Answer
 from tests.sparekey.house import House, request
+
+SATO = Caller("operator", "op_sato")
 
 
 async def placing(house: House) -> str:
@@ -49,6 +55,48 @@ async def test_a_process_that_is_stuck_at_its_very_end_is_let_go_on_and_the_case
     after = await house.act(order_id, "try_again")
 
     assert after == before
+
+
+async def called_after_the_end(house: House) -> str:
+    """Cancelled, and then the key left all the same."""
+    order_id = await cancelled(house)
+    await house.dispatched(order_id)
+    return order_id
+
+
+@pytest.mark.rule("OP-04")
+async def test_a_call_to_an_order_that_has_ended_is_put_away_once_it_is_dealt_with(house: House) -> None:
+    order_id = await called_after_the_end(house)
+    waits = await house.domain.desk.cases("", 50, needing=True)
+    asked = DeskResolve(request_id=request(), order_id=order_id, reason="key-came-back")
+
+    for _ in range(2):
+        await house.domain.desk.resolve(SATO, asked)
+
+    assert order_id in [case.order_id for case in waits]
+    assert order_id not in [case.order_id for case in await house.domain.desk.cases("", 50, needing=True)]
+    case = await house.case(order_id)
+    assert (case.state, case.needs_operator) == (State.CANCELLED, "")
+    audits = await house.rows("select operator, action, reason from sparekey.audits where order_id = :id", id=order_id)
+    assert tuple(audits[-1]) == ("op_sato", "resolve", "key-came-back")
+
+
+@pytest.mark.rule("OP-04")
+async def test_what_goes_on_or_calls_nobody_cannot_be_put_away(house: House) -> None:
+    goes_on, ended = await house.cut(), await cancelled(House(house.database, house.keys_file))
+    await house.dispatched(goes_on)
+
+    for order_id in (goes_on, ended):
+        with pytest.raises(OperatorActionNotPossible):
+            await house.domain.desk.resolve(SATO, DeskResolve(request_id=request(), order_id=order_id, reason="seen"))
+        assert (
+            await house.rows("select 1 from sparekey.audits where order_id = :id and action = 'resolve'", id=order_id)
+            == []
+        )
+    with pytest.raises(NotFound):
+        await house.domain.desk.resolve(SATO, DeskResolve(request_id=request(), order_id=new_id("ord"), reason="seen"))
+
+    assert (await house.case(goes_on)).needs_operator == "dispatched-unreleased"
 
 
 async def test_a_draft_that_an_operator_had_a_hand_in_can_be_dropped_and_the_audit_stays(house: House) -> None:

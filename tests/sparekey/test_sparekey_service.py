@@ -19,6 +19,7 @@ from services.chassis.ids import new_id
 from services.sparekey.cases.transitions import State
 from services.sparekey.servicer import SparekeyServicer
 from tests.sparekey.house import House, request
+from tests.sparekey.test_desk_when_stuck import called_after_the_end
 from tests.support.callers import Keys, member, operator, refused, service
 from tests.support.contexts import served
 
@@ -41,7 +42,7 @@ MEMBERS = {
     "ChooseWishDate",
     "CancelOrder",
 }
-OPERATORS = {"DeskEnterKeyNumber", "ListCases", "GetCase"}
+OPERATORS = {"DeskEnterKeyNumber", "DeskResolve", "ListCases", "GetCase"}
 WORKER = {
     "ListCases",
     "GetCase",
@@ -256,6 +257,17 @@ async def test_the_process_reads_and_moves_the_case_over_the_wire(door: Door) ->
 
     assert [it.seen_before for it in receipts] == [False, True]
     assert (case.state, case.member_id, case.attempt) == (pb.CASE_STATE_ACCEPTED, door.house.member_id, 1)
+
+
+async def test_an_operator_resolves_what_an_order_that_has_ended_calls_for(door: Door) -> None:
+    order_id = await called_after_the_end(door.house)
+    asked = pb.DeskResolveRequest(request_id=request(), order_id=order_id, reason="key-came-back")
+
+    before = await door.ask("GetCase", pb.GetCaseRequest(order_id=order_id), operator("op_sato"))
+    after = await door.ask("DeskResolve", asked, operator("op_sato"))
+
+    assert (before.needs_operator, after.needs_operator) == ("dispatched-unreleased", "")
+    assert after.state == pb.CASE_STATE_CANCELLED
 
 
 async def test_cases_that_need_a_person_are_listed_for_operators(door: Door) -> None:

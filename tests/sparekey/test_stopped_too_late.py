@@ -120,6 +120,30 @@ async def test_a_parcel_of_which_no_word_comes_is_marked_by_hand(
     assert (case.state, case.tracking_number, case.carrier == "post") == (travels, number, carrier == "post")
 
 
+async def asked_again(house: House, order_id: str) -> None:
+    await house.act(order_id, "try_again")
+    house.pass_time(minutes=1)
+    await house.making.sweep(house.rules.sweep_after)
+
+
+@pytest.mark.rule("SK-50")
+@pytest.mark.parametrize("way", ["released", "told_again"])
+async def test_a_maker_that_was_wrong_is_asked_again_and_then_two_operators_decide(house: House, way: str) -> None:
+    order_id = await stopped_too_late(house, way)
+
+    await asked_again(house, order_id)
+    still = (await house.case(order_id)).needs_operator
+    house.maker.handed_on.clear()
+    before = await house.pokes(order_id)
+    await asked_again(house, order_id)
+    found, poked = await house.case(order_id), await house.pokes(order_id) - before
+    await both(house, order_id, "reject_dispatch")
+
+    assert still == TOO_LATE
+    assert (found.state, found.needs_operator, poked) == (State.STOPPED, "lease-ended", 1)
+    assert (await house.stop(order_id)).state == State.CANCELLING
+
+
 async def test_a_key_that_was_stopped_before_anything_was_let_go_cannot_be_marked_as_dispatched(house: House) -> None:
     order_id = await house.cut()
     house.leaves()

@@ -17,6 +17,7 @@ from services.chassis.sealing import SealBrokenError
 from services.sparekey.cases.transitions import State
 from services.sparekey.numbers.models import ERASED
 from tests.sparekey.house import NUMBER, House, master_keys
+from tests.support import logs
 
 SECRET = "QX7Z2KJ9"
 DAY = timedelta(days=1)
@@ -53,21 +54,22 @@ async def dump(postgres: Postgres) -> str:
 async def test_a_number_stands_nowhere_in_any_usual_form(
     house: House, postgres: Postgres, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log.configure("sparekey", "debug")
-    order_id = (await house.draft()).case.order_id
-    await house.enter(order_id, SECRET)
-    await house.place(order_id, await house.review(order_id))
-    await house.check(order_id)
-    await house.asked(order_id)
-    await house.reply(order_id, SECRET)
-    await house.check(order_id)
-    await house.maker_says("number_replied", order_id, key_number=SECRET)
-    await house.desk_number(order_id, SECRET)
-    house.maker.away = True
-    await house.checked(order_id, "exists")
-    await house.order_keys(order_id)
+    with logs.kept():
+        log.configure("sparekey", "debug")
+        order_id = (await house.draft()).case.order_id
+        await house.enter(order_id, SECRET)
+        await house.place(order_id, await house.review(order_id))
+        await house.check(order_id)
+        await house.asked(order_id)
+        await house.reply(order_id, SECRET)
+        await house.check(order_id)
+        await house.maker_says("number_replied", order_id, key_number=SECRET)
+        await house.desk_number(order_id, SECRET)
+        house.maker.away = True
+        await house.checked(order_id, "exists")
+        await house.order_keys(order_id)
 
-    everything = await dump(postgres) + capsys.readouterr().out + repr(await house.seen(order_id))
+        everything = await dump(postgres) + capsys.readouterr().out + repr(await house.seen(order_id))
 
     assert len(everything) > 10_000
     assert {form for form in forms(SECRET) if form in everything} == set()

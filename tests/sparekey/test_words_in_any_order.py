@@ -14,6 +14,7 @@ from services.chassis.ids import new_id
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import State
 from tests.sparekey.house import House, jst
+from tests.sparekey.test_room_changes import both
 
 # In every order, doubled.
 
@@ -182,6 +183,25 @@ async def test_a_key_that_left_after_everything_was_given_back_calls_an_operator
 
     case = await house.case(order_id)
     assert (case.state, case.needs_operator) == (State.CANCELLED, "dispatched-unreleased")
+
+
+@pytest.mark.parametrize("way", ["made", "released"])
+async def test_a_key_that_leaves_while_everything_is_given_back_calls_an_operator_and_stays_cancelled(
+    house: House, way: str
+) -> None:
+    order_id = await getattr(house, way)()
+    await house.not_mine(order_id)
+    if way == "released":
+        await both(house, order_id, "reject_dispatch")
+    told = await house.stop(order_id)
+
+    await house.dispatched(order_id)
+    seen = await house.case(order_id)
+    closed = await house.close(order_id, State.CANCELLED)
+
+    assert told.state == seen.state == State.CANCELLING
+    assert seen.needs_operator == closed.needs_operator == "dispatched-unreleased"
+    assert closed.state == State.CANCELLED
 
 
 async def test_a_scan_from_a_clock_that_is_ahead_counts_from_now(house: House) -> None:

@@ -14,11 +14,19 @@ import structlog
 @contextmanager
 def kept() -> Iterator[None]:
     """Handlers, levels and the hooks for crashes are afterwards what they were; inside there is no handler yet."""
+    rendering = structlog.get_config()
     root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
     handlers, level = list(root.handlers), root.level
     root.handlers.clear()
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    sys.excepthook, threading.excepthook = hooks
+    try:
+        yield
+    finally:
+        structlog.configure(**rendering)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        sys.excepthook, threading.excepthook = hooks
+
+
+def ours() -> list[logging.Handler]:
+    """The handlers that are not the test runner's own."""
+    return [one for one in logging.getLogger().handlers if not type(one).__module__.startswith("_pytest.")]

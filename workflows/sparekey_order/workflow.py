@@ -35,6 +35,7 @@ UNPLACED_FOR = timedelta(hours=1)
 PAUSE = timedelta(minutes=1)
 SOON = timedelta(seconds=2)  # somebody looks at the screen
 TRY_AGAIN = "try_again"
+PAUSE_DOUBLES = 6
 ASKED_LONG = 30  # times a minute apart: then a person looks why a partner says nothing (OP-06)
 
 
@@ -156,7 +157,7 @@ class SparekeyOrder(OperatorActions):
             return
         until = payment.action_until
         if until is None or until <= self._time.now() or self._problem:
-            until = self._time.now() + PAUSE
+            until = self._time.now() + self._pause()
         self._poked = False
         await self._time.wait(lambda: self._poked, until, "the payer is at the partner's page")
         self._asks += 1
@@ -171,6 +172,10 @@ class SparekeyOrder(OperatorActions):
             await self._undo(failure.code)
             self._answer = PlaceAnswer(outcome="declined", decline_code=failure.code)
             self._call("")
+
+    def _pause(self) -> timedelta:
+        """Ever longer, up to an hour, once a person was called: a history is finite, a silence need not be."""
+        return PAUSE * (1 << min(max(0, self._asks - ASKED_LONG), PAUSE_DOUBLES))
 
     async def _undo(self, reason: str) -> None:
         """Everything that placing took is free again, whatever it takes (ST-23)."""

@@ -277,7 +277,7 @@ class Steps:
             return Change(
                 Cause.CLOSED,
                 step.state,
-                set={"ended_at": now, "reason": reason},
+                set={"ended_at": now, "reason": reason, "needs_operator": case.needs_operator},
                 told="" if step.state == State.HANDED_OVER else f"key-order-{step.state}",
                 fact=facts.get(step.state),
                 says={"reason": reason},

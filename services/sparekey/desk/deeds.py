@@ -327,6 +327,8 @@ class Deeds:
         """The problem is mended; who has to act is waited for anew (OP-04)."""
 
         def decide(case: Case) -> Change | None:
+            if case.state == S.STOPPED and case.needs_operator == TOO_LATE:
+                return Change(Cause.NOTED, S.STOPPED, asks=Verb.STOP)
             if case.state in _NOTHING_TO_MEND:
                 return None
             mended: dict[str, Any] = {"needs_operator": ""}

@@ -11,17 +11,20 @@ from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
 from services.sparekey.cases import repository as cases
-from services.sparekey.cases.changes import read
+from services.sparekey.cases.changes import Change, change, read
 from services.sparekey.cases.models import Case
+from services.sparekey.cases.transitions import Cause
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.desk import repository
-from services.sparekey.desk.deeds import ALLOWED, Act, ActAsOperator, Deeds, admit
+from services.sparekey.desk.deeds import ALLOWED, Act, ActAsOperator, Deeds, OperatorActionNotPossible, admit
 from services.sparekey.desk.models import Audit, DeskReference
 from services.sparekey.making.domain import Making
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import KeyNumber
 from services.sparekey.ports import Permission, Rooms
 
+RESOLVE = "resolve"
+"""As the audit table calls the one action that needs no process."""
 _NOTHING = TypeAdapter(None)
 
 
@@ -35,6 +38,11 @@ class OperatorActionUnknown(RuumError):
 class DeskEnterKeyNumber(Command):
     order_id: str
     key_number: str
+
+
+class DeskResolve(Command):
+    order_id: str
+    reason: str
 
 
 class Reference(BaseModel):
@@ -73,6 +81,25 @@ class Desk(Verbs):
         )
         await repository.keep_reference(work.tx, reference)
         return Reference(reference=reference.reference)
+
+    @command
+    async def resolve(self, work: Work, asked: DeskResolve) -> None:
+        """Puts away why a person was called to an order that has ended; its process takes no actions any more (OP-04).
+
+        Raises:
+            NotFound: there is no such order.
+            OperatorActionNotPossible: it goes on, or nobody was called.
+        """
+
+        def resolved(case: Case) -> Change:
+            if not (case.ended and case.needs_operator):
+                raise OperatorActionNotPossible(action=RESOLVE, state=case.state)
+            return Change(Cause.NOTED, case.state, set={"needs_operator": ""})
+
+        case = await change(work, asked.order_id, resolved)
+        said = asked.model_dump(include={"order_id", "reason"})
+        by = {"operator": work.caller.name, "action": RESOLVE, "case_version": case.version, "acted_at": work.now}
+        await repository.write(work.tx, Audit.make(**said, **by))
 
     async def cases(self, before: str, size: int, *, needing: bool) -> Sequence[Case]:
         """All cases, or those that need a person, newest first (OP-01)."""

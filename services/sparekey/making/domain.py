@@ -20,7 +20,15 @@ from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import SILENT, Waiting
 from services.sparekey.making import repository
 from services.sparekey.making.models import Call, Outcome, Verb
-from services.sparekey.making.verdicts import ADDRESS_CHANGED, TOO_LATE, Verdicts, call_back, stop, too_late
+from services.sparekey.making.verdicts import (
+    ADDRESS_CHANGED,
+    TOO_LATE,
+    Verdicts,
+    call_back,
+    stop,
+    stopped_in_time,
+    too_late,
+)
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.ports import (
     Destination,
@@ -197,9 +205,10 @@ class Making:
             await change(work, call.order_id, partial(arranged, self._waiting, work.now))
         elif call.verb == Verb.REDELIVER:
             await change(work, call.order_id, partial(_taken_again, self._waiting, work.now))
-        elif call.verb == Verb.STOP and said == TOO_LATE:
-            await change(work, call.order_id, too_late)
-            poke(work, call.order_id)
+        elif call.verb == Verb.STOP:
+            await change(work, call.order_id, too_late if said == TOO_LATE else stopped_in_time)
+            if said == TOO_LATE:
+                poke(work, call.order_id)
 
     async def _goes_to(self, case: Case) -> Destination:
         """The lease's address, read afresh, and whom the order names (SK-05)."""

@@ -51,6 +51,18 @@ def too_late(case: Case) -> Change | None:
     return Change(Cause.STOPPED, State.STOPPED, set={"needs_operator": TOO_LATE}, told=told)
 
 
+def stopped_in_time(case: Case) -> Change | None:
+    """The maker has the key: what operators decided stands, or they decide after all (SK-05).
+
+    From here money goes back, so that a key which leaves all the same is one that left without our release.
+    """
+    if case.state == State.CANCELLING and case.stopped_from:
+        return Change(Cause.NOTED, State.CANCELLING, set={"stopped_from": ""})
+    if case.state == State.STOPPED and case.needs_operator == TOO_LATE:
+        return Change(Cause.NOTED, State.STOPPED, set={"needs_operator": case.reason})
+    return None
+
+
 class Verdicts:
     """What the maker's word on a key number means for the case (SK-13, SK-14)."""
 

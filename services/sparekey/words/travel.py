@@ -27,7 +27,9 @@ from services.sparekey.words import repository
 from services.sparekey.words.models import Journey, Parcel, Scan, Scanned
 
 NOT_MINE, REDIRECT, LOST, UNRELEASED = "reported-not-mine", "mail-redirect", "parcel-lost", "dispatched-unreleased"
-_NOTHING_LEAVES = frozenset({State.MAKING, State.READY, State.CLEARED, State.CANCELLED, State.DESTROYED})
+_NOTHING_LEAVES = frozenset(
+    {State.MAKING, State.READY, State.CLEARED, State.CANCELLING, State.CANCELLED, State.DESTROYED}
+)
 _TRAVELS = frozenset({State.DISPATCHED, State.REDELIVERING})
 _REACHES: dict[State, tuple[Cause, type[OfOrder]]] = {
     State.HANDED_OVER: (Cause.HANDED_OVER, KeyHandedOver),
@@ -69,10 +71,9 @@ class Travel:
             # A number that the desk mistyped is never scanned: the maker's own replaces it.
             mistyped = case.state == State.DISPATCHED and case.carrier == POST and case.last_scan_at is None
             leaves = (case.state == State.RELEASED or stopped_too_late or mistyped) and making >= case.making
-        if case.state in _NOTHING_LEAVES and making >= case.making:
-            return Change(Cause.NOTED, case.state, set={"needs_operator": UNRELEASED})
         if not leaves:
-            return None
+            unreleased = case.state in _NOTHING_LEAVES and making >= case.making
+            return Change(Cause.NOTED, case.state, set={"needs_operator": UNRELEASED}) if unreleased else None
         to = State.REDELIVERING if carrier == CARRIER else State.DISPATCHED
         sent = {"tracking_number": tracking_number, "carrier": carrier, "dispatched_at": at, "last_scan_at": None}
         concern = {"needs_operator": case.needs_operator if case.state == State.STOPPED else ""}

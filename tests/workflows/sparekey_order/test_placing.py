@@ -270,3 +270,23 @@ async def test_a_partner_who_never_answers_about_the_payment_calls_a_person(
         later = await needs_operator(order)
 
     assert (soon, later) == (False, True)
+
+
+@pytest.mark.rule("OP-04")
+async def test_a_partner_who_is_silent_for_a_week_does_not_fill_the_history_and_is_heard_when_it_answers(
+    skipping: Client, time: WorkflowEnvironment
+) -> None:
+    services = Services()
+    services.answers[money.AUTHORISE.name] = money.Payment(state="unknown")
+    services.answers[steps.CHECK.name] = lambda _: services.to("handed-over")
+
+    async with running(skipping, services) as order:
+        await order.place()
+        await time.sleep(timedelta(days=7))
+        events = len((await order.handle.fetch_history()).events)
+        services.answers[money.AUTHORISE.name] = money.Payment(state="authorised")
+        await time.sleep(timedelta(hours=1, minutes=5))
+        ended = await order.result()
+
+    assert events < 3_000
+    assert ended == "handed-over"

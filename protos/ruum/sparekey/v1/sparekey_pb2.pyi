@@ -1056,6 +1056,32 @@ class DeskReference(_message.Message):
 Global___DeskReference: _TypeAlias = DeskReference  # noqa: Y015
 
 @_typing.final
+class DeskResolveRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    order_id: _builtins.str
+    reason: _builtins.str
+    """A code, such as key-came-back."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeskResolveRequest: _TypeAlias = DeskResolveRequest  # noqa: Y015
+
+@_typing.final
 class ListCasesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

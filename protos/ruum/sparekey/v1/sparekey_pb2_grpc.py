@@ -120,6 +120,11 @@ class SparekeyServiceStub:
                 request_serializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.DeskEnterKeyNumberRequest.SerializeToString,
                 response_deserializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.DeskReference.FromString,
                 _registered_method=True)
+        self.DeskResolve = channel.unary_unary(
+                '/ruum.sparekey.v1.SparekeyService/DeskResolve',
+                request_serializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.DeskResolveRequest.SerializeToString,
+                response_deserializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.Case.FromString,
+                _registered_method=True)
         self.ListCases = channel.unary_unary(
                 '/ruum.sparekey.v1.SparekeyService/ListCases',
                 request_serializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.ListCasesRequest.SerializeToString,
@@ -325,6 +330,13 @@ class SparekeyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeskResolve(self, request, context):
+        """What an order that has ended called a person for is dealt with: no process is left that could take it (OP-04).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListCases(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -523,6 +535,11 @@ def add_SparekeyServiceServicer_to_server(servicer, server):
                     servicer.DeskEnterKeyNumber,
                     request_deserializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.DeskEnterKeyNumberRequest.FromString,
                     response_serializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.DeskReference.SerializeToString,
+            ),
+            'DeskResolve': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeskResolve,
+                    request_deserializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.DeskResolveRequest.FromString,
+                    response_serializer=ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.Case.SerializeToString,
             ),
             'ListCases': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCases,
@@ -1069,6 +1086,33 @@ class SparekeyService:
             '/ruum.sparekey.v1.SparekeyService/DeskEnterKeyNumber',
             ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.DeskEnterKeyNumberRequest.SerializeToString,
             ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.DeskReference.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeskResolve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruum.sparekey.v1.SparekeyService/DeskResolve',
+            ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.DeskResolveRequest.SerializeToString,
+            ruum_dot_sparekey_dot_v1_dot_sparekey__pb2.Case.FromString,
             options,
             channel_credentials,
             insecure,

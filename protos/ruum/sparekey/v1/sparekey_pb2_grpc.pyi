@@ -61,6 +61,8 @@ class SparekeyServiceStub:
     ReceiveWebhook: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.ReceiveWebhookRequest, _common_pb2.WebhookReceipt]
     DeskEnterKeyNumber: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.DeskEnterKeyNumberRequest, _sparekey_pb2.DeskReference]
     """The desk, for what must not enter Temporal (SK-14, SK-50)."""
+    DeskResolve: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.DeskResolveRequest, _sparekey_pb2.Case]
+    """What an order that has ended called a person for is dealt with: no process is left that could take it (OP-04)."""
     ListCases: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.ListCasesRequest, _sparekey_pb2.ListCasesResponse]
     ConfirmPlaced: _grpc.UnaryUnaryMultiCallable[_sparekey_pb2.ConfirmPlacedRequest, _sparekey_pb2.Case]
     """Steps of the workflow sparekey-order/{order}."""
@@ -119,6 +121,8 @@ class SparekeyServiceAsyncStub(SparekeyServiceStub):
     ReceiveWebhook: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.ReceiveWebhookRequest, _common_pb2.WebhookReceipt]  # type: ignore[assignment]
     DeskEnterKeyNumber: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.DeskEnterKeyNumberRequest, _sparekey_pb2.DeskReference]  # type: ignore[assignment]
     """The desk, for what must not enter Temporal (SK-14, SK-50)."""
+    DeskResolve: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.DeskResolveRequest, _sparekey_pb2.Case]  # type: ignore[assignment]
+    """What an order that has ended called a person for is dealt with: no process is left that could take it (OP-04)."""
     ListCases: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.ListCasesRequest, _sparekey_pb2.ListCasesResponse]  # type: ignore[assignment]
     ConfirmPlaced: _aio.UnaryUnaryMultiCallable[_sparekey_pb2.ConfirmPlacedRequest, _sparekey_pb2.Case]  # type: ignore[assignment]
     """Steps of the workflow sparekey-order/{order}."""
@@ -276,6 +280,14 @@ class SparekeyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_sparekey_pb2.DeskReference, _abc.Awaitable[_sparekey_pb2.DeskReference]]:
         """The desk, for what must not enter Temporal (SK-14, SK-50)."""
+
+    @_abc_1.abstractmethod
+    def DeskResolve(
+        self,
+        request: _sparekey_pb2.DeskResolveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sparekey_pb2.Case, _abc.Awaitable[_sparekey_pb2.Case]]:
+        """What an order that has ended called a person for is dealt with: no process is left that could take it (OP-04)."""
 
     @_abc_1.abstractmethod
     def ListCases(
