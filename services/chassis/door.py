@@ -45,6 +45,7 @@ _FIRST_INSTANT = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
 _LAST_INSTANT = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
 
 _caller: ContextVar[Caller] = ContextVar("caller")
+_ends: ContextVar[float] = ContextVar("ends")
 _OPEN_TO_ALL = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 
 Behaviour = Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]
@@ -53,6 +54,12 @@ Behaviour = Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Awaitable[Any]]
 def caller() -> Caller:
     """Who asks in the call that is being answered."""
     return _caller.get()
+
+
+def time_left() -> float | None:
+    """Seconds until the call that is being answered is over; nothing where none is."""
+    ends = _ends.get(None)
+    return None if ends is None else ends - asyncio.get_running_loop().time()
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,8 @@ class Door(grpc.aio.ServerInterceptor):
     def _guard(self, method: Method, answer: Behaviour) -> Behaviour:
         async def guarded(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             limit = asyncio.timeout(LONGEST_CALL)  # the caller's own, where it is shorter, is kept by gRPC
+            allowed = min(LONGEST_CALL, context.time_remaining() or LONGEST_CALL)
+            _ends.set(asyncio.get_running_loop().time() + allowed)
             with self._telemetry.handling(method.name) as outcome:
                 try:
                     self._let_in(method, request, context)

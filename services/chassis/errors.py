@@ -210,5 +210,9 @@ class TooLate(RuumError):
     code = "deadline-too-short"
 
 
+SILENT = (Unavailable, TooLate)
+"""A neighbour that says nothing in time: it refuses, or it hangs. To be caught where a page is shown without it."""
+
+
 class Defect(RuumError):
     """A mistake of ours; what it was stands in our log."""

@@ -18,8 +18,8 @@ from structlog.contextvars import get_contextvars
 
 from services.chassis import failures
 from services.chassis.caller import KeyRing, Signer
-from services.chassis.door import LONGEST_CALL, Door
-from services.chassis.errors import CallerUnknown, Defect, RuumError
+from services.chassis.door import LONGEST_CALL, Door, time_left
+from services.chassis.errors import CallerUnknown, Defect, RuumError, TooLate
 from services.chassis.telemetry import Telemetry
 
 _log = structlog.get_logger()
@@ -58,6 +58,8 @@ _SERVED = [
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
 ]
 _GRACE_SECONDS = 5
+_OWN_SHARE_SECONDS = 0.2
+"""Of the time that a caller allows: to answer in, also when a neighbour uses up the rest."""
 
 
 class _Outgoing(grpc.aio.UnaryUnaryClientInterceptor):
@@ -96,11 +98,25 @@ class _Outgoing(grpc.aio.UnaryUnaryClientInterceptor):
             metadata.add("x-request-id", str(request_id))
         return grpc.aio.ClientCallDetails(
             details.method,
-            details.timeout or LONGEST_CALL / 2,
+            _allowed(details.timeout or LONGEST_CALL / 2),
             metadata,
             details.credentials,
             details.wait_for_ready,
         )
+
+
+def _allowed(timeout: float) -> float:
+    """What a call may take, in seconds: less than is left of the call that is being answered, if one is.
+
+    Raises:
+        TooLate: nothing is left.
+    """
+    left = time_left()
+    if left is None:
+        return timeout
+    if left <= _OWN_SHARE_SECONDS:
+        raise TooLate
+    return min(timeout, left - _OWN_SHARE_SECONDS)
 
 
 async def _named(continuation: Callable[..., Any], details: grpc.aio.ClientCallDetails, request: Any) -> Any:

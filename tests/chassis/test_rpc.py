@@ -23,7 +23,7 @@ from services.chassis import rpc
 from services.chassis.caller import KeyRing
 from services.chassis.clock import FixedClock
 from services.chassis.door import caller
-from services.chassis.errors import Crowded, Defect, Kind, NotFound, RuumError, TooLate, Unavailable
+from services.chassis.errors import SILENT, Crowded, Defect, Kind, NotFound, RuumError, TooLate, Unavailable
 from services.chassis.rpc import Server
 from services.chassis.webhooks import WebhookForged
 from tests.support.callers import Keys, member
@@ -273,6 +273,26 @@ async def test_the_id_of_a_request_goes_along_from_service_to_service(
 
     assert "req_of_the_browser" in answers
     assert len(answers) == 2
+
+
+async def test_a_call_onwards_takes_no_longer_than_the_caller_allows_and_leaves_time_to_answer(
+    keys: Keys, clock: FixedClock, running: Served, echo: Echo
+) -> None:
+    echo.answers = lambda context: asyncio.sleep(5)
+    async with keys.channel("store", running.address, "echo", clock) as onwards:
+
+        async def without_it(request: Any, context: Any) -> Any:
+            try:
+                return await Stub(onwards, SERVICE)("Ask")
+            except SILENT:
+                return Answer(text="without it")
+
+        async with serving("front", keys.ring(clock), SERVICE, {"Ask": without_it}) as (_, front):
+            metadata = keys.metadata(member("mem_1"), "front", clock)
+            said = [(await front("Ask", metadata=metadata, timeout=seconds)).text for seconds in (1, 0.19)]
+
+    assert said == ["without it"] * 2
+    assert len(echo.reached) == 1
 
 
 # Serving

@@ -70,3 +70,16 @@ async def test_every_page_is_answered_while_processes_and_events_stand_still(tow
         meanwhile = await pages(home, order_id)
 
     assert meanwhile == before
+
+
+@pytest.mark.rule("RM-05")
+async def test_the_page_of_a_key_is_shown_without_what_a_store_says_that_hangs(town: Town) -> None:
+    home = await town.household()
+    order_id = await town.ordered(home, await town.card(), UNKNOWN)
+    await home.resident.sees(order_id, "number-asked")
+
+    with standing_still(town, "store"):
+        page = await home.resident.key_order(order_id)
+
+    assert page["state"] == "number-asked"
+    assert "reply-key-number" in page["actions"]
