@@ -86,7 +86,7 @@ async def serve() -> None:
         GrpcRooms(foundation.channel(settings.rooms_address, "rooms"), clock),
         GrpcStore(foundation.channel(settings.store_address, "store")),
         maker,
-        KeyProcesses(temporal, clock),
+        KeyProcesses(temporal, clock, settings.dispatch_business_days),
         _mail(settings, clock),
     )
 

@@ -42,11 +42,13 @@ class KeyProcesses:
 
     Args:
         clock: the service's; how far it is moved goes into the process (PR-05).
+        dispatch_business_days: in how many a key is promised to leave (SK-28).
     """
 
-    def __init__(self, temporal: Client, clock: Clock) -> None:
+    def __init__(self, temporal: Client, clock: Clock, dispatch_business_days: int) -> None:
         self._temporal = temporal
         self._clock = clock
+        self._dispatch_business_days = dispatch_business_days
 
     async def place(self, placing: Placing, patience: timedelta) -> Answer:
         """Has the order placed. What is not known in time is pending: the outbox makes sure of it.
@@ -67,6 +69,7 @@ class KeyProcesses:
             snapshot_hash=placing.snapshot_hash,
             terms_version=placing.terms_version,
             cancellation_version=placing.cancellation_version,
+            dispatch_business_days=self._dispatch_business_days,
         )
         while True:
             try:

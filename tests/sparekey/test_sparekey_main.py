@@ -61,6 +61,7 @@ async def test_an_order_runs_from_the_confirmation_to_the_hands_of_the_recipient
 
 
 @pytest.mark.rule("SK-14")
+@pytest.mark.rule("SK-28")
 async def test_a_number_that_does_not_exist_is_asked_for_and_the_correct_one_ordered(neighbours: Town) -> None:
     order_id = await neighbours.placed(UNKNOWN_NUMBER)
     asked = await neighbours.until(order_id, "NUMBER_ASKED")
@@ -73,6 +74,7 @@ async def test_a_number_that_does_not_exist_is_asked_for_and_the_correct_one_ord
     (made,) = [it for it in await neighbours.sandbox.seen("orders") if it["order_ref"] == order_id]
     shown = await neighbours.sandbox.press(f"orders/{order_id}/key-number", "GET")
     assert (made["making"], shown["key_number"]) == (1, "EF56GH78")
+    assert neighbours.store.promised[order_id] == [5, 5]
 
 
 async def test_a_parcel_that_came_back_goes_out_again_for_cash(neighbours: Town) -> None:

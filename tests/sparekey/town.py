@@ -87,12 +87,17 @@ class Rooms(RoomsServiceServicer):
 
 
 class Store(StoreServiceServicer):
-    """Checkouts, orders and payments in memory; `said` has the steps that the process asked for."""
+    """Checkouts, orders and payments in memory; `said` has the steps that the process asked for.
+
+    Attributes:
+        promised: in how many business days each order was to leave, each time that this was promised.
+    """
 
     def __init__(self) -> None:
         self.orders: dict[str, store_pb2.Order] = {}
         self.snapshots: dict[str, str] = {}
         self.said: list[tuple[str, str]] = []
+        self.promised: dict[str, list[int]] = {}
         self.refuses = ""
         self.declines = ""
 
@@ -162,6 +167,7 @@ class Store(StoreServiceServicer):
 
     async def ConfirmOrder(self, request: Any, context: Any) -> store_pb2.Order:  # noqa: N802  # the contract's
         order = self._step("confirm", request)
+        self.promised[request.order_id] = [request.dispatch_business_days]
         order.state, order.order_number = store_pb2.ORDER_STATE_PLACED, "1234567890"
         order.promised_dispatch_on.CopyFrom(Day(iso="2030-01-31"))
         return order
@@ -187,6 +193,7 @@ class Store(StoreServiceServicer):
         return self._step(name, request)
 
     async def PromiseDispatch(self, request: Any, context: Any) -> store_pb2.Order:  # noqa: N802  # the contract's
+        self.promised[request.order_id].append(request.business_days)
         return self._step("promise", request)
 
     async def IssueInvoice(self, request: Any, context: Any) -> store_pb2.Invoice:  # noqa: N802  # the contract's
@@ -411,6 +418,7 @@ def _environment(
         "MAKER_URL": f"{sandbox.url}/maker",
         "MAKER_SECRET": BEARERS["maker"],
         "SWEEP_EVERY": "PT1S",
+        "DISPATCH_BUSINESS_DAYS": "5",
         **{f"{name.upper()}_WEBHOOK_SECRET": SIGNING_KEYS[name] for name in ("maker", "post", "carrier")},
     }
     return {f"RUUM_{name}": value for name, value in told.items()}

@@ -60,6 +60,8 @@ class Place(Given):
     snapshot_hash: str
     terms_version: str
     cancellation_version: str
+    dispatch_business_days: int = Field(default=7, ge=1)
+    """In how many the key is promised to leave, from its confirmation and whenever it is promised anew (SK-28)."""
 
 
 class PlaceAnswer(Given):

@@ -30,7 +30,6 @@ NEEDS_OPERATOR = SearchAttributeKey.for_bool("NeedsOperator")
 S = TypeVar("S", bound=steps.CaseStep)
 R = TypeVar("R")
 
-DISPATCH_BUSINESS_DAYS = 7  # SK-28
 UNPLACED_FOR = timedelta(hours=1)
 PAUSE = timedelta(minutes=1)
 SOON = timedelta(seconds=2)  # somebody looks at the screen
@@ -56,6 +55,7 @@ class SparekeyOrder(OperatorActions):
         self._again = False
         self._problem = ""
         self._asks = 0
+        self._dispatch_days = 0
         self._marked: set[str] = set()
         self._shown = ""
         self._verbs: dict[str, Callable[[], Awaitable[None]]] = {
@@ -104,12 +104,13 @@ class SparekeyOrder(OperatorActions):
         """
         self._begun = True
         self._money.attempt = asked.attempt
+        self._dispatch_days = asked.dispatch_business_days
         try:
             begin = BeginPlacing(
                 request_id=self._key("begin", f"attempt={asked.attempt}"),
                 as_of=self._time.now(),
                 order_id=self._order,
-                **asked.model_dump(),
+                **asked.model_dump(exclude={"dispatch_business_days"}),
             )
             return await self._settle(await self._money.hold(begin))
         except StepFailed as failure:
@@ -139,7 +140,7 @@ class SparekeyOrder(OperatorActions):
                 action_until=payment.action_until,
             )
         else:
-            confirmed = await self._decided(lambda: self._money.confirm(DISPATCH_BUSINESS_DAYS))
+            confirmed = await self._decided(lambda: self._money.confirm(self._dispatch_days))
             await self._surely(self._confirm_case)
             self._answer = PlaceAnswer(outcome="placed", order_number=confirmed.order_number)
         return self._answer
@@ -206,7 +207,7 @@ class SparekeyOrder(OperatorActions):
 
     async def _promise(self) -> None:
         """From today: the number had to be confirmed first, or the promised day has passed (SK-28)."""
-        await self._money.promise(self._case.version, DISPATCH_BUSINESS_DAYS)
+        await self._money.promise(self._case.version, self._dispatch_days)
 
     async def _make(self) -> None:
         if self._case.arranged_at:

@@ -91,6 +91,7 @@ class Services:
 
     Attributes:
         case: where the case stands; `to` moves it.
+        dispatch_days: the business days that sparekey promises when it places an order.
         asked: every step asked for, with its input, in order.
         answers: what a step answers in place of its ordinary answer: a value, an error, or a function of its input.
     """
@@ -98,6 +99,7 @@ class Services:
     def __init__(self, *, points: int = 30, means: money.Means = "card") -> None:
         self.order_id = f"ord_{next(_orders):026d}"
         self.case = Case(version=1, state="checking", check_round=1)
+        self.dispatch_days = 7
         self.asked: list[tuple[str, Any]] = []
         self.placing = money.Placing(
             member_id="mem_1",
@@ -192,7 +194,13 @@ class Order:
             task_queue=f"{TASK_QUEUE}-{self.services.order_id}",
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
-        asked = Place(attempt=attempt, snapshot_hash="0" * 64, terms_version="t1", cancellation_version="c1")
+        asked = Place(
+            attempt=attempt,
+            snapshot_hash="0" * 64,
+            terms_version="t1",
+            cancellation_version="c1",
+            dispatch_business_days=self.services.dispatch_days,
+        )
         answer: PlaceAnswer = await self.client.execute_update_with_start_workflow(
             steps.PLACE,
             asked,

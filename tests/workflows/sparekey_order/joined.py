@@ -209,7 +209,7 @@ class Joined:
 async def joined(database: Database, keys_file: Path, keys: Keys, client: Client) -> AsyncIterator[Joined]:
     """All of it, from the machine's present time on; what still runs at the end is terminated."""
     now = datetime.now(UTC)
-    house = House(database, keys_file, now, KeyProcesses(client, FixedClock(now)))
+    house = House(database, keys_file, now, KeyProcesses(client, FixedClock(now), 7))
     clock, services = SystemClock(), Services(points=0)
     add = partial(add_SparekeyServiceServicer_to_server, SparekeyServicer(house.domain))
     async with served("sparekey", keys.ring(clock), [CONTRACT], add) as running:

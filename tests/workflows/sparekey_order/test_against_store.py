@@ -119,7 +119,7 @@ class Counter:
             terms_version="t1",
             cancellation_version="c1",
         )
-        answer = await KeyProcesses(self.client, self.shop.clock).place(placing, timedelta(seconds=20))
+        answer = await KeyProcesses(self.client, self.shop.clock, 7).place(placing, timedelta(seconds=20))
         assert answer.outcome == "requires-action"
         assert answer.action_until is not None
         self.shop.epos.decide(view.order_id, "authorised")

@@ -26,6 +26,7 @@ async def test_an_order_whose_number_had_to_be_confirmed_is_promised_from_its_co
     skipping: Client, check_round: int, promises: int
 ) -> None:
     services = Services()
+    services.dispatch_days = 5
     services.answers[steps.CHECK.name] = lambda _: services.to("accepted", check_round=check_round)
 
     async with running(skipping, services) as order:
@@ -34,7 +35,8 @@ async def test_an_order_whose_number_had_to_be_confirmed_is_promised_from_its_co
         await moved(order, services, "handed-over")
         await order.result()
 
-    assert [given.business_days for given in services.of(money.PROMISE)] == [7] * promises
+    assert [given.dispatch_business_days for given in services.of(money.CONFIRM)] == [5]
+    assert [given.business_days for given in services.of(money.PROMISE)] == [5] * promises
 
 
 async def test_keys_are_arranged_when_the_maker_has_taken_the_order_and_not_while_it_is_away(skipping: Client) -> None:
