@@ -50,13 +50,16 @@ class Histories:
         return {path.stem for path in self.folder.glob("*.json")}
 
     async def objection(self, branch: str, process: type) -> Exception | None:
-        """Why the code of a process cannot go on from the history of a branch; nothing when it can."""
+        """Why the code of a process cannot go on from the history of a branch; nothing when it can.
+
+        What to do about one: docs/decisions/0014.
+        """
         history = WorkflowHistory.from_json(branch, (self.folder / f"{branch}.json").read_text("utf-8"))
         replayer = Replayer(workflows=[process], data_converter=pydantic_data_converter)
         return (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
 
     def record(self) -> None:
-        """Lives and keeps all branches anew: only when no case of the old code runs."""
+        """Lives and keeps all branches anew: only when no case of the old code runs (docs/decisions/0014)."""
         asyncio.run(self._record())
 
     async def _record(self) -> None:
