@@ -53,7 +53,7 @@ TABLE: Mapping[Kind, Row] = {
     Kind.NOT_ALLOWED: Row("PERMISSION_DENIED", 403),
     Kind.NOT_FOUND: Row("NOT_FOUND", 404),
     Kind.REFUSED: Row("FAILED_PRECONDITION", 409),
-    Kind.CHANGED: Row("OUT_OF_RANGE", 412),
+    Kind.CHANGED: Row("ABORTED", 412),
     Kind.REUSED: Row("ALREADY_EXISTS", 422),
     Kind.BUSY: Row("ABORTED", 409, retryable=True),
     Kind.TOO_MANY: Row("RESOURCE_EXHAUSTED", 429),

@@ -9,7 +9,6 @@ import grpc
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from services.chassis.errors import (
-    TABLE,
     CallerUnknown,
     Changed,
     Crowded,
@@ -28,7 +27,7 @@ from services.chassis.errors import (
 
 _DETAILS = "grpc-status-details-bin"
 _DOMAIN = "ruum"
-_KINDS = {row.grpc: kind for kind, row in TABLE.items()}
+_PARAM = "param."
 # Trailing metadata of more than 8 KiB is refused by the other end: a form's first mistakes are enough.
 _MOST_VIOLATIONS = 20
 
@@ -46,8 +45,9 @@ def status(failure: RuumError) -> tuple[grpc.StatusCode, tuple[tuple[str, bytes]
     """The gRPC status of a failure, and the trailing metadata with its details."""
     name = failure.row.grpc
     answer = status_pb2.Status(code=code_pb2.Code.Value(name), message=failure.code)
-    params = {"field": failure.field} | {f"param.{key}": json.dumps(value) for key, value in failure.params.items()}
-    answer.details.add().Pack(error_details_pb2.ErrorInfo(reason=failure.code, domain=_DOMAIN, metadata=params))
+    said = {"kind": failure.kind.value, "field": failure.field}
+    said |= {f"{_PARAM}{key}": json.dumps(value) for key, value in failure.params.items()}
+    answer.details.add().Pack(error_details_pb2.ErrorInfo(reason=failure.code, domain=_DOMAIN, metadata=said))
     if failure.violations:
         first = map(_written, failure.violations[:_MOST_VIOLATIONS])
         answer.details.add().Pack(error_details_pb2.BadRequest(field_violations=first))
@@ -63,7 +63,7 @@ def failure(call: grpc.aio.AioRpcError) -> RuumError:
     trailing = call.trailing_metadata()
     details = trailing.get(_DETAILS) if trailing is not None else None
     if isinstance(details, bytes):
-        return _named(_KINDS.get(call.code().name, Kind.DEFECT), status_pb2.Status.FromString(details))
+        return _named(status_pb2.Status.FromString(details))
     # Not from a door of ours: the way there, or the library.
     match call.code():
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
@@ -74,12 +74,15 @@ def failure(call: grpc.aio.AioRpcError) -> RuumError:
             return Defect()
 
 
-def _named(kind: Kind, answer: status_pb2.Status) -> RemoteError:
+def _named(answer: status_pb2.Status) -> RemoteError:
     info = error_details_pb2.ErrorInfo()
     bad = error_details_pb2.BadRequest()
     retry = error_details_pb2.RetryInfo()
     told = [detail.DESCRIPTOR for packed in answer.details for detail in (info, bad, retry) if packed.Unpack(detail)]
-    params = {key.removeprefix("param."): json.loads(value) for key, value in info.metadata.items() if key != "field"}
+    params = {
+        key.removeprefix(_PARAM): json.loads(value) for key, value in info.metadata.items() if key.startswith(_PARAM)
+    }
+    kind = Kind(info.metadata["kind"])
     return _REMOTE.get(kind, RemoteError)(
         kind,
         info.reason,

@@ -49,12 +49,9 @@ def call(code: grpc.StatusCode, trailing: grpc.aio.Metadata | None = None) -> gr
     return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing or grpc.aio.Metadata())
 
 
-def test_every_kind_has_a_status_of_its_own_in_grpc() -> None:
-    names = [row.grpc for row in TABLE.values()]
-
+def test_every_kind_has_a_status_that_grpc_knows() -> None:
     assert set(TABLE) == set(Kind)
-    assert len(set(names)) == len(names)
-    assert all(hasattr(grpc.StatusCode, name) for name in names)
+    assert all(hasattr(grpc.StatusCode, row.grpc) for row in TABLE.values())
 
 
 @pytest.mark.rule("PR-10")
