@@ -128,8 +128,9 @@ class Door(grpc.aio.ServerInterceptor):
     def _guard(self, method: Method, answer: Behaviour) -> Behaviour:
         async def guarded(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             limit = asyncio.timeout(LONGEST_CALL)  # the caller's own, where it is shorter, is kept by gRPC
-            allowed = min(LONGEST_CALL, context.time_remaining() or LONGEST_CALL)
-            _ends.set(asyncio.get_running_loop().time() + allowed)
+            allowed = context.time_remaining()
+            longest = LONGEST_CALL if allowed is None else min(LONGEST_CALL, allowed)
+            _ends.set(asyncio.get_running_loop().time() + longest)
             with self._telemetry.handling(method.name) as outcome:
                 try:
                     self._let_in(method, request, context)

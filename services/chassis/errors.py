@@ -210,7 +210,7 @@ class TooLate(RuumError):
     code = "deadline-too-short"
 
 
-SILENT = (Unavailable, TooLate)
+AWAY = (Unavailable, TooLate)
 """A neighbour that says nothing in time: it refuses, or it hangs. To be caught where a page is shown without it."""
 
 

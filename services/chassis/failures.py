@@ -28,6 +28,7 @@ from services.chassis.errors import (
 _DETAILS = "grpc-status-details-bin"
 _DOMAIN = "ruum"
 _PARAM = "param."
+_KINDS = {kind.value: kind for kind in Kind}
 # Trailing metadata of more than 8 KiB is refused by the other end: a form's first mistakes are enough.
 _MOST_VIOLATIONS = 20
 
@@ -82,7 +83,7 @@ def _named(answer: status_pb2.Status) -> RemoteError:
     params = {
         key.removeprefix(_PARAM): json.loads(value) for key, value in info.metadata.items() if key.startswith(_PARAM)
     }
-    kind = Kind(info.metadata["kind"])
+    kind = _KINDS.get(info.metadata["kind"], Kind.DEFECT)  # a neighbour of another release may know more
     return _REMOTE.get(kind, RemoteError)(
         kind,
         info.reason,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import grpc
 import pytest
-from google.rpc import status_pb2
+from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +47,17 @@ def travelled(failure: RuumError) -> RuumError:
 
 def call(code: grpc.StatusCode, trailing: grpc.aio.Metadata | None = None) -> grpc.aio.AioRpcError:
     return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing or grpc.aio.Metadata())
+
+
+def test_a_kind_of_another_release_is_a_defect_and_keeps_its_name() -> None:
+    info = error_details_pb2.ErrorInfo(reason="jar-haunted", metadata={"kind": "haunted", "field": ""})
+    answer = status_pb2.Status(code=grpc.StatusCode.ABORTED.value[0], message="jar-haunted")
+    answer.details.add().Pack(info)
+    trailing = grpc.aio.Metadata(("grpc-status-details-bin", answer.SerializeToString()))
+
+    told = failures.failure(grpc.aio.AioRpcError(grpc.StatusCode.ABORTED, grpc.aio.Metadata(), trailing))
+
+    assert (told.kind, told.code) == (Kind.DEFECT, "jar-haunted")
 
 
 def test_every_kind_has_a_status_that_grpc_knows() -> None:

@@ -23,7 +23,7 @@ from services.chassis import rpc
 from services.chassis.caller import KeyRing
 from services.chassis.clock import FixedClock
 from services.chassis.door import caller
-from services.chassis.errors import SILENT, Crowded, Defect, Kind, NotFound, RuumError, TooLate, Unavailable
+from services.chassis.errors import AWAY, Crowded, Defect, Kind, NotFound, RuumError, TooLate, Unavailable
 from services.chassis.rpc import Server
 from services.chassis.webhooks import WebhookForged
 from tests.support.callers import Keys, member
@@ -284,7 +284,7 @@ async def test_a_call_onwards_takes_no_longer_than_the_caller_allows_and_leaves_
         async def without_it(request: Any, context: Any) -> Any:
             try:
                 return await Stub(onwards, SERVICE)("Ask")
-            except SILENT:
+            except AWAY:
                 return Answer(text="without it")
 
         async with serving("front", keys.ring(clock), SERVICE, {"Ask": without_it}) as (_, front):

@@ -185,14 +185,16 @@ async def test_a_key_that_left_after_everything_was_given_back_calls_an_operator
     assert (case.state, case.needs_operator) == (State.CANCELLED, "dispatched-unreleased")
 
 
-@pytest.mark.parametrize("way", ["made", "released"])
+@pytest.mark.parametrize(("way", "refused"), [("made", False), ("released", False), ("released", True)])
 async def test_a_key_that_leaves_while_everything_is_given_back_calls_an_operator_and_stays_cancelled(
-    house: House, way: str
+    house: House, way: str, refused: bool
 ) -> None:
     order_id = await getattr(house, way)()
     await house.not_mine(order_id)
     if way == "released":
         await both(house, order_id, "reject_dispatch")
+    if refused:
+        house.maker.refuses["stop"] = "order-unknown"
     told = await house.stop(order_id)
 
     await house.dispatched(order_id)

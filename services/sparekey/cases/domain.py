@@ -274,6 +274,7 @@ class Steps:
                 State.CANCELLED: KeyOrderCancelled,
                 State.DESTROYED: KeyDestroyed,
             }
+            # Whoever was called while everything was given back stays called (SK-05).
             return Change(
                 Cause.CLOSED,
                 step.state,

@@ -48,7 +48,8 @@ class Case(Table, table=True):
         destroyed_on: the maker says so; what was destroyed has to be made anew.
         frozen: nothing leaves before two operators let it (SK-30, SK-37).
         look_due: the room may have changed since lease and membership were looked at (SK-05).
-        stopped_from: where it stood when it was stopped last; empty once operators let it go, or it is told to leave.
+        stopped_from: where it stood when it was stopped last; empty once operators let it go, it is told to leave, or
+            the maker has answered the stop and everything goes back.
         needs_operator: why a person must look: a code.
     """
 

@@ -96,9 +96,10 @@ class Desk(Verbs):
                 raise OperatorActionNotPossible(action=RESOLVE, state=case.state)
             return Change(Cause.NOTED, case.state, set={"needs_operator": ""})
 
-        case = await change(work, asked.order_id, resolved)
+        seen = await read(work, asked.order_id)
+        await change(work, asked.order_id, resolved)
         said = asked.model_dump(include={"order_id", "reason"})
-        by = {"operator": work.caller.name, "action": RESOLVE, "case_version": case.version, "acted_at": work.now}
+        by = {"operator": work.caller.name, "action": RESOLVE, "case_version": seen.version, "acted_at": work.now}
         await repository.write(work.tx, Audit.make(**said, **by))
 
     async def cases(self, before: str, size: int, *, needing: bool) -> Sequence[Case]:

@@ -60,6 +60,8 @@ def _refused(call: Call, case: Case) -> Change | None:
         return Change(Cause.MAKER_REFUSED, State.ACCEPTED, set=back)
     if (call.verb, call.ordinal, case.state) == (Verb.CHECK, case.check_round, State.CHECKING):
         return Change(Cause.NOTED, State.CHECKING, set={"needs_operator": MakerRefused.code})
+    if (call.verb, case.state) == (Verb.STOP, State.CANCELLING):  # such as an order that it never had
+        return stopped_in_time(case)
     stopped = stop(case, MakerRefused.code, Cause.MAKER_REFUSED)
     if (call.verb, case.state) == (Verb.RELEASE, State.RELEASED):
         return stopped

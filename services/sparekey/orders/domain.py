@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.chassis.caller import Caller
-from services.chassis.errors import SILENT, NotFound
+from services.chassis.errors import AWAY, NotFound
 from services.chassis.idempotency import Commands
 from services.sparekey.actions.domain import own
 from services.sparekey.actions.models import Action, Outlook, Situation, outlook
@@ -89,5 +89,5 @@ class Orders:
     async def _order(self, order_id: str) -> Order | None:
         try:
             return await self._store.order(order_id)
-        except SILENT:
+        except AWAY:
             return None

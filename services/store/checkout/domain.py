@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from services.chassis.caller import Caller
-from services.chassis.errors import SILENT, Changed, InvalidField, NotFound, Unavailable, Violation
+from services.chassis.errors import AWAY, Changed, InvalidField, NotFound, Unavailable, Violation
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
 from services.chassis.jst import BusinessCalendar, jst_date
@@ -286,7 +286,7 @@ class Checkouts(Verbs):
         """The member's points; without the ledger the page is shown without them."""
         try:
             return await self._balances.available(member_id)
-        except SILENT:
+        except AWAY:
             return None
 
     def _today(self) -> date:
