@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import psycopg
+import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -36,6 +37,11 @@ class ValidatedTable(SQLModel):
 
     Each context derives its own base with its own registry and `MetaData(schema=…)`.
     """
+
+    @classmethod
+    def table(cls) -> sa.Table:
+        """The table itself, for statements."""
+        return cls.metadata.tables[f"{cls.metadata.schema}.{cls.__tablename__}"]
 
     @classmethod
     def make(cls, **values: Any) -> Self:

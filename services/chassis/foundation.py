@@ -1,28 +1,37 @@
-"""What the main of every service lays before it wires its own parts: clock, keys, database, outbox and commands."""
+"""What every service stands on: clock, keys, database, outbox and commands; and how it is served and closed."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import sqlalchemy as sa
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from nats.aio.client import Client
+from temporalio.client import Client as Temporal
 
 from services.chassis import log, rpc, stream
 from services.chassis.caller import KeyRing, Signer
+from services.chassis.chores import Chore
 from services.chassis.db import Database
 from services.chassis.events import Outbox, Relay, inbox_table, outbox_table
 from services.chassis.idempotency import Commands, Work, requests_table
+from services.chassis.processes import Process, ProcessStarter
 from services.chassis.settings import DatabaseSettings, EventSettings, ServiceSettings
+
+Handlers = Mapping[str, tuple[type[Message], Callable[[Work, Any], Awaitable[None]]]]
+"""Of each event of a context, by the last part of its subject: its message, and what is done in one transaction."""
 
 
 class ContextSettings(ServiceSettings, DatabaseSettings, EventSettings):
-    """What a service with data of its own is told."""
+    """Settings of a service with data of its own."""
 
 
 def chassis_tables(metadata: sa.MetaData) -> tuple[sa.Table, sa.Table, sa.Table]:
@@ -30,13 +39,51 @@ def chassis_tables(metadata: sa.MetaData) -> tuple[sa.Table, sa.Table, sa.Table]
     return requests_table(metadata), outbox_table(metadata), inbox_table(metadata)
 
 
+@dataclass(frozen=True)
+class Contract:
+    """What a service answers.
+
+    Attributes:
+        servicer: has a method of its own for each of the contract.
+        add: generated: `add_PointsServiceServicer_to_server`.
+        messages: the generated module whose one service it is: `points_pb2`.
+
+    Raises:
+        TypeError: the servicer lacks a method, which would be answered by UNIMPLEMENTED for good.
+    """
+
+    servicer: object
+    add: Callable[[Any, grpc.aio.Server], None]
+    messages: ModuleType
+
+    def __post_init__(self) -> None:
+        kind = type(self.servicer)
+        lacking = [it.name for it in self.service.methods if _is_generated(getattr(kind, it.name, None))]
+        if lacking:
+            raise TypeError(f"{kind.__name__} lacks {', '.join(lacking)}")
+
+    @property
+    def service(self) -> ServiceDescriptor:
+        [service] = self.messages.DESCRIPTOR.services_by_name.values()
+        found: ServiceDescriptor = service
+        return found
+
+
+def _is_generated(method: object) -> bool:
+    return method is None or getattr(method, "__module__", "").endswith("_pb2_grpc")
+
+
 class Foundation:
     """The parts that are alike in every service.
 
+    async with Foundation("points", settings, events_pb2, (requests, outbox, inbox)) as foundation:
+        domain = wired(foundation.commands, settings)
+        await foundation.serve(Contract(PointsServicer(domain), add_PointsServiceServicer_to_server, points_pb2))
+
     Args:
         name: the service: `points`.
-        settings: what it is told.
-        events: its generated `events_pb2`, where it tells of any.
+        settings: of its process.
+        events: its generated `events_pb2`, where it publishes any.
         tables: its requests, outbox and inbox.
     """
 
@@ -62,52 +109,74 @@ class Foundation:
         self.outbox = Outbox(name, events, outbox)
         key = settings.request_key.get_secret_value().encode()
         self.commands = Commands(self.database, self.outbox, requests, key, self.clock)
-        self._channels: list[grpc.aio.Channel] = []
+        self._publishes = events is not None
         self._nats: Client | None = None
         self._connecting = asyncio.Lock()
+        self._open = AsyncExitStack()
+        self.closes(self.database.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *why: object) -> None:
+        await self._open.aclose()
+
+    def closes(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Something that the service has open as long as it stands; the last is closed first, whatever happened."""
+        self._open.push_async_callback(close)
 
     def channel(self, address: str, audience: str) -> grpc.aio.Channel:
-        """A channel to a neighbour, closed with the service."""
+        """A channel to a neighbour."""
         channel = rpc.channel(address, audience, self.signer)
-        self._channels.append(channel)
+        self.closes(channel.close)
         return channel
 
-    def server(self, services: Sequence[ServiceDescriptor]) -> rpc.Server:
-        """The gRPC server, with metrics where the settings say."""
-        return rpc.Server(self.name, self.settings.listen, self.keys, services, self.settings.metrics_listen)
-
-    async def publish(self, server: rpc.Server) -> None:
-        """Publishes what the outbox holds while the server runs, which starts also while the stream is away."""
-
-        async def publish() -> None:
-            publisher = stream.Publisher(await self._stream())
-            await Relay(self.database, self.outbox, "event", publisher).run()
-
-        server.beside(publish)
-
-    async def consume(
+    async def serve(
         self,
-        server: rpc.Server,
-        source: str,
-        handlers: Mapping[str, tuple[type[Message], Callable[[Work, Any], Awaitable[None]]]],
+        contract: Contract | None = None,
+        *,
+        hears: Mapping[str, Handlers] | None = None,
+        processes: tuple[Temporal, Mapping[str, Process]] | None = None,
+        chores: Sequence[Chore] = (),
+        beside: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
-        """Takes the events of another context while the server runs, which starts also while the stream is away."""
+        """Serves until SIGTERM or Ctrl-C; starts also while the stream or Temporal is away.
 
-        async def consume() -> None:
-            client, database, outbox = await self._stream(), self.database, self.outbox
-            await stream.Consumer(self.name, source, client, database, outbox, self._inbox, self.clock, handlers).run()
+        Args:
+            contract: what it answers beside health; nothing where it is not given.
+            hears: the events that it takes, by the context that publishes them.
+            processes: the workflows that its outbox starts, by the names of their lines.
+            chores: what it does again and again.
+            beside: what else runs as long as it serves; when one ends, so does the service.
 
-        server.beside(consume)
+        Raises:
+            Exception: what ended something that runs beside.
+        """
+        services = [contract.service] if contract else []
+        server = rpc.Server(self.name, self.settings.listen, self.keys, services, self.settings.metrics_listen)
+        if contract:
+            contract.add(contract.servicer, server.grpc)
+        if self._publishes:
+            server.beside(self._publish)
+        for source, handlers in (hears or {}).items():
+            server.beside(partial(self._consume, source, handlers))
+        if processes:
+            starter = ProcessStarter(*processes, self.database, self.outbox, self.clock)
+            server.beside(Relay(self.database, self.outbox, "process", starter).run)
+        for run in (*(chore.repeat for chore in chores), *beside):
+            server.beside(run)
+        await server.serve()
 
-    async def close(self) -> None:
-        for channel in self._channels:
-            await channel.close()
-        if self._nats is not None:
-            await self._nats.close()
-        await self.database.close()
+    async def _publish(self) -> None:
+        await Relay(self.database, self.outbox, "event", stream.Publisher(await self._stream())).run()
+
+    async def _consume(self, source: str, handlers: Handlers) -> None:
+        client, database, outbox = await self._stream(), self.database, self.outbox
+        await stream.Consumer(self.name, source, client, database, outbox, self._inbox, self.clock, handlers).run()
 
     async def _stream(self) -> Client:
         async with self._connecting:
             if self._nats is None:
                 self._nats = await stream.connect(self.settings.nats_url.get_secret_value(), self.name)
+                self.closes(self._nats.close)
             return self._nats

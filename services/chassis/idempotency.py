@@ -5,6 +5,8 @@ class Points(Verbs):
     async def hold(self, work: Work, command: HoldPoints) -> HoldView: ...
 
 await points.hold(caller, HoldPoints(request_id=…, …))
+
+What a verb learnt elsewhere before its transaction is handed to it beside the command, and is no part of the request.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property, wraps
-from typing import Any, Concatenate, TypeVar, get_type_hints
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -38,20 +40,27 @@ class Command(BaseModel):
     Attributes:
         request_id: chosen by the caller, scoped by caller, command and `of_whom`.
         as_of: the worker's time; everybody else's is the clock's (PR-05).
+        kept_as: the name under which its requests are known; the class's own, unless it says otherwise. Whoever
+            renames the class keeps the old name here: a request that is repeated across the release would act twice.
     """
 
     model_config = ConfigDict(frozen=True)
+
+    kept_as: ClassVar[str]
 
     request_id: str
     as_of: AwareDatetime | None = None
 
     @property
     def of_whom(self) -> str:
-        """What tells strangers apart for whom a service asks in its own name, which would be one name for all.
-
-        They share no request ids then: neither meets the other's answer, nor uses the other's id up.
-        """
+        """Whom a service asks for when it asks in its own name; keeps their request ids apart."""
         return ""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "kept_as" not in vars(cls):
+            cls.kept_as = cls.__name__
 
 
 @dataclass
@@ -184,7 +193,7 @@ class _Content:
         self._secret = key
         self.place = {
             "principal": caller.principal + self._stranger(command.of_whom),
-            "command": type(command).__name__,
+            "command": command.kept_as,
             "request_id": command.request_id,
         }
         # Without defaults: a field that the next release adds makes no other request of what is repeated across it.
@@ -221,11 +230,12 @@ class Verbs:
 V = TypeVar("V", bound=Verbs)
 C = TypeVar("C", bound=Command)
 A = TypeVar("A")
+L = ParamSpec("L")
 
 
 def command(
-    verb: Callable[[V, Work, C], Coroutine[Any, Any, A]],
-) -> Callable[Concatenate[V, Caller, C, ...], Coroutine[Any, Any, A]]:
+    verb: Callable[Concatenate[V, Work, C, L], Coroutine[Any, Any, A]],
+) -> Callable[Concatenate[V, Caller, C, L], Coroutine[Any, Any, A]]:
     """Makes a verb that is given its transaction into one that is asked by a caller: once, whatever happens (PR-10).
 
     The answer's type is taken from the verb's annotation: pydantic must be able to write and read it as JSON.
@@ -236,8 +246,10 @@ def command(
         return TypeAdapter(get_type_hints(verb)["return"])
 
     @wraps(verb)
-    async def once(self: V, caller: Caller, asked: C) -> A:
-        given: A = await self.commands.run(caller, asked, answer(), lambda work: verb(self, work, asked))
+    async def once(self: V, caller: Caller, asked: C, /, *learnt: L.args, **named: L.kwargs) -> A:
+        given: A = await self.commands.run(
+            caller, asked, answer(), lambda work: verb(self, work, asked, *learnt, **named)
+        )
         return given
 
     return once

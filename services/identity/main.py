@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
+from contextlib import closing
 
 from ruum.identity.v1 import events_pb2, identity_pb2
 from ruum.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from services.chassis.caller import Signer
-from services.chassis.chores import repeat
-from services.chassis.foundation import Foundation
+from services.chassis.chores import Chore
+from services.chassis.foundation import Contract, Foundation
 from services.chassis.idempotency import Commands
 from services.chassis.sealing import MasterKeys, Sealer
 from services.chassis.settings import load
@@ -29,18 +29,16 @@ from services.identity.sweep.domain import EVERY, Sweep
 async def serve() -> None:
     """Runs identity until it is told to stop."""
     settings = load(IdentitySettings)
-    foundation = Foundation("identity", settings, events_pb2, (requests, outbox, inbox))
     sealer = Sealer(MasterKeys(settings.master_keys_file))
-    passwords = Passwords(settings)
     key = settings.code_key.get_secret_value().encode()
-    verbs = wired(foundation.commands, settings, foundation.signer, sealer, passwords, key)
-    server = foundation.server([identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]])
-    add_IdentityServiceServicer_to_server(IdentityServicer(verbs, settings.sending_domain), server.grpc)
-    await foundation.publish(server)
-    server.beside(partial(repeat, "sweep", EVERY, Sweep(foundation.database, foundation.clock).once))
-    await server.serve()
-    passwords.close()
-    await foundation.close()
+    async with Foundation("identity", settings, events_pb2, (requests, outbox, inbox)) as foundation:
+        with closing(Passwords(settings)) as passwords:
+            verbs = wired(foundation.commands, settings, foundation.signer, sealer, passwords, key)
+            servicer = IdentityServicer(verbs, settings.sending_domain)
+            await foundation.serve(
+                Contract(servicer, add_IdentityServiceServicer_to_server, identity_pb2),
+                chores=[Chore("sweep", EVERY, Sweep(foundation.database, foundation.clock).once)],
+            )
 
 
 def wired(

@@ -26,29 +26,24 @@ from services.texts import Texts
 async def serve() -> None:
     """Serves until SIGTERM or Ctrl-C."""
     settings = load(NotifierSettings)
-    foundation = Foundation("notifier", settings, None, (requests, outbox, inbox))
     domain = Address(addr_spec=settings.mail_from).domain
     http = httpx.AsyncClient(
         base_url=settings.sms_url,
         headers={"authorization": f"Bearer {settings.sms_secret.get_secret_value()}"},
         timeout=settings.sending_patience.total_seconds(),
     )
-    sender = Sender(
-        foundation.database,
-        foundation.clock,
-        IdentityClient(IdentityServiceStub(foundation.channel(settings.identity_address, "identity"))),
-        StoreClient(StoreServiceStub(foundation.channel(settings.store_address, "store"))),
-        Writer(Texts.load(), settings.public_url, settings.mail_from),
-        Smtp(settings.smtp_host, settings.smtp_port, domain, settings.sending_patience),
-        SmsApi(http),
-        settings,
-        settings.request_key.get_secret_value().encode(),
-    )
-    events = Events(Planner())
-    server = foundation.server([])
-    for source in SOURCES:
-        await foundation.consume(server, source, events.handlers(source))
-    server.beside(sender.run)
-    await server.serve()
-    await http.aclose()
-    await foundation.close()
+    async with Foundation("notifier", settings, None, (requests, outbox, inbox)) as foundation:
+        foundation.closes(http.aclose)
+        sender = Sender(
+            foundation.database,
+            foundation.clock,
+            IdentityClient(IdentityServiceStub(foundation.channel(settings.identity_address, "identity"))),
+            StoreClient(StoreServiceStub(foundation.channel(settings.store_address, "store"))),
+            Writer(Texts.load(), settings.public_url, settings.mail_from),
+            Smtp(settings.smtp_host, settings.smtp_port, domain, settings.sending_patience),
+            SmsApi(http),
+            settings,
+            settings.request_key.get_secret_value().encode(),
+        )
+        events = Events(Planner())
+        await foundation.serve(hears={source: events.handlers(source) for source in SOURCES}, beside=[sender.run])

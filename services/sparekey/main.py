@@ -7,12 +7,12 @@ from functools import partial
 from ruum.sparekey.v1 import events_pb2, sparekey_pb2
 from ruum.sparekey.v1.sparekey_pb2_grpc import add_SparekeyServiceServicer_to_server
 from services.chassis import processes
-from services.chassis.chores import repeat
+from services.chassis.chores import Chore
 from services.chassis.clock import Clock
-from services.chassis.events import ProcessLine, Relay
-from services.chassis.foundation import Foundation
+from services.chassis.events import ProcessLine
+from services.chassis.foundation import Contract, Foundation
 from services.chassis.idempotency import Commands
-from services.chassis.processes import Process, ProcessStarter
+from services.chassis.processes import Process
 from services.chassis.sealing import MasterKeys
 from services.chassis.settings import load
 from services.sparekey.actions.domain import Requests
@@ -75,35 +75,31 @@ def wired(
 async def serve() -> None:
     """Serves until SIGTERM or Ctrl-C."""
     settings = load(Settings)
-    foundation = Foundation("sparekey", settings, events_pb2, (requests, outbox, inbox))
-    clock, commands = foundation.clock, foundation.commands
-    temporal = await processes.client(settings.temporal_address, settings.temporal_namespace)
     maker = HttpMaker(settings.maker_url, settings.maker_secret.get_secret_value())
-    domain, making = wired(
-        commands,
-        MasterKeys(settings.master_keys_file),
-        Waiting(settings, settings.calendar()),
-        GrpcRooms(foundation.channel(settings.rooms_address, "rooms"), clock),
-        GrpcStore(foundation.channel(settings.store_address, "store")),
-        maker,
-        KeyProcesses(temporal, clock, settings.dispatch_business_days),
-        _mail(settings, clock),
-    )
+    async with Foundation("sparekey", settings, events_pb2, (requests, outbox, inbox)) as foundation:
+        foundation.closes(maker.close)
+        clock = foundation.clock
+        temporal = await processes.client(settings.temporal_address, settings.temporal_namespace)
+        domain, making = wired(
+            foundation.commands,
+            MasterKeys(settings.master_keys_file),
+            Waiting(settings, settings.calendar()),
+            GrpcRooms(foundation.channel(settings.rooms_address, "rooms"), clock),
+            GrpcStore(foundation.channel(settings.store_address, "store")),
+            maker,
+            KeyProcesses(temporal, clock, settings.dispatch_business_days),
+            _mail(settings, clock),
+        )
 
-    async def begins(line: ProcessLine) -> None:
-        await domain.placings.press_on(line.key, int(line.arguments["attempt"]))
+        async def begins(line: ProcessLine) -> None:
+            await domain.placings.press_on(line.key, int(line.arguments["attempt"]))
 
-    order = {PROCESS: Process(WORKFLOW, TASK_QUEUE, begins=begins)}
-    starter = ProcessStarter(temporal, order, foundation.database, foundation.outbox, clock)
-    server = foundation.server([sparekey_pb2.DESCRIPTOR.services_by_name["SparekeyService"]])
-    add_SparekeyServiceServicer_to_server(SparekeyServicer(domain), server.grpc)
-    server.beside(Relay(foundation.database, foundation.outbox, "process", starter).run)
-    server.beside(partial(repeat, "open calls", settings.sweep_every, partial(making.sweep, settings.sweep_after)))
-    await foundation.publish(server)
-    await foundation.consume(server, "rooms", RoomEvents(domain.leaving).handlers())
-    await server.serve()
-    await maker.close()
-    await foundation.close()
+        await foundation.serve(
+            Contract(SparekeyServicer(domain), add_SparekeyServiceServicer_to_server, sparekey_pb2),
+            hears={"rooms": RoomEvents(domain.leaving).handlers()},
+            processes=(temporal, {PROCESS: Process(WORKFLOW, TASK_QUEUE, begins=begins)}),
+            chores=[Chore("open calls", settings.sweep_every, partial(making.sweep, settings.sweep_after))],
+        )
 
 
 def _mail(settings: Settings, clock: Clock) -> SignedMail:

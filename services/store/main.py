@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from ruum.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from ruum.points.v1.points_pb2_grpc import PointsServiceStub
 from ruum.store.v1 import events_pb2, store_pb2
 from ruum.store.v1.store_pb2_grpc import StoreServiceServicer, add_StoreServiceServicer_to_server
-from services.chassis import processes as temporal
-from services.chassis.chores import repeat
-from services.chassis.events import Relay
-from services.chassis.foundation import Foundation
+from services.chassis import processes
+from services.chassis.chores import Chore
+from services.chassis.clock import Clock
+from services.chassis.foundation import Contract, Foundation
 from services.chassis.idempotency import Commands
 from services.chassis.jst import BusinessCalendar
-from services.chassis.processes import ProcessStarter
 from services.chassis.settings import load
 from services.chassis.webhooks import StandardWebhooks, StripeWebhooks
 from services.store.books.domain import Books
@@ -98,35 +96,37 @@ class Store(
 async def serve() -> None:
     """Serves until SIGTERM or Ctrl-C."""
     settings = load(StoreSettings)
-    foundation = Foundation("store", settings, events_pb2, (requests, outbox, inbox))
     card = CardPartner(settings.card_url, settings.card_secret.get_secret_value(), settings.public_url)
     deferred = JsonPartner(settings.deferred_url, settings.deferred_secret.get_secret_value())
     epos = JsonPartner(settings.epos_url, settings.epos_secret.get_secret_value())
-    clock = foundation.clock
-    store = Store(
-        foundation.commands,
-        {"card": card, "deferred": DeferredPartner(deferred), "epos": EposPartner(epos, settings.public_url)},
-        card,
-        {
-            "card": Sender(StripeWebhooks([settings.card_webhook_secret.get_secret_value()], clock), read_stripe),
-            "deferred": Sender(
-                StandardWebhooks([settings.deferred_webhook_secret.get_secret_value()], clock), read_standard
-            ),
-            "epos": Sender(StandardWebhooks([settings.epos_webhook_secret.get_secret_value()], clock), read_standard),
-        },
-        IdentityClient(IdentityServiceStub(foundation.channel(settings.identity_address, "identity"))),
-        PointsClient(PointsServiceStub(foundation.channel(settings.points_address, "points"))),
-        settings.calendar(),
-        settings,
+    async with Foundation("store", settings, events_pb2, (requests, outbox, inbox)) as foundation:
+        for partner in (card, deferred, epos):
+            foundation.closes(partner.close)
+        store = Store(
+            foundation.commands,
+            {"card": card, "deferred": DeferredPartner(deferred), "epos": EposPartner(epos, settings.public_url)},
+            card,
+            _senders(settings, foundation.clock),
+            IdentityClient(IdentityServiceStub(foundation.channel(settings.identity_address, "identity"))),
+            PointsClient(PointsServiceStub(foundation.channel(settings.points_address, "points"))),
+            settings.calendar(),
+            settings,
+        )
+        client = await processes.client(settings.temporal_address, settings.temporal_namespace)
+        await foundation.serve(
+            Contract(store, add_StoreServiceServicer_to_server, store_pb2),
+            processes=(client, PROCESSES),
+            chores=[Chore("intents", settings.sweep_every, store.intents.sweep)],
+        )
+
+
+def _senders(settings: StoreSettings, clock: Clock) -> dict[str, Sender]:
+    card, deferred, epos = (
+        [secret.get_secret_value()]
+        for secret in (settings.card_webhook_secret, settings.deferred_webhook_secret, settings.epos_webhook_secret)
     )
-    server = foundation.server([store_pb2.DESCRIPTOR.services_by_name["StoreService"]])
-    add_StoreServiceServicer_to_server(store, server.grpc)
-    await foundation.publish(server)
-    client = await temporal.client(settings.temporal_address, settings.temporal_namespace)
-    starter = ProcessStarter(client, PROCESSES, foundation.database, foundation.outbox, clock)
-    server.beside(Relay(foundation.database, foundation.outbox, "process", starter).run)
-    server.beside(partial(repeat, "intents", settings.sweep_every, store.intents.sweep))
-    await server.serve()
-    for partner in (card, deferred, epos):
-        await partner.close()
-    await foundation.close()
+    return {
+        "card": Sender(StripeWebhooks(card, clock), read_stripe),
+        "deferred": Sender(StandardWebhooks(deferred, clock), read_standard),
+        "epos": Sender(StandardWebhooks(epos, clock), read_standard),
+    }

@@ -3,13 +3,11 @@
 import base64
 import binascii
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
-from sqlmodel import Field
 
 from services.chassis.db import ValidatedTable
 from services.chassis.errors import InvalidField, Violation
@@ -20,34 +18,7 @@ Means = Literal["card", "deferred", "epos", "none"]
 
 
 class Table(ValidatedTable, registry=registry(metadata=sa.MetaData(schema="store"))):
-    @classmethod
-    def table(cls) -> sa.Table:
-        """The table itself, for statements."""
-        return cls.metadata.tables[f"store.{cls.__tablename__}"]
-
-
-def text(**more: Any) -> Any:
-    return Field(sa_type=sa.Text, **more)
-
-
-def yen(**more: Any) -> Any:
-    """A column of whole yen, or of points (PR-01)."""
-    return Field(sa_type=sa.BigInteger, **more)
-
-
-def instant(**more: Any) -> Any:
-    """A column that holds an instant, in UTC (PR-02)."""
-    return Field(sa_type=sa.DateTime(timezone=True), **more)
-
-
-def record(**more: Any) -> Any:
-    """A column of named texts: an address, a name in three languages."""
-    return Field(sa_type=JSONB, **more)
-
-
-def is_one_of(column: str, values: tuple[str, ...]) -> str:
-    """The condition of a CHECK."""
-    return f"{column} in ({', '.join(repr(value) for value in values)})"
+    pass
 
 
 requests, outbox, inbox = chassis_tables(Table.metadata)

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from services.chassis.chores import repeat
+from services.chassis.chores import Chore
 from services.chassis.errors import Unavailable
 
 SOON = timedelta(milliseconds=1)
 
 
-class Chore:
+class Failing:
     """Fails as it is told, round by round, then ends the test."""
 
     def __init__(self, *failures: Exception | None) -> None:
@@ -30,10 +30,10 @@ class Chore:
             raise failure
 
 
-async def lived(chore: Chore) -> None:
+async def lived(chore: Failing) -> None:
     """Repeats the chore until its last failure is over."""
     async with asyncio.timeout(5):
-        rounds = asyncio.create_task(repeat("test", SOON, chore.work))
+        rounds = asyncio.create_task(Chore("test", SOON, chore.work).repeat())
         over = asyncio.create_task(chore.over.wait())
         await asyncio.wait({rounds, over}, return_when=asyncio.FIRST_COMPLETED)
     over.cancel()
@@ -44,7 +44,7 @@ async def lived(chore: Chore) -> None:
 
 
 async def test_a_chore_goes_on_after_a_neighbour_was_away() -> None:
-    chore = Chore(None, Unavailable(), Unavailable())
+    chore = Failing(None, Unavailable(), Unavailable())
 
     await lived(chore)
 
@@ -54,7 +54,7 @@ async def test_a_chore_goes_on_after_a_neighbour_was_away() -> None:
 async def test_a_defect_in_a_chore_is_logged_and_takes_the_service_not_with_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    chore = Chore(ZeroDivisionError())
+    chore = Failing(ZeroDivisionError())
 
     await lived(chore)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from deploy.local.child import running
 from deploy.local.nats import Nats
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.postgres import Postgres
-from ruum.points.v1 import events_pb2
+from ruum.points.v1 import events_pb2, points_pb2
+from ruum.points.v1.points_pb2_grpc import PointsServiceServicer, add_PointsServiceServicer_to_server
 from services.chassis.clock import SystemClock
 from services.chassis.door import caller
-from services.chassis.foundation import ContextSettings, Foundation
+from services.chassis.foundation import ContextSettings, Contract, Foundation, Handlers
 from services.chassis.idempotency import Work
 from services.chassis.rpc import Server
 from tests.support import logs, streams
@@ -73,16 +74,19 @@ def founded(name: str, jars: Jars, keys: Keys, nats: Nats) -> Foundation:
 
 
 @asynccontextmanager
-async def serving(foundation: Foundation, server: Server) -> AsyncIterator[None]:
+async def serving(foundation: Foundation, hears: Mapping[str, Handlers] | None = None) -> AsyncIterator[None]:
     stopped = asyncio.Event()
-    server.beside(stopped.wait)
-    served = asyncio.ensure_future(server.serve())
-    try:
-        yield
-    finally:
-        stopped.set()
-        await served
-        await foundation.close()
+
+    async def until_stopped() -> None:
+        await stopped.wait()
+
+    async with foundation:
+        served = asyncio.ensure_future(foundation.serve(hears=hears, beside=[until_stopped]))
+        try:
+            yield
+        finally:
+            stopped.set()
+            await served
 
 
 @pytest.fixture
@@ -107,12 +111,10 @@ async def test_services_start_while_the_stream_is_away_and_what_was_told_meanwhi
         heard.append(told.points)
 
     points, store = founded("points", teller, keys, nats), founded("store", hearer, keys, nats)
-    tells, hears = points.server([]), store.server([])
-    await points.publish(tells)
-    await store.consume(hears, "points", {"points_granted": (events_pb2.PointsGranted, hear)})
+    hears = {"points": {"points_granted": (events_pb2.PointsGranted, hear)}}
 
     async with AsyncExitStack() as until_the_end:
-        await until_the_end.enter_async_context(serving(points, tells))
+        await until_the_end.enter_async_context(serving(points))
         await until_the_end.enter_async_context(serving(store, hears))
         await teller.put(member("mem_1"), PutCoins(request_id="r", jar=new_jar(), coins=3))
         assert heard == []
@@ -129,24 +131,37 @@ async def test_a_service_is_known_to_its_neighbours_by_its_name(teller: Jars, ke
     add(SERVICE, {"Ask": _who})(echo.grpc)
     await echo.grpc.start()
 
-    channel = foundation.channel(f"{LOOPBACK}:{echo.port}", "echo")
+    async with foundation:
+        channel = foundation.channel(f"{LOOPBACK}:{echo.port}", "echo")
 
-    assert (await Stub(channel, SERVICE)("Ask")).text == "service:points"
-    await foundation.close()
+        assert (await Stub(channel, SERVICE)("Ask")).text == "service:points"
+
     await echo.grpc.stop(None)
 
 
-async def test_a_service_that_ends_leaves_nothing_open(teller: Jars, keys: Keys, nats: Nats) -> None:
-    foundation = founded("points", teller, keys, nats)
-    channel = foundation.channel(f"{LOOPBACK}:{free_port()}", "echo")
-    await teller.put(member("mem_1"), PutCoins(request_id="r", jar=new_jar(), coins=3))
-    assert await _connections(teller) == 1
+async def test_a_service_that_ends_by_a_mistake_leaves_nothing_open(teller: Jars, keys: Keys, nats: Nats) -> None:
+    async def fails() -> None:
+        await teller.put(member("mem_1"), PutCoins(request_id="r", jar=new_jar(), coins=3))
+        assert await _connections(teller) == 1
+        raise ZeroDivisionError
 
-    await foundation.close()
+    async with founded("points", teller, keys, nats) as foundation:
+        channel = foundation.channel(f"{LOOPBACK}:{free_port()}", "echo")
+        with pytest.raises(ZeroDivisionError):
+            await foundation.serve(beside=[fails])
 
     await until(lambda: _none_left(teller))
     with pytest.raises(grpc.aio.UsageError, match="closed"):
         await Stub(channel, SERVICE)("Ask")
+
+
+def test_a_service_that_lacks_a_method_of_its_contract_does_not_start() -> None:
+    half = type("Half", (PointsServiceServicer,), {"GetBalance": _who})
+
+    with pytest.raises(TypeError, match=r"^Half lacks ListEntries, Hold, ") as refused:
+        Contract(half(), add_PointsServiceServicer_to_server, points_pb2)
+
+    assert "GetBalance" not in str(refused.value)
 
 
 async def _who(_request: Any, _context: Any) -> Any:

@@ -5,8 +5,9 @@ from typing import Literal, cast, get_args
 
 from sqlalchemy import CheckConstraint
 
+from services.chassis.columns import instant, is_one_of, text
 from services.identity.addresses.models import Address
-from services.identity.models import Channel, Language, Table, instant, is_one_of, text
+from services.identity.models import Channel, Language, Table
 
 Purpose = Literal["sign-up", "new-device"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)

@@ -5,7 +5,8 @@ from typing import Literal, get_args
 
 from sqlalchemy import CheckConstraint, UniqueConstraint
 
-from services.identity.models import Table, instant, is_one_of, text
+from services.chassis.columns import instant, is_one_of, text
+from services.identity.models import Table
 
 Document = Literal["terms", "points-terms", "privacy"]
 DOCUMENTS: tuple[Document, ...] = get_args(Document)

@@ -6,8 +6,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import CheckConstraint
 
+from services.chassis.columns import instant, text
 from services.chassis.sealing import Sealed
-from services.identity.models import Channel, Language, Table, instant, text
+from services.identity.models import Channel, Language, Table
 
 Message = Literal["sign-up", "sign-up-existing", "new-device"]
 """What is said: `sign-up-existing` tells the owner of an address that it has an account, as no screen does (ID-06)."""

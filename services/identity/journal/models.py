@@ -5,7 +5,8 @@ from typing import Literal, get_args
 
 from sqlalchemy import CheckConstraint, Index
 
-from services.identity.models import Table, instant, is_one_of, text
+from services.chassis.columns import instant, is_one_of, text
+from services.identity.models import Table
 
 Happening = Literal[
     "signed-up",

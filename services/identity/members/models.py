@@ -5,7 +5,8 @@ from typing import get_args
 
 from sqlalchemy import CheckConstraint, UniqueConstraint
 
-from services.identity.models import Channel, Table, instant, is_one_of, text
+from services.chassis.columns import instant, is_one_of, text
+from services.identity.models import Channel, Table
 
 
 class Member(Table, table=True):

@@ -5,7 +5,8 @@ from typing import get_args
 
 from sqlalchemy import CheckConstraint
 
-from services.identity.models import Language, Table, is_one_of, text
+from services.chassis.columns import is_one_of, text
+from services.identity.models import Language, Table
 
 
 class Profile(Table, table=True):

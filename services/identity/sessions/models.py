@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import CheckConstraint, Index
 
-from services.identity.models import Table, instant, text
+from services.chassis.columns import instant, text
+from services.identity.models import Table
 
 
 class Device(Table, table=True):

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from services.identity.models import Table, instant, text
+from services.chassis.columns import instant, text
+from services.identity.models import Table
 
 
 class Throttle(Table, table=True):

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from services.notifier.models import Table, instant, text
+from services.chassis.columns import instant, text
+from services.notifier.models import Table
 
 State = Literal["planned", "unclosed", "sent", "bounced", "lapsed", "given-up"]
 """`unclosed` was sent, and its envelope waits to be destroyed; `lapsed` had nobody or nothing left to tell."""

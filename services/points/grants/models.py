@@ -5,9 +5,10 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+from services.chassis.columns import instant, text, whole
 from services.chassis.jst import jst_date, period_end
 from services.points.ledger.models import Term
-from services.points.models import Table, instant, text, whole
+from services.points.models import Table
 
 GrantState = Literal["pending", "granted", "cancelled"]
 

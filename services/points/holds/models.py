@@ -5,7 +5,8 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from services.points.models import Table, instant, text, whole
+from services.chassis.columns import instant, text, whole
+from services.points.models import Table
 
 PartState = Literal["held", "captured", "released"]
 

@@ -9,8 +9,9 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlmodel import Field
 
+from services.chassis.columns import instant, text, whole
 from services.chassis.jst import deadline
-from services.points.models import Table, instant, text, whole
+from services.points.models import Table
 
 LotKind = Literal["normal", "limited"]
 ActivityKind = Literal["order", "redemption"]

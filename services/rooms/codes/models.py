@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from pydantic import AwareDatetime
 from sqlmodel import Field
 
-from services.rooms.models import Table, instant, text
+from services.chassis.columns import instant, text
+from services.rooms.models import Table
 
 # Without 0 O D Q, 1 I L, Z (2), S (5), 6 G, B (8), U V (W, Y): what is left is told apart in any print.
 ALPHABET = "2345789ACEFHJKMNPRTWXY"

@@ -5,7 +5,8 @@ from enum import StrEnum
 import sqlalchemy as sa
 from pydantic import AwareDatetime
 
-from services.rooms.models import Table, instant, text
+from services.chassis.columns import instant, text
+from services.rooms.models import Table
 
 
 class Outcome(StrEnum):

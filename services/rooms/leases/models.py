@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from pydantic import AwareDatetime
 from sqlmodel import Field
 
-from services.rooms.models import Table, instant, text
+from services.chassis.columns import instant, text
+from services.rooms.models import Table
 
 _BETWEEN_NAMES = re.compile(r"[\s・･＝]+")
 _COMPANY_FORM = re.compile(

@@ -8,7 +8,8 @@ from typing import Self
 import sqlalchemy as sa
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from services.rooms.models import Table, instant, text
+from services.chassis.columns import instant, text
+from services.rooms.models import Table
 
 
 class MemberKind(StrEnum):

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from pydantic import AwareDatetime
 from sqlmodel import Field
 
+from services.chassis.columns import instant, record, text
 from services.chassis.errors import NotFound
 from services.sparekey.cases.transitions import State
-from services.sparekey.models import Table, codes, instant, text
+from services.sparekey.models import Table
 
 
 class Kind(StrEnum):
@@ -169,4 +170,4 @@ class Entry(Table, table=True):
     order_id: str = text(foreign_key="sparekey.cases.order_id")
     code: str = text()
     at: AwareDatetime = instant()
-    params: dict[str, str] = codes()
+    params: dict[str, str] = record(default_factory=dict)

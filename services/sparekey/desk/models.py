@@ -4,7 +4,8 @@ import sqlalchemy as sa
 from pydantic import AwareDatetime
 from sqlmodel import Field
 
-from services.sparekey.models import Table, codes, instant, text
+from services.chassis.columns import instant, record, text
+from services.sparekey.models import Table
 
 
 class DeskReference(Table, table=True):
@@ -45,6 +46,6 @@ class Audit(Table, table=True):
     operator: str = text()
     action: str = text()
     reason: str = text()
-    arguments: dict[str, str] = codes()
+    arguments: dict[str, str] = record(default_factory=dict)
     case_version: int = Field(sa_type=sa.BigInteger)
     acted_at: AwareDatetime = instant()

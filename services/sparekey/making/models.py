@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from pydantic import AwareDatetime
 from sqlmodel import Field
 
-from services.sparekey.models import Table, instant, text
+from services.chassis.columns import instant, text
+from services.sparekey.models import Table
 
 
 class Verb(StrEnum):

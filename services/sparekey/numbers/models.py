@@ -7,9 +7,10 @@ from typing import Literal, Self
 import sqlalchemy as sa
 from pydantic import AwareDatetime
 
+from services.chassis.columns import instant, text
 from services.chassis.errors import Kind, RuumError, Violation
 from services.chassis.sealing import Sealed
-from services.sparekey.models import Table, instant, text
+from services.sparekey.models import Table
 
 LENGTH = 8
 FIELD = "key_number"

@@ -9,8 +9,9 @@ from typing import Self
 import sqlalchemy as sa
 from pydantic import AwareDatetime
 
+from services.chassis.columns import instant, text
 from services.sparekey.cases.transitions import State
-from services.sparekey.models import Table, instant, text
+from services.sparekey.models import Table
 
 
 class Scanned(StrEnum):

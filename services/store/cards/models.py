@@ -5,7 +5,8 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from services.store.models import Table, View, instant, text
+from services.chassis.columns import instant, text
+from services.store.models import Table, View
 
 
 class CardFacts(View):

@@ -5,7 +5,8 @@ from typing import Self
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from services.store.models import LocalText, Means, Table, View, record, text, yen
+from services.chassis.columns import record, text, whole
+from services.store.models import LocalText, Means, Table, View
 
 MEANS_OFFERABLE: tuple[Means, ...] = ("card", "deferred", "epos")
 
@@ -53,7 +54,7 @@ class Product(Table, table=True):
     name: dict[str, str] = record()
     description: dict[str, str] = record()
     picture: str = text()
-    price: int = yen()
+    price: int = whole()
     tax_rate: int
     lead_business_days: int
     earns_points: bool

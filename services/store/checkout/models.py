@@ -12,11 +12,12 @@ import phonenumbers
 import sqlalchemy as sa
 from pydantic import Field
 
+from services.chassis.columns import instant, text
 from services.chassis.jst import BusinessCalendar
 from services.store.cards.models import Card, CardView
 from services.store.catalogue.models import MEANS_OFFERABLE, Product
 from services.store.coupons.models import Coupon
-from services.store.models import Address, Means, Orderer, Recipient, Table, View, instant, text
+from services.store.models import Address, Means, Orderer, Recipient, Table, View
 from services.store.orders.models import (
     InvoiceTo,
     LineView,

@@ -7,7 +7,8 @@ from typing import Protocol, Self
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from services.store.models import LocalText, Table, View, instant, record, text, yen
+from services.chassis.columns import instant, record, text, whole
+from services.store.models import LocalText, Table, View
 
 
 class CouponTerms(View):
@@ -53,11 +54,11 @@ class Coupon(Table, table=True):
 
     code: str = text(primary_key=True)
     name: dict[str, str] = record()
-    amount_off: int = yen()
+    amount_off: int = whole()
     percent_off: int
     first_day: date
     last_day: date
-    minimum: int = yen()
+    minimum: int = whole()
     skus: list[str] = Field(sa_type=sa.ARRAY(sa.Text))
     uses_per_member: int
     uses_total: int
@@ -117,6 +118,6 @@ class Redemption(Table, table=True):
     attempt: int = Field(primary_key=True)
     code: str = text(foreign_key="store.coupons.code")
     member_id: str = text()
-    amount: int = yen()
+    amount: int = whole()
     redeemed_at: datetime = instant()
     undone_at: datetime | None = instant(default=None)

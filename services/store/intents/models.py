@@ -6,7 +6,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.store.models import Means, Table, instant, is_one_of, text, yen
+from services.chassis.columns import instant, is_one_of, text, whole
+from services.store.models import Means, Table
 from services.store.orders.models import Order
 from services.store.payments.models import STEPS, Payment, PaymentState, Standing, Step
 
@@ -31,7 +32,7 @@ class Intent(Table, table=True):
     intent_id: str = text(primary_key=True)
     payment_id: str = text(foreign_key="store.payments.payment_id")
     step: Step = text()
-    amount: int = yen()
+    amount: int = whole()
     opened_at: datetime = instant()
     tries: int = 0
     asked_at: datetime | None = instant(default=None)

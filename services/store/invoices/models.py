@@ -5,8 +5,9 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+from services.chassis.columns import instant, is_one_of, text, whole
 from services.chassis.jst import deadline
-from services.store.models import Table, View, instant, is_one_of, text, yen
+from services.store.models import Table, View
 from services.store.settings import LateRules
 
 InvoiceState = Literal["requested", "issued", "late", "paid", "cancelled"]
@@ -54,8 +55,8 @@ class Invoice(Table, table=True):
     state: InvoiceState = text()
     number: str = text(default="")
     """The provider's, as it stands on the slip."""
-    amount: int = yen()
-    charges: int = yen(default=0)
+    amount: int = whole()
+    charges: int = whole(default=0)
     late_charges: int = 0
     due_on: date | None = None
     requested_at: datetime = instant()

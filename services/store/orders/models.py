@@ -6,8 +6,9 @@ from typing import Literal, Self
 import sqlalchemy as sa
 from sqlmodel import Field
 
+from services.chassis.columns import instant, is_one_of, record, text, whole
 from services.store.invoices.models import InvoiceView
-from services.store.models import Address, Means, Recipient, Table, View, instant, is_one_of, record, text, yen
+from services.store.models import Address, Means, Recipient, Table, View
 from services.store.payments.models import PaymentView
 
 OrderState = Literal[
@@ -138,7 +139,7 @@ class Order(Table, table=True):
     address: dict[str, str] = record()
     recipient: dict[str, str] = record()
     points_choice: PointsChoice = text(default="none")
-    points_some: int = yen(default=0)
+    points_some: int = whole(default=0)
     coupon_code: str = text(default="")
     means: Means | Literal[""] = text(default="")
     card_id: str | None = text(default=None)
@@ -146,14 +147,14 @@ class Order(Table, table=True):
     invoice_to: InvoiceTo = text(default="delivery")
     wish_date: date | None = None
     remarks: str = text(default="")
-    goods: int = yen(default=0)
-    coupon: int = yen(default=0)
-    shipping: int = yen(default=0)
-    charges: int = yen(default=0)
-    points: int = yen(default=0)
-    due: int = yen(default=0)
-    earning_amount: int = yen(default=0)
-    shipping_points: int = yen(default=0)
+    goods: int = whole(default=0)
+    coupon: int = whole(default=0)
+    shipping: int = whole(default=0)
+    charges: int = whole(default=0)
+    points: int = whole(default=0)
+    due: int = whole(default=0)
+    earning_amount: int = whole(default=0)
+    shipping_points: int = whole(default=0)
     snapshot_hash: str | None = text(default=None)
     terms_version: str | None = text(default=None)
     cancellation_version: str | None = text(default=None)
@@ -195,13 +196,13 @@ class OrderLine(Table, table=True):
     sku: str = text()
     name: dict[str, str] = record()
     quantity: int
-    unit_price: int = yen()
+    unit_price: int = whole()
     """As it was last shown; from the order on, the order's own (SK-07)."""
     tax_rate: int
     earns_points: bool
     admits_points: bool
-    coupon_share: int = yen(default=0)
-    points_share: int = yen(default=0)
+    coupon_share: int = whole(default=0)
+    points_share: int = whole(default=0)
 
     @classmethod
     def of(cls, order_id: str, line: LineView) -> Self:

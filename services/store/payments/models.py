@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from services.store.models import Means, Table, View, instant, is_one_of, text, yen
+from services.chassis.columns import instant, is_one_of, text, whole
+from services.store.models import Means, Table, View
 
 PaymentState = Literal[
     "none-needed",
@@ -141,10 +142,10 @@ class Payment(Table, table=True):
     """What the partner knows it by."""
     means: Means = text()
     state: PaymentState = text()
-    amount: int = yen()
-    authorised: int = yen(default=0)
-    captured: int = yen(default=0)
-    refunded: int = yen(default=0)
+    amount: int = whole()
+    authorised: int = whole(default=0)
+    captured: int = whole(default=0)
+    refunded: int = whole(default=0)
     partner_ref: str = text(default="")
     card_id: str | None = text(default=None)
     decline_code: str = text(default="")
@@ -242,4 +243,4 @@ class Credit(Table, table=True):
     __table_args__ = (sa.CheckConstraint("outstanding >= 0", name="credits_outstanding"),)
 
     member_id: str = text(primary_key=True)
-    outstanding: int = yen()
+    outstanding: int = whole()

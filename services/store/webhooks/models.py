@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from services.store.models import Table, instant, text
+from services.chassis.columns import instant, text
+from services.store.models import Table
 
 
 class TakenWebhook(Table, table=True):
