@@ -106,7 +106,8 @@ class Person:
 
 async def facts(client: Client) -> AsyncIterator[Msg]:
     """What the stream tells of identity from now on: others' tests have told of theirs."""
-    only_new = ConsumerConfig(deliver_policy=DeliverPolicy.NEW)
+    # A consumer that nobody asks is forgotten after five seconds, which the process may take to start.
+    only_new = ConsumerConfig(deliver_policy=DeliverPolicy.NEW, inactive_threshold=120)
     pulled = await client.jetstream().pull_subscribe("ruum.identity.>", stream=stream.STREAM, config=only_new)
 
     async def told() -> AsyncIterator[Msg]:
