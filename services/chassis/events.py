@@ -7,13 +7,14 @@ relay hands them on: events to JetStream in each aggregate's order, process line
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import partial
+from functools import cache, partial
 from types import ModuleType
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 import structlog
@@ -43,11 +44,14 @@ class Event(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    subject: ClassVar[str]
-    """`key_number_asked`: becomes `ruum.<context>.key_number_asked.v1`."""
-
     aggregate_id: str
     member_id: str = ""
+
+
+@cache
+def subject(context: str, event: str) -> str:
+    """Where an event is published: `KeyNumberAsked` of sparekey on `ruum.sparekey.key_number_asked.v1`."""
+    return f"ruum.{context}.{re.sub(r'(?<!^)(?=[A-Z])', '_', event).lower()}.v1"
 
 
 class ProcessLine(BaseModel):
@@ -230,7 +234,7 @@ class Outbox:
             "ids": ids,
             "aggregates": aggregates,
             "later": [aggregates[turn + 1 :].count(aggregate) for turn, aggregate in enumerate(aggregates)],
-            "subjects": [f"ruum.{self.context}.{event.subject}.v1" for event in events],
+            "subjects": [subject(self.context, type(event).__name__) for event in events],
             "payloads": [self._encode(event, event_id, now) for event, event_id in zip(events, ids, strict=True)],
         }
 

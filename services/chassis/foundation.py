@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from types import ModuleType
 from typing import Any, Self
 
@@ -22,12 +23,10 @@ from services.chassis.caller import KeyRing, Signer
 from services.chassis.chores import Chore
 from services.chassis.db import Database
 from services.chassis.events import Outbox, Relay, inbox_table, outbox_table
-from services.chassis.idempotency import Commands, Work, requests_table
+from services.chassis.idempotency import Commands, requests_table
 from services.chassis.processes import Process, ProcessStarter
 from services.chassis.settings import DatabaseSettings, EventSettings, ServiceSettings
-
-Handlers = Mapping[str, tuple[type[Message], Callable[[Work, Any], Awaitable[None]]]]
-"""Of each event of a context, by the last part of its subject: its message, and what is done in one transaction."""
+from services.chassis.stream import Handlers
 
 
 class ContextSettings(ServiceSettings, DatabaseSettings, EventSettings):
@@ -71,6 +70,11 @@ class Contract:
 
 def _is_generated(method: object) -> bool:
     return method is None or getattr(method, "__module__", "").endswith("_pb2_grpc")
+
+
+def _source(event: type[Message]) -> str:
+    """The context of `ruum.store.v1.OrderPlaced`."""
+    return str(event.DESCRIPTOR.full_name).split(".")[1]
 
 
 class Foundation:
@@ -135,7 +139,7 @@ class Foundation:
         self,
         contract: Contract | None = None,
         *,
-        hears: Mapping[str, Handlers] | None = None,
+        hears: Handlers | None = None,
         processes: tuple[Temporal, Mapping[str, Process]] | None = None,
         chores: Sequence[Chore] = (),
         beside: Sequence[Callable[[], Awaitable[None]]] = (),
@@ -144,7 +148,7 @@ class Foundation:
 
         Args:
             contract: what it answers beside health; nothing where it is not given.
-            hears: the events that it takes, by the context that publishes them.
+            hears: the events of other contexts that it takes.
             processes: the workflows that its outbox starts, by the names of their lines.
             chores: what it does again and again.
             beside: what else runs as long as it serves; when one ends, so does the service.
@@ -158,8 +162,8 @@ class Foundation:
             contract.add(contract.servicer, server.grpc)
         if self._publishes:
             server.beside(self._publish)
-        for source, handlers in (hears or {}).items():
-            server.beside(partial(self._consume, source, handlers))
+        for source, of_one in groupby(sorted(hears or (), key=_source), _source):
+            server.beside(partial(self._consume, source, {kind: (hears or {})[kind] for kind in of_one}))
         if processes:
             starter = ProcessStarter(*processes, self.database, self.outbox, self.clock)
             server.beside(Relay(self.database, self.outbox, "process", starter).run)

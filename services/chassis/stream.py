@@ -11,7 +11,6 @@ from typing import Any
 import nats
 import sqlalchemy as sa
 import structlog
-from google.protobuf.message import Message
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -23,7 +22,7 @@ from services.chassis.caller import Caller
 from services.chassis.clock import Clock
 from services.chassis.db import Database
 from services.chassis.errors import RuumError, Unavailable
-from services.chassis.events import Outbox, message
+from services.chassis.events import Outbox, message, subject
 from services.chassis.idempotency import Work
 
 _log = structlog.get_logger()
@@ -117,7 +116,8 @@ def _arrived(sent: tuple[Mapping[str, Any], asyncio.Future[PubAck]]) -> bool:
     return acknowledgement.done() and acknowledgement.exception() is None
 
 
-Handler = Callable[[Work, Any], Awaitable[None]]
+Handlers = Mapping[type[Any], Callable[[Work, Any], Awaitable[None]]]
+"""By an event's generated message: what it causes, in the transaction in which it is taken."""
 
 
 class Consumer:
@@ -126,7 +126,7 @@ class Consumer:
     Args:
         name: the durable consumer: `points`; one a context.
         source: the context whose events it takes: `store`.
-        handlers: by subject's event (`order_placed`), with the message that it carries; other events only count.
+        handlers: of its events; those that are not named only count.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Consumer:
         outbox: Outbox,
         inbox: sa.Table,
         clock: Clock,
-        handlers: Mapping[str, tuple[type[Message], Handler]],
+        handlers: Handlers,
     ) -> None:
         self._name = name
         self._source = source
@@ -146,7 +146,7 @@ class Consumer:
         self._database = database
         self._outbox = outbox
         self._clock = clock
-        self._handlers = handlers
+        self._handlers = {subject(source, kind.DESCRIPTOR.name): (kind, handle) for kind, handle in handlers.items()}
         self._caller = Caller("service", source)
         self._first = sa.text(_FIRST.format(inbox=inbox))
         self._next = sa.text(_NEXT.format(inbox=inbox))
@@ -168,9 +168,9 @@ class Consumer:
             deliver_policy=DeliverPolicy.ALL,
             max_ack_pending=_MOST_WAITING,
         )
-        subject = f"ruum.{self._source}.>"
+        told = f"ruum.{self._source}.>"
         durable = f"{self._name}-{self._source}"
-        pulled = await self._client.jetstream().pull_subscribe(subject, durable=durable, stream=STREAM, config=config)
+        pulled = await self._client.jetstream().pull_subscribe(told, durable=durable, stream=STREAM, config=config)
         try:
             while True:
                 # One by one: with more the library at times leaves what has come until its patience is over.
@@ -205,9 +205,9 @@ class Consumer:
             _log.warning("event before its turn", subject=event.subject, consumer=self._name, attempt=tries)
         await event.nak(delay=pause)
 
-    async def take(self, subject: str, payload: bytes) -> bool:
+    async def take(self, place: str, payload: bytes) -> bool:
         """Takes one event. Returns false when an earlier event of its aggregate has not been taken yet."""
-        kind, handler = self._handlers.get(subject.split(".")[2], (None, None))
+        kind, handler = self._handlers.get(place, (None, None))
         event: Any = (kind or AnyEvent).FromString(payload)
         header: EventHeader = event.header
 

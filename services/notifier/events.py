@@ -5,7 +5,6 @@ Where two contexts tell of one thing, one of them speaks: of key orders sparekey
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -22,11 +21,9 @@ from ruum.sparekey.v1 import events_pb2 as sparekey
 from ruum.store.v1 import events_pb2 as store
 from services.chassis.idempotency import Work
 from services.chassis.jst import jst_date
-from services.chassis.stream import Handler
+from services.chassis.stream import Handlers
 from services.notifier.deliveries.domain import Planner
 from services.notifier.deliveries.models import Notice
-
-SOURCES = ("identity", "rooms", "store", "points", "sparekey")
 
 
 @dataclass(frozen=True)
@@ -167,13 +164,8 @@ class Events:
     def __init__(self, planner: Planner) -> None:
         self._planner = planner
 
-    def handlers(self, source: str) -> Mapping[str, tuple[type[Message], Handler]]:
-        """What one context's events make us plan, by their subjects."""
-        return {
-            _subject(kind): (kind, partial(self._plan, row))
-            for kind, row in TABLE.items()
-            if kind.DESCRIPTOR.full_name.split(".")[1] == source and isinstance(row, Speaks)
-        }
+    def handlers(self) -> Handlers:
+        return {kind: partial(self._plan, row) for kind, row in TABLE.items() if isinstance(row, Speaks)}
 
     async def _plan(self, row: Speaks, work: Work, told: Any) -> None:
         event_id, notices = told.header.event_id, row.notices(told)
@@ -183,8 +175,3 @@ class Events:
             await self._planner.plan_for_goods(work, event_id, told.order_id, notices)
         elif told.flow == "goods":
             await self._planner.goods_placed(work, event_id, told.order_id, notices)
-
-
-def _subject(kind: type[Message]) -> str:
-    """`KeyNumberAsked` is told as `key_number_asked`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.DESCRIPTOR.name).lower()

@@ -13,7 +13,7 @@ from services.chassis.settings import load
 from services.notifier.clients.identity import IdentityClient
 from services.notifier.clients.store import StoreClient
 from services.notifier.deliveries.domain import Planner
-from services.notifier.events import SOURCES, Events
+from services.notifier.events import Events
 from services.notifier.letters.domain import Writer
 from services.notifier.models import inbox, outbox, requests
 from services.notifier.partners.mail import Smtp
@@ -46,4 +46,4 @@ async def serve() -> None:
             settings.request_key.get_secret_value().encode(),
         )
         events = Events(Planner())
-        await foundation.serve(hears={source: events.handlers(source) for source in SOURCES}, beside=[sender.run])
+        await foundation.serve(hears=events.handlers(), beside=[sender.run])

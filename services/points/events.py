@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC
-
-from google.protobuf.message import Message
 
 from ruum.sparekey.v1 import events_pb2 as sparekey
 from ruum.store.v1 import events_pb2 as store
 from services.chassis.idempotency import Work
-from services.chassis.stream import Handler
+from services.chassis.stream import Handlers
 from services.points.grants.domain import Grants
 
 
@@ -20,14 +17,14 @@ class StoreEvents:
     def __init__(self, grants: Grants) -> None:
         self._grants = grants
 
-    def handlers(self) -> Mapping[str, tuple[type[Message], Handler]]:
+    def handlers(self) -> Handlers:
         return {
-            "order_placed": (store.OrderPlaced, self._placed),
-            "order_cancelled": (store.OrderCancelled, self._cancelled),
-            "order_dispatched": (store.OrderDispatched, self._dispatched),
-            "order_delivered": (store.OrderDelivered, self._delivered),
-            "order_closed": (store.OrderClosed, self._closed),
-            "order_amount_changed": (store.OrderAmountChanged, self._amount_changed),
+            store.OrderPlaced: self._placed,
+            store.OrderCancelled: self._cancelled,
+            store.OrderDispatched: self._dispatched,
+            store.OrderDelivered: self._delivered,
+            store.OrderClosed: self._closed,
+            store.OrderAmountChanged: self._amount_changed,
         }
 
     async def _placed(self, work: Work, told: store.OrderPlaced) -> None:
@@ -57,11 +54,11 @@ class KeyEvents:
     def __init__(self, grants: Grants) -> None:
         self._grants = grants
 
-    def handlers(self) -> Mapping[str, tuple[type[Message], Handler]]:
+    def handlers(self) -> Handlers:
         return {
-            "key_dispatched": (sparekey.KeyDispatched, self._dispatched),
-            "key_returned": (sparekey.KeyReturned, self._astray),
-            "key_lost": (sparekey.KeyLost, self._astray),
+            sparekey.KeyDispatched: self._dispatched,
+            sparekey.KeyReturned: self._astray,
+            sparekey.KeyLost: self._astray,
         }
 
     async def _dispatched(self, work: Work, told: sparekey.KeyDispatched) -> None:

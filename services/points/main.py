@@ -27,6 +27,6 @@ async def serve() -> None:
         temporal = await processes.client(settings.temporal_address, settings.temporal_namespace)
         await foundation.serve(
             Contract(servicer, add_PointsServiceServicer_to_server, points_pb2),
-            hears={"store": StoreEvents(grants).handlers(), "sparekey": KeyEvents(grants).handlers()},
+            hears={**StoreEvents(grants).handlers(), **KeyEvents(grants).handlers()},
             processes=(temporal, PROCESSES),
         )

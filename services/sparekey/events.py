@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from google.protobuf.message import Message
-
 from ruum.rooms.v1 import events_pb2 as rooms
 from services.chassis.idempotency import Work
-from services.chassis.stream import Handler
+from services.chassis.stream import Handlers
 from services.sparekey.leaving.domain import Leaving
 
 
@@ -18,12 +14,12 @@ class RoomEvents:
     def __init__(self, leaving: Leaving) -> None:
         self._leaving = leaving
 
-    def handlers(self) -> Mapping[str, tuple[type[Message], Handler]]:
+    def handlers(self) -> Handlers:
         return {
-            "member_removed": (rooms.MemberRemoved, self._left),
-            "access_suspended": (rooms.AccessSuspended, self._left),
-            "lease_changed": (rooms.LeaseChanged, self._lease_changed),
-            "address_changed": (rooms.AddressChanged, self._address_changed),
+            rooms.MemberRemoved: self._left,
+            rooms.AccessSuspended: self._left,
+            rooms.LeaseChanged: self._lease_changed,
+            rooms.AddressChanged: self._address_changed,
         }
 
     async def _left(self, work: Work, told: rooms.MemberRemoved | rooms.AccessSuspended) -> None:

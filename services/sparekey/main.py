@@ -96,7 +96,7 @@ async def serve() -> None:
 
         await foundation.serve(
             Contract(SparekeyServicer(domain), add_SparekeyServiceServicer_to_server, sparekey_pb2),
-            hears={"rooms": RoomEvents(domain.leaving).handlers()},
+            hears=RoomEvents(domain.leaving).handlers(),
             processes=(temporal, {PROCESS: Process(WORKFLOW, TASK_QUEUE, begins=begins)}),
             chores=[Chore("open calls", settings.sweep_every, partial(making.sweep, settings.sweep_after))],
         )

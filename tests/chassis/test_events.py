@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -96,13 +96,11 @@ async def all_handed_on(jars: Jars, kind: str = "event") -> None:
 
 
 class OrderDispatched(Event):
-    subject: ClassVar[str] = "order_dispatched"
     order_id: str
     dispatched_at: datetime
 
 
 class DispatchPromised(Event):
-    subject: ClassVar[str] = "dispatch_promised"
     order_id: str
     promised_on: date
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from ruum.points.v1 import events_pb2, points_pb2
 from ruum.points.v1.points_pb2_grpc import PointsServiceServicer, add_PointsServiceServicer_to_server
 from services.chassis.clock import SystemClock
 from services.chassis.door import caller
-from services.chassis.foundation import ContextSettings, Contract, Foundation, Handlers
+from services.chassis.foundation import ContextSettings, Contract, Foundation
 from services.chassis.idempotency import Work
 from services.chassis.rpc import Server
+from services.chassis.stream import Handlers
 from tests.support import logs, streams
 from tests.support.callers import Keys, member
 from tests.support.contracts import Stub, add, contract
@@ -74,7 +75,7 @@ def founded(name: str, jars: Jars, keys: Keys, nats: Nats) -> Foundation:
 
 
 @asynccontextmanager
-async def serving(foundation: Foundation, hears: Mapping[str, Handlers] | None = None) -> AsyncIterator[None]:
+async def serving(foundation: Foundation, hears: Handlers | None = None) -> AsyncIterator[None]:
     stopped = asyncio.Event()
 
     async def until_stopped() -> None:
@@ -111,7 +112,7 @@ async def test_services_start_while_the_stream_is_away_and_what_was_told_meanwhi
         heard.append(told.points)
 
     points, store = founded("points", teller, keys, nats), founded("store", hearer, keys, nats)
-    hears = {"points": {"points_granted": (events_pb2.PointsGranted, hear)}}
+    hears = {events_pb2.PointsGranted: hear}
 
     async with AsyncExitStack() as until_the_end:
         await until_the_end.enter_async_context(serving(points))

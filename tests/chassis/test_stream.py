@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -102,7 +102,6 @@ async def beside(*runs: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 class CoinHeard(Event):
     """What the hearer tells in turn."""
 
-    subject: ClassVar[str] = "points_granted"
     order_id: str
     points: int
 
@@ -131,7 +130,7 @@ class Ear:
 
     def consumer(self, client: Client, name: str = "") -> Consumer:
         jars = self.jars
-        handlers = {"points_granted": (events_pb2.PointsGranted, self)}
+        handlers = {events_pb2.PointsGranted: self}
         name = name or f"hearer{uuid.uuid4().hex[:8]}"
         return Consumer(name, "points", client, jars.database, jars.outbox, jars.tables.inbox, jars.clock, handlers)
 

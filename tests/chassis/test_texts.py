@@ -42,7 +42,8 @@ def test_all_languages_have_the_same_codes_with_the_same_parameters(texts: Texts
 
     assert japanese
     for language in LANGUAGES:
-        assert {code: text.placeholders for code, text in texts.codes(language).items()} == japanese
+        found = {code: text.placeholders for code, text in texts.codes(language).items()}
+        assert found == japanese, f"differs from ja: mend services/texts/locales/{language}"
 
 
 @pytest.mark.rule("PO-10")

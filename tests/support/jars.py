@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -30,8 +30,6 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 class PointsGranted(Event):
     """Told of every coin; its name is that of a message that exists."""
-
-    subject: ClassVar[str] = "points_granted"
 
     order_id: str
     points: int

@@ -45,7 +45,7 @@ class CredentialsWrong(RuumError):
 
 
 class SignedInOnNewDevice(Event):
-    subject = "signed_in_on_new_device"
+    pass
 
 
 class AtAddress(Command):

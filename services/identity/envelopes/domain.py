@@ -23,7 +23,6 @@ class EnvelopeGone(RuumError):
 
 
 class CodeRequested(Event):
-    subject = "code_requested"
     envelope_id: str
 
 

@@ -18,7 +18,7 @@ class AddressTaken(Exception):
 
 
 class MemberSignedUp(Event):
-    subject = "member_signed_up"
+    pass
 
 
 async def create(work: Work, address: Address, password_hash: str) -> str:

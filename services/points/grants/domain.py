@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -31,7 +30,6 @@ class GrantNotFound(RuumError):
 
 
 class PointsGranted(Event):
-    subject: ClassVar[str] = "points_granted"
     order_id: str
     points: int
 

@@ -1,7 +1,6 @@
 """Clashes over the contractor's seat: the holder releases it, or an operator decides; nobody takes it (RM-06)."""
 
 from collections.abc import Collection
-from typing import ClassVar
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -26,16 +25,12 @@ class ConflictSettled(RuumError):
 
 
 class ContractorConflictOpened(Event):
-    subject: ClassVar[str] = "contractor_conflict_opened"
-
     room_id: str
     conflict_id: str
     holder_member_id: str
 
 
 class ContractorConflictSettled(Event):
-    subject: ClassVar[str] = "contractor_conflict_settled"
-
     room_id: str
     conflict_id: str
     outcome: str

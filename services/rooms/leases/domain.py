@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
@@ -34,8 +34,6 @@ class AddressIncomplete(RuumError):
 class LeaseChanged(Event):
     """Dates, room or contractor of a lease moved, or a room that was let is let once more."""
 
-    subject: ClassVar[str] = "lease_changed"
-
     room_id: str
     lease_id: str
     lease_version: int
@@ -43,8 +41,6 @@ class LeaseChanged(Event):
 
 class AddressChanged(Event):
     """Parcels to a building's rooms are addressed otherwise from now on (SK-05)."""
-
-    subject: ClassVar[str] = "address_changed"
 
     building_code: str
 

@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar
 
 import sqlalchemy as sa
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -71,23 +70,17 @@ class Permission(BaseModel):
 
 
 class RoomRegistered(Event):
-    subject: ClassVar[str] = "room_registered"
-
     room_id: str
 
 
 class MemberRemoved(Event):
     """Access ended with this (RM-22)."""
 
-    subject: ClassVar[str] = "member_removed"
-
     room_id: str
 
 
 class AccessSuspended(Event):
     """The contractor left, so this member's access rests (RM-21)."""
-
-    subject: ClassVar[str] = "access_suspended"
 
     room_id: str
 

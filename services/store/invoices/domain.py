@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar
 
 from pydantic import Field
 
@@ -28,14 +27,12 @@ INVOICE_CHANGED = "invoice_changed"
 
 
 class InvoiceIssued(Event):
-    subject: ClassVar[str] = "invoice_issued"
     order_id: str
     invoice_id: str
     due_on: date
 
 
 class InvoiceLate(Event):
-    subject: ClassVar[str] = "invoice_late"
     order_id: str
     invoice_id: str
     ordinal: int
@@ -43,7 +40,6 @@ class InvoiceLate(Event):
 
 
 class InvoicePaid(Event):
-    subject: ClassVar[str] = "invoice_paid"
     order_id: str
     invoice_id: str
 

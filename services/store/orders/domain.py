@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import ClassVar
 
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, NotFound, RuumError
@@ -36,37 +35,31 @@ _PROCESSES = {"spare-key": "sparekey-order"}
 
 
 class OrderCancelled(Event):
-    subject: ClassVar[str] = "order_cancelled"
     order_id: str
     reason: str
 
 
 class OrderDispatched(Event):
-    subject: ClassVar[str] = "order_dispatched"
     order_id: str
     dispatched_at: datetime
 
 
 class OrderDelivered(Event):
-    subject: ClassVar[str] = "order_delivered"
     order_id: str
     delivered_at: datetime
 
 
 class OrderClosed(Event):
-    subject: ClassVar[str] = "order_closed"
     order_id: str
     unclaimed: bool
 
 
 class DispatchPromised(Event):
-    subject: ClassVar[str] = "dispatch_promised"
     order_id: str
     promised_on: date
 
 
 class MeansWanted(Event):
-    subject: ClassVar[str] = "means_wanted"
     order_id: str
     decline_code: str
 

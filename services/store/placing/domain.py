@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar
 
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, NotFound, RuumError
@@ -26,7 +25,6 @@ from services.store.sums.models import SHIPPING_PART, Bill
 
 
 class OrderPlaced(Event):
-    subject: ClassVar[str] = "order_placed"
     order_id: str
     earning_amount: int
     flow: str
