@@ -30,15 +30,15 @@ from services.sparekey.models import inbox, outbox, requests
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.orders.domain import Orders
 from services.sparekey.partners.maker import HttpMaker
-from services.sparekey.partners.webhooks import SignedMail
+from services.sparekey.partners.webhooks import SignedWebhooks
 from services.sparekey.placing.domain import Placings
 from services.sparekey.placing.steps import PlacingSteps
 from services.sparekey.ports import Maker, Processes, Rooms, Store
 from services.sparekey.processes import KeyProcesses
 from services.sparekey.servicer import Domain, SparekeyServicer
 from services.sparekey.settings import Settings
-from services.sparekey.words.domain import Words
-from services.sparekey.words.ports import Mail
+from services.sparekey.webhooks.domain import Webhooks
+from services.sparekey.webhooks.ports import WebhookReader
 from workflows.sparekey_order.contract import TASK_QUEUE, WORKFLOW
 
 
@@ -50,7 +50,7 @@ def wired(
     store: Store,
     maker: Maker,
     order_processes: Processes,
-    mail: Mail,
+    reader: WebhookReader,
 ) -> tuple[Domain, Making]:
     """The domain, and what carries its open calls to the maker."""
     vault = Vault(commands, master_keys, waiting.rules.number_kept_days)
@@ -66,7 +66,7 @@ def wired(
         requests=Requests(commands, vault, making, rooms, waiting),
         steps=steps,
         leaving=Leaving(commands, steps, making, rooms, waiting),
-        words=Words(commands, mail, vault, making.verdicts, waiting),
+        webhooks=Webhooks(commands, reader, vault, making.verdicts, waiting),
         desk=Desk(commands, vault, making, rooms, waiting),
     )
     return domain, making
@@ -88,7 +88,7 @@ async def serve() -> None:
             GrpcStore(foundation.channel(settings.store_address, "store")),
             maker,
             KeyProcesses(temporal, clock, settings.dispatch_business_days),
-            _mail(settings, clock),
+            _signed_webhooks(settings, clock),
         )
 
         async def begins(line: ProcessLine) -> None:
@@ -102,10 +102,10 @@ async def serve() -> None:
         )
 
 
-def _mail(settings: Settings, clock: Clock) -> SignedMail:
+def _signed_webhooks(settings: Settings, clock: Clock) -> SignedWebhooks:
     secrets = {
         "maker": settings.maker_webhook_secret,
         "post": settings.post_webhook_secret,
         "carrier": settings.carrier_webhook_secret,
     }
-    return SignedMail({partner: secret.get_secret_value() for partner, secret in secrets.items()}, clock)
+    return SignedWebhooks({partner: secret.get_secret_value() for partner, secret in secrets.items()}, clock)

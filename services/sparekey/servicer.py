@@ -16,7 +16,7 @@ from services.sparekey.actions.domain import Requests
 from services.sparekey.cases import domain as steps
 from services.sparekey.cases.domain import Steps
 from services.sparekey.cases.transitions import State
-from services.sparekey.desk.deeds import ActAsOperator
+from services.sparekey.desk.actions import ActAsOperator
 from services.sparekey.desk.domain import Desk, DeskEnterKeyNumber, DeskResolve
 from services.sparekey.drafts.domain import Drafts, DropOrder, EnterKeyNumber, StartOrder
 from services.sparekey.leaving.domain import CheckDispatch, Leaving, LookAgain
@@ -25,7 +25,7 @@ from services.sparekey.orders.domain import Orders
 from services.sparekey.placing.domain import PlaceOrder, Placings, ReviewOrder
 from services.sparekey.placing.steps import AbandonPlaced, ConfirmPlaced, PlacingSteps
 from services.sparekey.settings import Rules
-from services.sparekey.words.domain import Words
+from services.sparekey.webhooks.domain import Webhooks
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Domain:
     requests: Requests
     steps: Steps
     leaving: Leaving
-    words: Words
+    webhooks: Webhooks
     desk: Desk
 
 
@@ -151,7 +151,7 @@ class SparekeyServicer(SparekeyServiceServicer):
     async def ReceiveWebhook(self, request: pb.ReceiveWebhookRequest, context: Any) -> WebhookReceipt:
         webhook = request.webhook
         headers = {name.lower(): value for name, value in webhook.headers.items()}
-        seen = await self._it.words.receive(caller(), webhook.partner, headers, webhook.body)
+        seen = await self._it.webhooks.receive(caller(), webhook.partner, headers, webhook.body)
         return WebhookReceipt(seen_before=seen)
 
     async def DeskEnterKeyNumber(self, request: pb.DeskEnterKeyNumberRequest, context: Any) -> pb.DeskReference:

@@ -26,7 +26,7 @@ BREACHES = [
     ("servicers", "services.rooms.leases.domain", "services.rooms.servicer"),
     ("ports", "services.store.ports", "services.store.orders.repository"),
     ("repository", "services.store.orders.repository", "services.store.orders.domain"),
-    ("models", "services.sparekey.numbers.models", "services.sparekey.words.repository"),
+    ("models", "services.sparekey.numbers.models", "services.sparekey.webhooks.repository"),
     ("settings", "services.notifier.settings", "services.notifier.models"),
     ("technology", "services.identity.codes.domain", "grpc"),
     ("technology", "services.points.holds.repository", "google"),

@@ -7,7 +7,7 @@ import pytest
 
 from deploy.local.postgres import Postgres
 from services.chassis.db import Database
-from tests.sparekey.house import House, master_keys
+from tests.sparekey.world import World, master_keys
 from tests.support.callers import keys
 from tests.support.contexts import migrated
 
@@ -26,6 +26,6 @@ def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def house(database: Database, keys_file: Path) -> House:
+def world(database: Database, keys_file: Path) -> World:
     """A member with a room, on the first of April 2026 at noon."""
-    return House(database, keys_file)
+    return World(database, keys_file)

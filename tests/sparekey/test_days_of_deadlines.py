@@ -9,7 +9,7 @@ import pytest
 from services.chassis.jst import BusinessCalendar, Closure
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.settings import Rules
-from tests.sparekey.house import jst
+from tests.sparekey.world import jst
 
 PLAIN = Waiting(Rules(), BusinessCalendar())
 CLOSED = Waiting(Rules(), BusinessCalendar([Closure(date(2026, 12, 29), date(2027, 1, 3))]))

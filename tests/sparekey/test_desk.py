@@ -9,10 +9,10 @@ import pytest
 from services.chassis.errors import InvalidField, NotFound
 from services.chassis.ids import new_id
 from services.sparekey.cases.transitions import State
-from services.sparekey.desk.deeds import DeskReferenceUnknown, OperatorActionNotPossible, SecondOperatorNeeded
+from services.sparekey.desk.actions import DeskReferenceUnknown, OperatorActionNotPossible, SecondOperatorNeeded
 from services.sparekey.desk.domain import OperatorActionUnknown
 from services.sparekey.ports import LeaseEnded
-from tests.sparekey.house import House, jst
+from tests.sparekey.world import World, jst
 from workflows.sparekey_order.contract import ACTIONS
 
 SECOND = timedelta(seconds=1)
@@ -54,26 +54,26 @@ ARGUMENTS = {
 }
 
 
-async def stopped(house: House, reason: str = "lease-ended", way: str = "cut") -> str:
+async def stopped(world: World, reason: str = "lease-ended", way: str = "cut") -> str:
     """In `stopped`, for a lease that has ended."""
-    order_id: str = await getattr(house, way)()
-    house.leaves(reason)
-    await (house.look if way == "cut" else house.redeliver)(order_id)
+    order_id: str = await getattr(world, way)()
+    world.leaves(reason)
+    await (world.look if way == "cut" else world.redeliver)(order_id)
     return order_id
 
 
-async def standing(house: House, way: str) -> str:
-    return await stopped(house) if way == "stopped" else str(await getattr(house, way)())
+async def standing(world: World, way: str) -> str:
+    return await stopped(world) if way == "stopped" else str(await getattr(world, way)())
 
 
-async def possible(house: House, order_id: str, action: str) -> bool:
+async def possible(world: World, order_id: str, action: str) -> bool:
     arguments: dict[str, str] = dict(ARGUMENTS.get(action, {}))
     if action == "accept_key_number":
-        arguments["reference"] = await house.desk_number(order_id)
+        arguments["reference"] = await world.desk_number(order_id)
     if action == "mark_dispatched":
         arguments["tracking_number"] = order_id[-20:].upper()
     try:
-        await house.act(order_id, action, **arguments)
+        await world.act(order_id, action, **arguments)
     except OperatorActionNotPossible:
         return False
     return True
@@ -81,16 +81,16 @@ async def possible(house: House, order_id: str, action: str) -> bool:
 
 @pytest.mark.rule("SK-50")
 @pytest.mark.parametrize("way", WAYS)
-async def test_an_action_is_possible_where_it_makes_sense_and_refused_everywhere_else(house: House, way: str) -> None:
-    order_id = await standing(house, way)
-    version = (await house.case(order_id)).version
+async def test_an_action_is_possible_where_it_makes_sense_and_refused_everywhere_else(world: World, way: str) -> None:
+    order_id = await standing(world, way)
+    version = (await world.case(order_id)).version
     allowed = {name for name, ways in POSSIBLE.items() if way in ways}
 
     for action in set(POSSIBLE) - allowed - {"try_again"}:
-        assert not await possible(house, order_id, action), action
-    assert (await house.case(order_id)).version == version
+        assert not await possible(world, order_id, action), action
+    assert (await world.case(order_id)).version == version
     for action in allowed:
-        alone = House(house.database, house.keys_file)
+        alone = World(world.database, world.keys_file)
         assert await possible(alone, await standing(alone, way), action), action
 
 
@@ -98,91 +98,91 @@ def test_every_action_that_the_process_offers_is_known_here() -> None:
     assert set(POSSIBLE) == set(ACTIONS)
 
 
-async def test_an_action_that_does_not_exist_is_named_so(house: House) -> None:
-    order_id = await house.ordered()
+async def test_an_action_that_does_not_exist_is_named_so(world: World) -> None:
+    order_id = await world.ordered()
 
     with pytest.raises(OperatorActionUnknown):
-        await house.act(order_id, "give_it_away")
+        await world.act(order_id, "give_it_away")
     with pytest.raises(NotFound):
-        await house.act(new_id("ord"), "try_again")
+        await world.act(new_id("ord"), "try_again")
 
 
 @pytest.mark.rule("OP-02")
-async def test_every_action_stands_in_the_audit_with_who_why_and_what(house: House) -> None:
-    order_id = await house.released()
-    version = (await house.case(order_id)).version
+async def test_every_action_stands_in_the_audit_with_who_why_and_what(world: World) -> None:
+    order_id = await world.released()
+    version = (await world.case(order_id)).version
 
-    await house.act(order_id, "mark_dispatched", "op_tanaka", tracking_number=order_id[-20:].upper())
+    await world.act(order_id, "mark_dispatched", "op_tanaka", tracking_number=order_id[-20:].upper())
 
-    (audit,) = await house.rows("select * from sparekey.audits where order_id = :id", id=order_id)
+    (audit,) = await world.rows("select * from sparekey.audits where order_id = :id", id=order_id)
     assert (audit.operator, audit.action, audit.reason, audit.case_version, audit.acted_at) == (
         "op_tanaka",
         "mark_dispatched",
         "checked",
         version,
-        house.now,
+        world.now,
     )
     assert audit.arguments == {"tracking_number": order_id[-20:].upper()}
 
 
-async def test_a_refused_action_leaves_no_trace(house: House) -> None:
-    order_id = await house.made()
+async def test_a_refused_action_leaves_no_trace(world: World) -> None:
+    order_id = await world.made()
 
     with pytest.raises(OperatorActionNotPossible):
-        await house.act(order_id, "order_redelivery")
+        await world.act(order_id, "order_redelivery")
 
-    assert await house.rows("select 1 from sparekey.audits where order_id = :id", id=order_id) == []
+    assert await world.rows("select 1 from sparekey.audits where order_id = :id", id=order_id) == []
 
 
 # A number at the desk.
 
 
 @pytest.mark.rule("SK-14")
-async def test_a_number_entered_at_the_desk_is_accepted_by_its_reference_alone(house: House) -> None:
-    order_id = await house.asked_for_number()
-    reference = await house.desk_number(order_id, "EF56GH78")
+async def test_a_number_entered_at_the_desk_is_accepted_by_its_reference_alone(world: World) -> None:
+    order_id = await world.asked_for_number()
+    reference = await world.desk_number(order_id, "EF56GH78")
 
-    case = await house.act(order_id, "accept_key_number", reference=reference)
-    await house.check(order_id)
+    case = await world.act(order_id, "accept_key_number", reference=reference)
+    await world.check(order_id)
 
     assert (case.state, case.check_round) == (State.CHECKING, 2)
     assert reference.startswith("ref_")
-    assert house.maker.did("check", order_id)[-1]["number"] == "EF56GH78"
-    (audit,) = await house.rows("select arguments from sparekey.audits where order_id = :id", id=order_id)
+    assert world.maker.did("check", order_id)[-1]["number"] == "EF56GH78"
+    (audit,) = await world.rows("select arguments from sparekey.audits where order_id = :id", id=order_id)
     assert audit.arguments == {"reference": reference}
 
 
 @pytest.mark.rule("SK-14")
-async def test_a_reference_serves_once_for_a_day_and_for_its_order(house: House) -> None:
-    order_id, other = await house.asked_for_number(), House(house.database, house.keys_file)
+async def test_a_reference_serves_once_for_a_day_and_for_its_order(world: World) -> None:
+    order_id, other = await world.asked_for_number(), World(world.database, world.keys_file)
     another = await other.asked_for_number()
-    reference = await house.desk_number(order_id)
+    reference = await world.desk_number(order_id)
     with pytest.raises(DeskReferenceUnknown):
         await other.act(another, "accept_key_number", reference=reference)
-    await house.act(order_id, "accept_key_number", reference=reference)
+    await world.act(order_id, "accept_key_number", reference=reference)
     with pytest.raises(DeskReferenceUnknown):
-        await house.act(order_id, "accept_key_number", reference=reference)
+        await world.act(order_id, "accept_key_number", reference=reference)
 
 
 @pytest.mark.rule("SK-14")
 @pytest.mark.parametrize(("age", "living"), [(timedelta(hours=24) - SECOND, True), (timedelta(hours=24), False)])
-async def test_a_reference_lapses_after_a_day(house: House, age: timedelta, living: bool) -> None:
-    order_id = await house.asked_for_number()
-    reference = await house.desk_number(order_id)
-    house.pass_time(seconds=age.total_seconds())
+async def test_a_reference_lapses_after_a_day(world: World, age: timedelta, living: bool) -> None:
+    order_id = await world.asked_for_number()
+    reference = await world.desk_number(order_id)
+    world.pass_time(seconds=age.total_seconds())
 
     if living:
-        assert (await house.act(order_id, "accept_key_number", reference=reference)).check_round == 2
+        assert (await world.act(order_id, "accept_key_number", reference=reference)).check_round == 2
         return
     with pytest.raises(DeskReferenceUnknown):
-        await house.act(order_id, "accept_key_number", reference=reference)
+        await world.act(order_id, "accept_key_number", reference=reference)
 
 
-async def test_a_number_that_an_operator_refuses_is_asked_for(house: House) -> None:
-    order_id = await house.ordered()
-    await house.check(order_id)
+async def test_a_number_that_an_operator_refuses_is_asked_for(world: World) -> None:
+    order_id = await world.ordered()
+    await world.check(order_id)
 
-    case = await house.act(order_id, "refuse_key_number")
+    case = await world.act(order_id, "refuse_key_number")
 
     assert (case.state, case.deadline) == (State.NUMBER_ASKED, jst(2026, 4, 9))
 
@@ -194,84 +194,84 @@ async def test_a_number_that_an_operator_refuses_is_asked_for(house: House) -> N
 @pytest.mark.parametrize(
     ("action", "state"), [("release_dispatch", State.READY), ("reject_dispatch", State.CANCELLING)]
 )
-async def test_a_stopped_dispatch_moves_by_two_different_operators(house: House, action: str, state: State) -> None:
-    order_id = await stopped(house)
+async def test_a_stopped_dispatch_moves_by_two_different_operators(world: World, action: str, state: State) -> None:
+    order_id = await stopped(world)
 
-    assert (await house.act(order_id, action, "op_sato")).state == State.STOPPED
+    assert (await world.act(order_id, action, "op_sato")).state == State.STOPPED
     with pytest.raises(SecondOperatorNeeded):
-        await house.act(order_id, action, "op_sato")
-    case = await house.act(order_id, action, "op_tanaka")
+        await world.act(order_id, action, "op_sato")
+    case = await world.act(order_id, action, "op_tanaka")
 
     assert case.state == state
-    audits = await house.rows(
+    audits = await world.rows(
         "select operator from sparekey.audits where order_id = :id order by position", id=order_id
     )
     assert [row.operator for row in audits] == ["op_sato", "op_tanaka"]
 
 
 @pytest.mark.rule("SK-50")
-async def test_the_approval_of_one_action_is_none_of_another(house: House) -> None:
-    order_id = await stopped(house)
+async def test_the_approval_of_one_action_is_none_of_another(world: World) -> None:
+    order_id = await stopped(world)
 
-    await house.act(order_id, "release_dispatch", "op_sato")
+    await world.act(order_id, "release_dispatch", "op_sato")
 
-    assert (await house.act(order_id, "reject_dispatch", "op_tanaka")).state == State.STOPPED
+    assert (await world.act(order_id, "reject_dispatch", "op_tanaka")).state == State.STOPPED
 
 
 @pytest.mark.rule("SK-50")
 @pytest.mark.parametrize(("age", "lapsed"), [(timedelta(hours=24) - SECOND, False), (timedelta(hours=24), True)])
-async def test_an_approval_lapses_after_a_day(house: House, age: timedelta, lapsed: bool) -> None:
-    order_id = await stopped(house)
-    await house.act(order_id, "release_dispatch", "op_sato")
-    house.pass_time(seconds=age.total_seconds())
+async def test_an_approval_lapses_after_a_day(world: World, age: timedelta, lapsed: bool) -> None:
+    order_id = await stopped(world)
+    await world.act(order_id, "release_dispatch", "op_sato")
+    world.pass_time(seconds=age.total_seconds())
 
-    case = await house.act(order_id, "release_dispatch", "op_tanaka")
+    case = await world.act(order_id, "release_dispatch", "op_tanaka")
 
     assert case.state == (State.STOPPED if lapsed else State.READY)
 
 
 @pytest.mark.rule("SK-50")
-async def test_an_approval_lapses_when_the_case_changes(house: House) -> None:
-    order_id = await stopped(house)
-    await house.act(order_id, "release_dispatch", "op_sato")
-    await house.mail_redirect(order_id)
+async def test_an_approval_lapses_when_the_case_changes(world: World) -> None:
+    order_id = await stopped(world)
+    await world.act(order_id, "release_dispatch", "op_sato")
+    await world.mail_redirect(order_id)
 
-    assert (await house.act(order_id, "release_dispatch", "op_tanaka")).state == State.STOPPED
-    assert (await house.act(order_id, "release_dispatch", "op_sato")).state == State.READY
+    assert (await world.act(order_id, "release_dispatch", "op_tanaka")).state == State.STOPPED
+    assert (await world.act(order_id, "release_dispatch", "op_sato")).state == State.READY
 
 
 @pytest.mark.rule("SK-05")
-async def test_two_operators_cannot_send_a_key_to_who_has_left(house: House) -> None:
-    order_id = await stopped(house)
+async def test_two_operators_cannot_send_a_key_to_who_has_left(world: World) -> None:
+    order_id = await stopped(world)
     for operator in ("op_sato", "op_tanaka"):
-        await house.act(order_id, "release_dispatch", operator)
+        await world.act(order_id, "release_dispatch", operator)
 
-    case = await house.look(order_id)
+    case = await world.look(order_id)
 
     assert (case.state, case.reason) == (State.STOPPED, "lease-ended")
-    assert house.maker.did("release", order_id) == []
+    assert world.maker.did("release", order_id) == []
 
 
-async def test_a_dispatch_that_was_frozen_goes_on_after_two_operators(house: House) -> None:
-    order_id = await house.cut()
-    await house.mail_redirect(order_id)
-    await house.look(order_id)
+async def test_a_dispatch_that_was_frozen_goes_on_after_two_operators(world: World) -> None:
+    order_id = await world.cut()
+    await world.mail_redirect(order_id)
+    await world.look(order_id)
 
     for operator in ("op_sato", "op_tanaka"):
-        await house.act(order_id, "release_dispatch", operator)
-    await house.look(order_id)
-    case = await house.release(order_id)
+        await world.act(order_id, "release_dispatch", operator)
+    await world.look(order_id)
+    case = await world.release(order_id)
 
     assert (case.state, case.frozen) == (State.RELEASED, False)
 
 
 @pytest.mark.parametrize(("way", "state"), [("back", State.RETURNED), ("asked_again", State.REDELIVERY_REQUESTED)])
-async def test_what_was_stopped_after_a_return_goes_back_to_where_it_was(house: House, way: str, state: State) -> None:
-    order_id = await getattr(house, way)()
-    await house.not_mine(order_id)
+async def test_what_was_stopped_after_a_return_goes_back_to_where_it_was(world: World, way: str, state: State) -> None:
+    order_id = await getattr(world, way)()
+    await world.not_mine(order_id)
 
     for operator in ("op_sato", "op_tanaka"):
-        case = await house.act(order_id, "release_dispatch", operator)
+        case = await world.act(order_id, "release_dispatch", operator)
 
     assert (case.state, case.deadline is None) == (state, state is State.REDELIVERY_REQUESTED)
 
@@ -282,87 +282,87 @@ async def test_what_was_stopped_after_a_return_goes_back_to_where_it_was(house: 
 @pytest.mark.rule("SK-36")
 @pytest.mark.parametrize(("decision", "state"), [("refund", State.CANCELLING), ("no-refund", State.DESTROYED)])
 async def test_the_money_for_a_key_whose_receiver_has_left_is_decided(
-    house: House, decision: str, state: State
+    world: World, decision: str, state: State
 ) -> None:
-    order_id = await stopped(house, way="asked_again")
+    order_id = await stopped(world, way="asked_again")
 
-    case = await house.act(order_id, "decide", decision=decision)
+    case = await world.act(order_id, "decide", decision=decision)
 
     assert (case.state, case.reason) == (state, "lease-ended")
 
 
 @pytest.mark.rule("SK-41")
 @pytest.mark.parametrize(("decision", "state"), [("remake", State.ACCEPTED), ("refund", State.CANCELLING)])
-async def test_a_lost_key_is_made_again_or_paid_back(house: House, decision: str, state: State) -> None:
-    order_id = await house.sent()
-    await house.act(order_id, "record_carrier_event", event="lost")
+async def test_a_lost_key_is_made_again_or_paid_back(world: World, decision: str, state: State) -> None:
+    order_id = await world.sent()
+    await world.act(order_id, "record_carrier_event", event="lost")
 
-    case = await house.act(order_id, "decide", decision=decision)
+    case = await world.act(order_id, "decide", decision=decision)
 
     assert case.state == state
     if state is State.ACCEPTED:
-        assert (await house.order_keys(order_id)).making == 2
-        assert len(house.maker.did("remake", order_id)) == 1
+        assert (await world.order_keys(order_id)).making == 2
+        assert len(world.maker.did("remake", order_id)) == 1
 
 
-async def test_a_stop_before_dispatch_is_paid_back_by_two_operators_and_not_by_one(house: House) -> None:
-    order_id = await stopped(house)
+async def test_a_stop_before_dispatch_is_paid_back_by_two_operators_and_not_by_one(world: World) -> None:
+    order_id = await stopped(world)
 
     for decision in ("refund", "no-refund", "remake"):
         with pytest.raises(OperatorActionNotPossible):
-            await house.act(order_id, "decide", decision=decision)
+            await world.act(order_id, "decide", decision=decision)
 
 
 # The rest.
 
 
 @pytest.mark.rule("SK-50")
-async def test_keys_and_parcels_are_marked_by_hand_where_the_makers_word_is_missing(house: House) -> None:
-    order_id = await house.accepted()
+async def test_keys_and_parcels_are_marked_by_hand_where_the_makers_word_is_missing(world: World) -> None:
+    order_id = await world.accepted()
     number = order_id[-20:].upper()
 
-    assert (await house.act(order_id, "mark_arranged")).state == State.MAKING
-    await house.maker_says("ready", order_id, making=1)
-    await house.look(order_id)
-    await house.release(order_id)
-    sent = await house.act(order_id, "mark_dispatched", tracking_number=number)
+    assert (await world.act(order_id, "mark_arranged")).state == State.MAKING
+    await world.maker_says("ready", order_id, making=1)
+    await world.look(order_id)
+    await world.release(order_id)
+    sent = await world.act(order_id, "mark_dispatched", tracking_number=number)
     assert (sent.state, sent.tracking_number, sent.carrier) == (State.DISPATCHED, number, "post")
 
     states = [
-        (await house.act(order_id, "record_carrier_event", event=event)).state for event in ("absent", "returned")
+        (await world.act(order_id, "record_carrier_event", event=event)).state for event in ("absent", "returned")
     ]
     assert states == [State.ABSENT, State.RETURNED]
 
 
-async def test_a_mistyped_tracking_number_gives_way_to_the_makers_own(house: House) -> None:
-    order_id = await house.released()
-    await house.act(order_id, "mark_dispatched", tracking_number="00000000000")
+async def test_a_mistyped_tracking_number_gives_way_to_the_makers_own(world: World) -> None:
+    order_id = await world.released()
+    await world.act(order_id, "mark_dispatched", tracking_number="00000000000")
     number = order_id[-20:].upper()
 
-    await house.dispatched(order_id, number)
-    await house.scan(number, "handed_over")
+    await world.dispatched(order_id, number)
+    await world.scan(number, "handed_over")
 
-    assert (await house.case(order_id)).state == State.HANDED_OVER
+    assert (await world.case(order_id)).state == State.HANDED_OVER
 
 
 @pytest.mark.rule("SK-50")
-async def test_redelivery_is_ordered_on_the_customers_behalf_but_not_for_who_has_left(house: House) -> None:
-    order_id, other = await house.back(), House(house.database, house.keys_file)
+async def test_redelivery_is_ordered_on_the_customers_behalf_but_not_for_who_has_left(world: World) -> None:
+    order_id, other = await world.back(), World(world.database, world.keys_file)
     gone = await other.back()
     other.leaves()
 
-    assert (await house.act(order_id, "order_redelivery")).state == State.REDELIVERY_REQUESTED
+    assert (await world.act(order_id, "order_redelivery")).state == State.REDELIVERY_REQUESTED
     with pytest.raises(LeaseEnded):
         await other.act(gone, "order_redelivery")
 
 
 @pytest.mark.rule("SK-50")
-async def test_the_charge_is_recorded_as_collected(house: House) -> None:
-    order_id = await house.on_its_way_again()
+async def test_the_charge_is_recorded_as_collected(world: World) -> None:
+    order_id = await world.on_its_way_again()
 
-    case = await house.act(order_id, "record_collected")
+    case = await world.act(order_id, "record_collected")
 
-    assert case.collected_at == house.now
+    assert case.collected_at == world.now
 
 
 @pytest.mark.parametrize(
@@ -373,32 +373,32 @@ async def test_the_charge_is_recorded_as_collected(house: House) -> None:
     ],
 )
 async def test_a_missing_or_strange_argument_is_refused_at_its_name(
-    house: House, action: str, arguments: dict[str, str]
+    world: World, action: str, arguments: dict[str, str]
 ) -> None:
-    order_id = await house.sent()
+    order_id = await world.sent()
 
     with pytest.raises(InvalidField) as refused:
-        await house.act(order_id, action, **arguments)
+        await world.act(order_id, action, **arguments)
 
     assert refused.value.field == "event"
 
 
 @pytest.mark.rule("OP-04")
-async def test_a_mended_problem_calls_nobody_any_more_and_waits_anew(house: House) -> None:
-    order_id = await house.made()
-    house.go_to(jst(2026, 4, 20))
-    assert (await house.call_operator(order_id, "no-word-while-making")).needs_operator
+async def test_a_mended_problem_calls_nobody_any_more_and_waits_anew(world: World) -> None:
+    order_id = await world.made()
+    world.go_to(jst(2026, 4, 20))
+    assert (await world.call_operator(order_id, "no-word-while-making")).needs_operator
 
-    case = await house.act(order_id, "try_again")
+    case = await world.act(order_id, "try_again")
 
     assert (case.state, case.needs_operator, case.patience_until) == (State.MAKING, "", jst(2026, 4, 24))
 
 
-async def test_cases_that_need_a_person_are_listed_newest_first(house: House) -> None:
-    needing, calm = await stopped(house), await House(house.database, house.keys_file).ordered()
+async def test_cases_that_need_a_person_are_listed_newest_first(world: World) -> None:
+    needing, calm = await stopped(world), await World(world.database, world.keys_file).ordered()
 
-    listed = [case.order_id for case in await house.domain.desk.cases("", 100, needing=True)]
-    everything = [case.order_id for case in await house.domain.desk.cases("", 100, needing=False)]
+    listed = [case.order_id for case in await world.domain.desk.cases("", 100, needing=True)]
+    everything = [case.order_id for case in await world.domain.desk.cases("", 100, needing=False)]
 
     assert needing in listed
     assert calm not in listed

@@ -10,16 +10,16 @@ import pytest
 from services.chassis.db import Database
 from services.points.settings import ProgramSettings
 from services.sparekey.settings import Rules
-from tests.sparekey.house import House
+from tests.sparekey.world import World
 
 
 @pytest.fixture
-def dear(database: Database, keys_file: Path) -> House:
-    """A house with other figures than the usual ones."""
-    return House(database, keys_file, redelivery_charge=940, claim_days=12)
+def dear(database: Database, keys_file: Path) -> World:
+    """A world of other figures than the usual ones."""
+    return World(database, keys_file, redelivery_charge=940, claim_days=12)
 
 
-async def test_a_parcel_by_post_costs_nothing_at_the_door_and_is_named_when_nobody_was_there(dear: House) -> None:
+async def test_a_parcel_by_post_costs_nothing_at_the_door_and_is_named_when_nobody_was_there(dear: World) -> None:
     order_id = await dear.missed()
     number = (await dear.case(order_id)).tracking_number
     dear.go_to((await dear.case(order_id)).remind_at or dear.now)
@@ -34,7 +34,7 @@ async def test_a_parcel_by_post_costs_nothing_at_the_door_and_is_named_when_nobo
 
 
 @pytest.mark.rule("SK-34")
-async def test_a_redelivery_is_told_with_what_is_to_be_paid_at_the_door(dear: House) -> None:
+async def test_a_redelivery_is_told_with_what_is_to_be_paid_at_the_door(dear: World) -> None:
     order_id = await dear.on_its_way_again()
     number = (await dear.case(order_id)).tracking_number
 
@@ -45,7 +45,7 @@ async def test_a_redelivery_is_told_with_what_is_to_be_paid_at_the_door(dear: Ho
     assert (absent.tracking_number, absent.charge) == (number, 940)
 
 
-async def test_who_is_reminded_of_the_end_of_storage_reads_the_charge(dear: House) -> None:
+async def test_who_is_reminded_of_the_end_of_storage_reads_the_charge(dear: World) -> None:
     order_id = await dear.back()
     dear.go_to((await dear.case(order_id)).remind_at or dear.now)
 
@@ -54,7 +54,7 @@ async def test_who_is_reminded_of_the_end_of_storage_reads_the_charge(dear: Hous
     assert (await dear.event(order_id, "reminder_due")).charge == 940
 
 
-async def test_a_key_that_was_handed_over_is_told_with_the_last_day_for_claims(dear: House) -> None:
+async def test_a_key_that_was_handed_over_is_told_with_the_last_day_for_claims(dear: World) -> None:
     order_id = await dear.sent()
 
     await dear.scan((await dear.case(order_id)).tracking_number, "handed_over")

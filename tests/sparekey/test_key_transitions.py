@@ -14,7 +14,7 @@ from services.sparekey.cases.changes import Change, change
 from services.sparekey.cases.domain import DispatchRedelivery
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import TABLE, Cause, State, TransitionImpossible, leads
-from tests.sparekey.house import WORKER, House
+from tests.sparekey.world import WORKER, World
 
 # From the pages: from where a case may move, and to where; what stays where it is, is left out.
 MOVES: dict[str, set[str]] = {
@@ -71,34 +71,34 @@ def test_only_what_is_over_leads_nowhere() -> None:
 
 
 @pytest.mark.rule("PR-13")
-async def test_an_impossible_transition_is_refused_by_name_and_changes_nothing(house: House) -> None:
-    order_id = await house.made()
-    version = (await house.case(order_id)).version
+async def test_an_impossible_transition_is_refused_by_name_and_changes_nothing(world: World) -> None:
+    order_id = await world.made()
+    version = (await world.case(order_id)).version
 
     def jump(_case: Case) -> Change:
         return Change(Cause.HANDED_OVER, State.HANDED_OVER)
 
     assert not leads(State.MAKING, Cause.HANDED_OVER, State.HANDED_OVER)
     with pytest.raises(TransitionImpossible) as refused:
-        await house.database.transact(lambda tx: change(Work(tx, WORKER, house.now), order_id, jump))
+        await world.database.transact(lambda tx: change(Work(tx, WORKER, world.now), order_id, jump))
     assert refused.value.params == {"state": "making"}
     with pytest.raises(TransitionImpossible):
-        await house.close(order_id, State.HANDED_OVER)
-    assert (await house.case(order_id)).version == version
+        await world.close(order_id, State.HANDED_OVER)
+    assert (await world.case(order_id)).version == version
 
 
-async def test_each_change_makes_the_case_one_version_older(house: House) -> None:
-    order_id = await house.cleared()
-    before = (await house.case(order_id)).version
+async def test_each_change_makes_the_case_one_version_older(world: World) -> None:
+    order_id = await world.cleared()
+    before = (await world.case(order_id)).version
 
-    await house.release(order_id)
+    await world.release(order_id)
 
-    assert (await house.case(order_id)).version == before + 1
+    assert (await world.case(order_id)).version == before + 1
 
 
 @pytest.mark.rule("PR-06")
-async def test_who_has_read_an_older_version_changes_nothing(house: House) -> None:
-    order_id = await house.sent()
+async def test_who_has_read_an_older_version_changes_nothing(world: World) -> None:
+    order_id = await world.sent()
 
     async def two_at_once(first: AsyncSession) -> tuple[Case | None, Case | None]:
         read = await repository.get(first, order_id)
@@ -107,34 +107,34 @@ async def test_who_has_read_an_older_version_changes_nothing(house: House) -> No
         moved = await repository.move(first, read, {"needs_operator": "first"})
         return moved, await repository.move(first, read, {"needs_operator": "second"})
 
-    moved, late = await house.database.transact(two_at_once)
+    moved, late = await world.database.transact(two_at_once)
 
     assert (moved is not None, late) == (True, None)
-    assert (await house.case(order_id)).needs_operator == "first"
+    assert (await world.case(order_id)).needs_operator == "first"
 
 
-async def test_changes_that_meet_in_one_state_are_all_made_one_after_the_other(house: House) -> None:
-    order_id = await house.sent()
-    version = (await house.case(order_id)).version
+async def test_changes_that_meet_in_one_state_are_all_made_one_after_the_other(world: World) -> None:
+    order_id = await world.sent()
+    version = (await world.case(order_id)).version
 
     def count(case: Case) -> Change:
         return Change(Cause.NOTED, case.state, set={"reminder_days": case.reminder_days + 1})
 
     async def once() -> None:
-        await house.database.transact(lambda tx: change(Work(tx, WORKER, house.now), order_id, count))
+        await world.database.transact(lambda tx: change(Work(tx, WORKER, world.now), order_id, count))
 
     await asyncio.gather(*(once() for _ in range(20)))
 
-    case = await house.case(order_id)
+    case = await world.case(order_id)
     assert (case.reminder_days, case.version) == (20, version + 20)
 
 
-async def test_the_story_goes_on_though_the_process_has_a_slower_clock(house: House) -> None:
-    order_id = await house.asked_again()
-    behind = house.now - timedelta(seconds=2)
+async def test_the_story_goes_on_though_the_process_has_a_slower_clock(world: World) -> None:
+    order_id = await world.asked_again()
+    behind = world.now - timedelta(seconds=2)
     step = DispatchRedelivery(request_id="redeliver", order_id=order_id, redelivery=1, as_of=behind)
 
-    await house.domain.steps.redeliver(WORKER, step)
+    await world.domain.steps.redeliver(WORKER, step)
 
-    story = [line.code for line in (await house.seen(order_id)).story]
+    story = [line.code for line in (await world.seen(order_id)).story]
     assert story.index("key-redelivery-requested") < story.index("key-redelivery-arranged")

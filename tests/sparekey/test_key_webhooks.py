@@ -10,28 +10,28 @@ from services.chassis.errors import InvalidField
 from services.chassis.webhooks import StandardWebhooks, WebhookForged, WebhookMalformed, WebhookStale
 from services.sparekey.cases.transitions import State
 from services.sparekey.partners.webhooks import WebhookUnreadable
-from tests.sparekey.house import SECRETS, House
+from tests.sparekey.world import SECRETS, World
 
 
 @pytest.mark.rule("QA-06")
-async def test_a_word_that_comes_twenty_times_moves_the_case_once(house: House) -> None:
-    order_id = await house.made()
-    message = house.signed("maker", "ready", order_ref=order_id, making=1)
+async def test_a_word_that_comes_twenty_times_moves_the_case_once(world: World) -> None:
+    order_id = await world.made()
+    message = world.signed("maker", "ready", order_ref=order_id, making=1)
 
-    seen = [await house.receive(message) for _ in range(20)]
+    seen = [await world.receive(message) for _ in range(20)]
 
     assert seen == [False] + [True] * 19
-    assert (await house.story(order_id)).count("key-ready") == 1
+    assert (await world.story(order_id)).count("key-ready") == 1
     assert (
-        len(await house.rows("select 1 from sparekey.words where order_id = :id and type = 'ready'", id=order_id)) == 1
+        len(await world.rows("select 1 from sparekey.words where order_id = :id and type = 'ready'", id=order_id)) == 1
     )
 
 
 @pytest.mark.rule("SK-51")
-async def test_what_is_not_the_partners_is_refused_and_changes_nothing(house: House) -> None:
-    order_id = await house.made()
-    partner, headers, body = house.signed("maker", "ready", order_ref=order_id, making=1)
-    other = StandardWebhooks(["somebody-else"], house.clock).sign(headers["webhook-id"], body)
+async def test_what_is_not_the_partners_is_refused_and_changes_nothing(world: World) -> None:
+    order_id = await world.made()
+    partner, headers, body = world.signed("maker", "ready", order_ref=order_id, making=1)
+    other = StandardWebhooks(["somebody-else"], world.clock).sign(headers["webhook-id"], body)
 
     for forged in (
         (partner, other, body),
@@ -39,27 +39,27 @@ async def test_what_is_not_the_partners_is_refused_and_changes_nothing(house: Ho
         ("post", headers, body),
     ):
         with pytest.raises(WebhookForged):
-            await house.receive(forged)
+            await world.receive(forged)
     with pytest.raises(WebhookMalformed):
-        await house.receive((partner, {"webhook-id": headers["webhook-id"]}, body))
+        await world.receive((partner, {"webhook-id": headers["webhook-id"]}, body))
     with pytest.raises(InvalidField):
-        await house.receive(("stranger", headers, body))
+        await world.receive(("stranger", headers, body))
 
-    assert (await house.case(order_id)).state == State.MAKING
+    assert (await world.case(order_id)).state == State.MAKING
 
 
 @pytest.mark.rule("SK-51")
 @pytest.mark.parametrize(("age", "stale"), [(300, False), (301, True)])
-async def test_a_recording_is_refused(house: House, age: int, stale: bool) -> None:
-    order_id = await house.made()
-    message = house.signed("maker", "ready", order_ref=order_id, making=1)
-    house.pass_time(seconds=age)
+async def test_a_recording_is_refused(world: World, age: int, stale: bool) -> None:
+    order_id = await world.made()
+    message = world.signed("maker", "ready", order_ref=order_id, making=1)
+    world.pass_time(seconds=age)
 
     if not stale:
-        assert await house.receive(message) is False
+        assert await world.receive(message) is False
         return
     with pytest.raises(WebhookStale):
-        await house.receive(message)
+        await world.receive(message)
 
 
 @pytest.mark.rule("SK-51")
@@ -77,52 +77,52 @@ async def test_a_recording_is_refused(house: House, age: int, stale: bool) -> No
     ],
 )
 async def test_what_the_partners_contract_does_not_say_is_refused_at_its_field(
-    house: House, kind: str, data: dict[str, object], field: str
+    world: World, kind: str, data: dict[str, object], field: str
 ) -> None:
-    order_id = await house.ordered()
+    order_id = await world.ordered()
 
     with pytest.raises(WebhookUnreadable) as refused:
-        await house.maker_says(kind, order_id, **data)
+        await world.maker_says(kind, order_id, **data)
 
     assert refused.value.field == field
 
 
-async def test_an_envelope_that_is_none_is_refused(house: House) -> None:
+async def test_an_envelope_that_is_none_is_refused(world: World) -> None:
     for body in (b"", b"[]", b"{", b'{"id": "evt_1"}', "[]".encode("utf-16"), json.dumps({"id": "other"}).encode()):
-        headers = StandardWebhooks([SECRETS["maker"]], house.clock).sign("evt_1", body)
+        headers = StandardWebhooks([SECRETS["maker"]], world.clock).sign("evt_1", body)
         with pytest.raises(WebhookUnreadable):
-            await house.receive(("maker", headers, body))
-    partner, _, body = house.signed("maker", "ready", order_ref="ord_1")
-    headers = StandardWebhooks([SECRETS["maker"]], house.clock).sign("evt_other", body)
+            await world.receive(("maker", headers, body))
+    partner, _, body = world.signed("maker", "ready", order_ref="ord_1")
+    headers = StandardWebhooks([SECRETS["maker"]], world.clock).sign("evt_other", body)
     with pytest.raises(WebhookUnreadable) as refused:
-        await house.receive((partner, headers, body))
+        await world.receive((partner, headers, body))
     assert refused.value.field == "id"
 
 
-async def test_words_of_unknown_kinds_orders_and_parcels_are_taken_and_move_nothing(house: House) -> None:
-    order_id = await house.made()
-    version = (await house.case(order_id)).version
+async def test_words_of_unknown_kinds_orders_and_parcels_are_taken_and_move_nothing(world: World) -> None:
+    order_id = await world.made()
+    version = (await world.case(order_id)).version
 
-    assert await house.maker_says("polished", order_id) is False
-    assert await house.maker_says("ready", "ord_nobody", making=1) is False
-    assert await house.scan("99999999999", "handed_over") is False
+    assert await world.maker_says("polished", order_id) is False
+    assert await world.maker_says("ready", "ord_nobody", making=1) is False
+    assert await world.scan("99999999999", "handed_over") is False
 
-    assert (await house.case(order_id)).version == version
+    assert (await world.case(order_id)).version == version
 
 
 @pytest.mark.rule("QA-06")
-async def test_words_out_of_their_time_are_recorded_and_move_nothing(house: House) -> None:
-    order_id = await house.sent()
-    version = (await house.case(order_id)).version
+async def test_words_out_of_their_time_are_recorded_and_move_nothing(world: World) -> None:
+    order_id = await world.sent()
+    version = (await world.case(order_id)).version
 
-    await house.checked(order_id, "unknown")
-    await house.asked(order_id, check_round=1)
-    await house.maker_says("number_replied", order_id, key_number="ZZ99YY88")
-    await house.maker_says("ready", order_id, making=1)
-    await house.maker_says("returned", order_id, tracking_number="00000000001", returned_on="2026-04-01")
+    await world.checked(order_id, "unknown")
+    await world.asked(order_id, check_round=1)
+    await world.maker_says("number_replied", order_id, key_number="ZZ99YY88")
+    await world.maker_says("ready", order_id, making=1)
+    await world.maker_says("returned", order_id, tracking_number="00000000001", returned_on="2026-04-01")
 
-    assert (await house.case(order_id)).version == version
-    words = await house.rows("select type, moved from sparekey.words where order_id = :id", id=order_id)
+    assert (await world.case(order_id)).version == version
+    words = await world.rows("select type, moved from sparekey.words where order_id = :id", id=order_id)
     assert {row.type for row in words if not row.moved} == {
         "checked",
         "number_asked",
@@ -130,17 +130,17 @@ async def test_words_out_of_their_time_are_recorded_and_move_nothing(house: Hous
         "ready",
         "returned",
     }
-    assert (await house.seen(order_id)).masked == "••••••34"
+    assert (await world.seen(order_id)).masked == "••••••34"
 
 
-async def test_the_word_of_an_earlier_making_is_not_that_of_a_later(house: House) -> None:
-    order_id = await house.sent()
-    await house.act(order_id, "record_carrier_event", event="lost")
-    await house.act(order_id, "decide", decision="remake")
-    await house.order_keys(order_id)
+async def test_the_word_of_an_earlier_making_is_not_that_of_a_later(world: World) -> None:
+    order_id = await world.sent()
+    await world.act(order_id, "record_carrier_event", event="lost")
+    await world.act(order_id, "decide", decision="remake")
+    await world.order_keys(order_id)
 
-    await house.maker_says("ready", order_id, making=1)
-    assert (await house.case(order_id)).state == State.MAKING
-    await house.maker_says("ready", order_id, making=2)
+    await world.maker_says("ready", order_id, making=1)
+    assert (await world.case(order_id)).state == State.MAKING
+    await world.maker_says("ready", order_id, making=2)
 
-    assert (await house.case(order_id)).state == State.READY
+    assert (await world.case(order_id)).state == State.READY

@@ -12,8 +12,8 @@ import pytest
 
 from services.chassis.errors import RuumError
 from services.sparekey.ports import Destination, Permission
-from tests.sparekey.house import House
 from tests.sparekey.neighbours import ADDRESS, FakeMaker, ended, lease
+from tests.sparekey.world import World
 
 WALKS = int(os.environ.get("RUUM_TEST_WALKS", "12"))
 """250 of them are the 10,000 steps of QA-12."""
@@ -23,13 +23,14 @@ STEPS = 40
 class Watched(FakeMaker):
     """Notes each key that leaves with the lease as it was when it left."""
 
-    def __init__(self, house: House) -> None:
+    world: World
+
+    def __init__(self) -> None:
         super().__init__()
-        self.house = house
         self.left: list[tuple[str, Destination, Any]] = []
 
     async def _do(self, verb: str, key: str, order_id: str, **what: Any) -> dict[str, Any]:
-        permission = self.house.rooms.leases[self.house.member_id, self.house.room_id]
+        permission = self.world.rooms.leases[self.world.member_id, self.world.room_id]
         if "to" in what and verb in {"release", "redeliver"}:
             self.left.append((verb, what["to"], permission))
         return await super()._do(verb, key, order_id, **what)
@@ -42,8 +43,8 @@ def somewhere(chance: random.Random) -> dict[str, str]:
 class Walk:
     """One order, with the lease, the maker and the steps as chance has it."""
 
-    def __init__(self, house: House, maker: Watched, order_id: str, seed: int) -> None:
-        self.house, self.maker, self.order_id = house, maker, order_id
+    def __init__(self, world: World, maker: Watched, order_id: str, seed: int) -> None:
+        self.world, self.maker, self.order_id = world, maker, order_id
         self.chance = random.Random(seed)  # a walk that can be taken again
         self.steps: list[Callable[[], Awaitable[Any]]] = [
             self.moves,
@@ -54,12 +55,12 @@ class Walk:
             self.comes_back,
             self.comes_back,
             self.operators_let_it_go,
-            lambda: house.look(order_id),
-            lambda: house.release(order_id),
-            lambda: house.release(order_id),
-            lambda: house.ask_redelivery(order_id),
-            lambda: house.act(order_id, "order_redelivery"),
-            lambda: house.redeliver(order_id),
+            lambda: world.look(order_id),
+            lambda: world.release(order_id),
+            lambda: world.release(order_id),
+            lambda: world.ask_redelivery(order_id),
+            lambda: world.act(order_id, "order_redelivery"),
+            lambda: world.redeliver(order_id),
         ]
 
     async def go(self) -> None:
@@ -68,7 +69,7 @@ class Walk:
                 await self.chance.choice(self.steps)()
 
     def _lease(self, permission: Permission) -> None:
-        self.house.rooms.leases[self.house.member_id, self.house.room_id] = permission
+        self.world.rooms.leases[self.world.member_id, self.world.room_id] = permission
 
     async def moves(self) -> None:
         self._lease(lease(address=somewhere(self.chance)))
@@ -80,29 +81,27 @@ class Walk:
         self.maker.away = not self.maker.away
 
     async def sweeps(self) -> None:
-        self.house.pass_time(minutes=30)
-        await self.house.making.sweep(self.house.rules.sweep_after)
+        self.world.pass_time(minutes=30)
+        await self.world.making.sweep(self.world.rules.sweep_after)
 
     async def comes_back(self) -> None:
-        case = await self.house.case(self.order_id)
+        case = await self.world.case(self.order_id)
         if case.state == "released" or (case.state == "redelivering" and not case.on_its_way):
-            await self.house.dispatched(self.order_id, "", "post" if case.state == "released" else "parcel")
-        if (await self.house.case(self.order_id)).on_its_way:
-            await self.house.returned(self.order_id, self.house.now.date())
+            await self.world.dispatched(self.order_id, "", "post" if case.state == "released" else "parcel")
+        if (await self.world.case(self.order_id)).on_its_way:
+            await self.world.returned(self.order_id, self.world.now.date())
 
     async def operators_let_it_go(self) -> None:
         for operator in ("op_sato", "op_tanaka"):
-            await self.house.act(self.order_id, "release_dispatch", operator)
+            await self.world.act(self.order_id, "release_dispatch", operator)
 
 
 @pytest.mark.rule("QA-12")
-async def test_no_key_ever_leaves_for_another_address_than_that_of_a_running_lease(house: House) -> None:
+async def test_no_key_ever_leaves_for_another_address_than_that_of_a_running_lease(world: World) -> None:
     left: list[tuple[str, Destination, Any]] = []
     for seed in range(WALKS):
-        alone = House(house.database, house.keys_file)
-        maker = Watched(alone)
-        alone.maker = maker
-        alone.making._maker = maker
+        maker = Watched()
+        alone = maker.world = World(world.database, world.keys_file, maker=maker)
         await Walk(alone, maker, await alone.cut(), seed).go()
         left += maker.left
 

@@ -17,8 +17,8 @@ from services.sparekey.drafts.domain import NoticesOutdated
 from services.sparekey.notices import NOTICES, NOTICES_OF, figures
 from services.sparekey.settings import Rules
 from services.texts import LANGUAGES, Texts
-from tests.sparekey.house import House
 from tests.sparekey.neighbours import lease
+from tests.sparekey.world import World
 
 TEXTS = Texts.load()
 # A changed notice is another one: it needs a version of its own, and the digest of what that version says.
@@ -36,20 +36,20 @@ def says(codes: Iterable[str], **words: tuple[str, ...]) -> bool:
     return all(word in texts[language] for language in LANGUAGES for word in words[language])
 
 
-async def options(house: House, *others: str) -> pb.Options:
-    offers = await house.domain.drafts.offers(house.member, [house.room_id, *others])
-    return messages.options(offers, house.rules)
+async def options(world: World, *others: str) -> pb.Options:
+    offers = await world.domain.drafts.offers(world.member, [world.room_id, *others])
+    return messages.options(offers, world.rules)
 
 
-async def of_kinds(house: House, *others: str) -> tuple[pb.KindOption, pb.KindOption]:
-    normal, ic = (await options(house, *others)).rooms[0].kinds
+async def of_kinds(world: World, *others: str) -> tuple[pb.KindOption, pb.KindOption]:
+    normal, ic = (await options(world, *others)).rooms[0].kinds
     assert (normal.kind, ic.kind) == (pb.KEY_KIND_NORMAL, pb.KEY_KIND_IC)
     return normal, ic
 
 
 @pytest.mark.rule("SK-03")
-async def test_which_kind_opens_what_is_said_before_the_choice(house: House) -> None:
-    normal, ic = await of_kinds(house)
+async def test_which_kind_opens_what_is_said_before_the_choice(world: World) -> None:
+    normal, ic = await of_kinds(world)
 
     assert says(
         normal.guide,
@@ -66,8 +66,8 @@ async def test_which_kind_opens_what_is_said_before_the_choice(house: House) -> 
 
 
 @pytest.mark.rule("SK-09")
-async def test_how_a_genuine_key_is_known_and_for_whom_it_is_made_is_said_before_the_choice(house: House) -> None:
-    guide = (await options(house)).guide
+async def test_how_a_genuine_key_is_known_and_for_whom_it_is_made_is_said_before_the_choice(world: World) -> None:
+    guide = (await options(world)).guide
 
     assert says(
         guide,
@@ -83,8 +83,8 @@ async def test_how_a_genuine_key_is_known_and_for_whom_it_is_made_is_said_before
 
 
 @pytest.mark.rule("SK-16")
-async def test_the_buyer_of_an_ic_key_is_asked_to_check_key_and_entrance_first(house: House) -> None:
-    normal, ic = await of_kinds(house)
+async def test_the_buyer_of_an_ic_key_is_asked_to_check_key_and_entrance_first(world: World) -> None:
+    normal, ic = await of_kinds(world)
 
     check = set(ic.guide) - set(normal.guide)
     assert says(
@@ -96,11 +96,11 @@ async def test_the_buyer_of_an_ic_key_is_asked_to_check_key_and_entrance_first(h
 
 
 @pytest.mark.rule("SK-16")
-async def test_with_several_rooms_the_building_of_an_ic_key_is_shown_large(house: House) -> None:
+async def test_with_several_rooms_the_building_of_an_ic_key_is_shown_large(world: World) -> None:
     second = new_id("room")
-    house.rooms.leases[house.member_id, second] = lease(building_name="コーポ東")
+    world.rooms.leases[world.member_id, second] = lease(building_name="コーポ東")
 
-    alone, several = await options(house), await options(house, second)
+    alone, several = await options(world), await options(world, second)
 
     assert [it.shows_building_large for it in alone.rooms[0].kinds] == [False, False]
     assert [[it.shows_building_large for it in room.kinds] for room in several.rooms] == [[False, True]] * 2
@@ -108,10 +108,10 @@ async def test_with_several_rooms_the_building_of_an_ic_key_is_shown_large(house
 
 
 @pytest.mark.rule("SK-08")
-async def test_the_notices_are_whole_for_each_kind_and_say_that_the_japanese_ones_bind(house: House) -> None:
-    shared = (await options(house)).notices
-    normal, ic = await of_kinds(house)
-    charge = f"{house.rules.redelivery_charge}"
+async def test_the_notices_are_whole_for_each_kind_and_say_that_the_japanese_ones_bind(world: World) -> None:
+    shared = (await options(world)).notices
+    normal, ic = await of_kinds(world)
+    charge = f"{world.rules.redelivery_charge}"
 
     assert not normal.notices
     assert says(
@@ -143,21 +143,21 @@ async def test_the_notices_are_whole_for_each_kind_and_say_that_the_japanese_one
 
 
 @pytest.mark.rule("SK-08")
-def test_other_notices_have_another_version(house: House) -> None:
+def test_other_notices_have_another_version(world: World) -> None:
     codes = [*NOTICES, *(code for kind in sorted(NOTICES_OF) for code in NOTICES_OF[kind])]
 
     digest = hashlib.sha256(repr((codes, read(codes))).encode()).hexdigest()
 
-    assert digest == AGREED[house.rules.notices_text]
+    assert digest == AGREED[world.rules.notices_text]
 
 
 @pytest.mark.rule("SK-08")
 async def test_another_charge_stands_in_the_notices_and_has_to_be_agreed_to_anew(
-    database: Database, keys_file: Path, house: House
+    database: Database, keys_file: Path, world: World
 ) -> None:
-    dearer = House(database, keys_file, redelivery_charge=1940, storage_months=2)
+    dearer = World(database, keys_file, redelivery_charge=1940, storage_months=2)
 
-    usual, given = await options(house), await options(dearer)
+    usual, given = await options(world), await options(dearer)
 
     for language, months in (("ja", "約2か月間"), ("en", "about 2 months"), ("zh_Hans", "约2个月")):
         notices = read(given.notices, dearer.rules)[language]
@@ -170,8 +170,8 @@ async def test_another_charge_stands_in_the_notices_and_has_to_be_agreed_to_anew
 
 
 @pytest.mark.rule("SK-31")
-async def test_the_recipient_is_told_of_registered_mail_into_their_hands_before_ordering(house: House) -> None:
-    notices = (await options(house)).notices
+async def test_the_recipient_is_told_of_registered_mail_into_their_hands_before_ordering(world: World) -> None:
+    notices = (await options(world)).notices
 
     assert says(
         notices,
@@ -182,16 +182,16 @@ async def test_the_recipient_is_told_of_registered_mail_into_their_hands_before_
 
 
 @pytest.mark.rule("SK-31")
-async def test_a_key_leaves_for_the_first_time_by_the_post_alone(house: House) -> None:
-    order_id = await house.released()
+async def test_a_key_leaves_for_the_first_time_by_the_post_alone(world: World) -> None:
+    order_id = await world.released()
 
-    await house.dispatched(order_id, carrier="parcel")
-    assert (await house.case(order_id)).state == State.RELEASED
-    await house.dispatched(order_id, carrier="post")
+    await world.dispatched(order_id, carrier="parcel")
+    assert (await world.case(order_id)).state == State.RELEASED
+    await world.dispatched(order_id, carrier="post")
 
-    assert (await house.case(order_id)).state == State.DISPATCHED
+    assert (await world.case(order_id)).state == State.DISPATCHED
     assert says(
-        [(await house.seen(order_id)).outlook.next],
+        [(await world.seen(order_id)).outlook.next],
         ja=("書留", "ご本人"),
         en=("registered mail",),
         zh_Hans=("挂号信", "本人"),

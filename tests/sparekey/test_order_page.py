@@ -12,100 +12,100 @@ from services.chassis.ids import new_id
 from services.sparekey.actions.models import TABLE, Action
 from services.sparekey.cases import transitions
 from services.sparekey.cases.transitions import State
-from services.sparekey.desk.deeds import CLOSED_BY_DESK
+from services.sparekey.desk.actions import CLOSED_BY_DESK
 from services.sparekey.making.verdicts import ADDRESS_CHANGED, NOT_CONFIRMED
 from services.sparekey.ports import Answer
-from services.sparekey.words.travel import SCAN_CODES
+from services.sparekey.webhooks.travel import SCAN_CODES
 from services.texts import Texts
 from services.texts.languages import LANGUAGES, Language
-from tests.sparekey.house import House, jst, member
 from tests.sparekey.neighbours import ended, lease
+from tests.sparekey.world import World, jst, member
 
 NOT_MINE, REDIRECT = Action.REPORT_NOT_MINE, Action.REPORT_MAIL_REDIRECT
 REPLY, REDELIVER, WISH = Action.REPLY_KEY_NUMBER, Action.REQUEST_REDELIVERY, Action.CHOOSE_WISH_DATE
 
 
-async def _stopped(house: House) -> str:
-    order_id = await house.cut()
-    await house.not_mine(order_id)
+async def _stopped(world: World) -> str:
+    order_id = await world.cut()
+    await world.not_mine(order_id)
     return order_id
 
 
-async def _wish_asked(house: House) -> str:
-    order_id, _ = await house.ready_to_place()
-    house.store.baskets[order_id].wish_date = house.now.date()
-    await house.place(order_id, await house.review(order_id))
-    await house.check(order_id)
-    await house.checked(order_id, "exists")
-    await house.order_keys(order_id)
-    await house.maker_says("ready", order_id, making=1)
-    await house.look(order_id)
+async def _wish_asked(world: World) -> str:
+    order_id, _ = await world.ready_to_place()
+    world.store.baskets[order_id].wish_date = world.now.date()
+    await world.place(order_id, await world.review(order_id))
+    await world.check(order_id)
+    await world.checked(order_id, "exists")
+    await world.order_keys(order_id)
+    await world.maker_says("ready", order_id, making=1)
+    await world.look(order_id)
     return order_id
 
 
-async def _lost(house: House) -> str:
-    order_id = await house.sent()
-    await house.scan((await house.case(order_id)).tracking_number, "lost")
+async def _lost(world: World) -> str:
+    order_id = await world.sent()
+    await world.scan((await world.case(order_id)).tracking_number, "lost")
     return order_id
 
 
-async def _handed_over(house: House) -> str:
-    order_id = await house.sent()
-    await house.scan((await house.case(order_id)).tracking_number, "handed_over")
+async def _handed_over(world: World) -> str:
+    order_id = await world.sent()
+    await world.scan((await world.case(order_id)).tracking_number, "handed_over")
     return order_id
 
 
-async def _cancelling(house: House) -> str:
-    order_id = await house.ordered()
-    await house.not_mine(order_id)
+async def _cancelling(world: World) -> str:
+    order_id = await world.ordered()
+    await world.not_mine(order_id)
     return order_id
 
 
-async def _cancelled(house: House) -> str:
-    order_id = await _cancelling(house)
-    await house.close(order_id, State.CANCELLED)
+async def _cancelled(world: World) -> str:
+    order_id = await _cancelling(world)
+    await world.close(order_id, State.CANCELLED)
     return order_id
 
 
-async def _destroyed(house: House) -> str:
-    order_id = await house.back()
-    await house.act(order_id, "close_as_destroyed")
+async def _destroyed(world: World) -> str:
+    order_id = await world.back()
+    await world.act(order_id, "close_as_destroyed")
     return order_id
 
 
-Way = Callable[[House], Awaitable[str]]
+Way = Callable[[World], Awaitable[str]]
 # Written by hand from the pages: what somebody who lives there can do, what somebody who has left can, what is next.
 EXPECTED: dict[str, tuple[Way, set[Action], set[Action], str]] = {
-    "checking": (House.ordered, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-number-checked"),
+    "checking": (World.ordered, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-number-checked"),
     "number-asked": (
-        House.asked_for_number,
+        World.asked_for_number,
         {REPLY, NOT_MINE, REDIRECT},
         {NOT_MINE, REDIRECT},
         "key-next-your-key-number",
     ),
-    "accepted": (House.accepted, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-keys-ordered"),
-    "making": (House.made, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-keys-cut"),
-    "ready": (House.cut, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-dispatch"),
+    "accepted": (World.accepted, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-keys-ordered"),
+    "making": (World.made, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-keys-cut"),
+    "ready": (World.cut, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-dispatch"),
     "ready, wish overtaken": (
         _wish_asked,
         {WISH, NOT_MINE, REDIRECT},
         {NOT_MINE, REDIRECT},
         "key-next-your-wish-date",
     ),
-    "cleared": (House.cleared, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-payment-made"),
+    "cleared": (World.cleared, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-payment-made"),
     "stopped": (_stopped, {REDIRECT}, {REDIRECT}, "key-next-decision"),
-    "released": (House.released, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-handed-to-post"),
-    "dispatched": (House.sent, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-delivery"),
-    "absent": (House.missed, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-arrange-with-post"),
-    "returned": (House.back, {REDELIVER, NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-your-redelivery"),
+    "released": (World.released, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-handed-to-post"),
+    "dispatched": (World.sent, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-delivery"),
+    "absent": (World.missed, {NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-arrange-with-post"),
+    "returned": (World.back, {REDELIVER, NOT_MINE, REDIRECT}, {NOT_MINE, REDIRECT}, "key-next-your-redelivery"),
     "redelivery-requested": (
-        House.asked_again,
+        World.asked_again,
         {NOT_MINE, REDIRECT},
         {NOT_MINE, REDIRECT},
         "key-next-redelivery-arranged",
     ),
     "redelivering": (
-        House.on_its_way_again,
+        World.on_its_way_again,
         {NOT_MINE, REDIRECT},
         {NOT_MINE, REDIRECT},
         "key-next-redelivery",
@@ -128,23 +128,23 @@ STANDING = {
 LIVES_THERE = {"primary", "family", "corporate", "corporate family"}
 
 
-async def asks(house: House, action: Action, order_id: str) -> None:
+async def asks(world: World, action: Action, order_id: str) -> None:
     match action:
         case Action.REPLY_KEY_NUMBER:
-            await house.reply(order_id)
+            await world.reply(order_id)
         case Action.REQUEST_REDELIVERY:
-            await house.ask_redelivery(order_id)
+            await world.ask_redelivery(order_id)
         case Action.REPORT_NOT_MINE:
-            await house.not_mine(order_id)
+            await world.not_mine(order_id)
         case Action.REPORT_MAIL_REDIRECT:
-            await house.mail_redirect(order_id)
+            await world.mail_redirect(order_id)
         case _:
-            await house.choose_wish(order_id, None)
+            await world.choose_wish(order_id, None)
 
 
-async def accepted(house: House, action: Action, order_id: str) -> bool:
+async def accepted(world: World, action: Action, order_id: str) -> bool:
     try:
-        await asks(house, action, order_id)
+        await asks(world, action, order_id)
     except RuumError:
         return False
     return True
@@ -152,21 +152,21 @@ async def accepted(house: House, action: Action, order_id: str) -> bool:
 
 @pytest.mark.rule("SK-40")
 @pytest.mark.parametrize("name", list(EXPECTED))
-async def test_the_actions_shown_are_exactly_the_actions_accepted(house: House, name: str) -> None:
+async def test_the_actions_shown_are_exactly_the_actions_accepted(world: World, name: str) -> None:
     way, resident, former, _ = EXPECTED[name]
-    order_id = await way(house)
+    order_id = await way(world)
 
     for standing, permission in STANDING.items():
-        house.rooms.leases[house.member_id, house.room_id] = permission
+        world.rooms.leases[world.member_id, world.room_id] = permission
         expected = resident if standing in LIVES_THERE else former
-        assert set((await house.seen(order_id)).outlook.actions) == expected, standing
-        version = (await house.case(order_id)).version
+        assert set((await world.seen(order_id)).outlook.actions) == expected, standing
+        version = (await world.case(order_id)).version
         for action in {REPLY, REDELIVER, WISH, NOT_MINE, REDIRECT} - expected:
-            assert not await accepted(house, action, order_id), (standing, action)
-        assert (await house.case(order_id)).version == version
+            assert not await accepted(world, action, order_id), (standing, action)
+        assert (await world.case(order_id)).version == version
 
     for action in resident | former:
-        alone = House(house.database, house.keys_file)
+        alone = World(world.database, world.keys_file)
         fresh = await way(alone)
         if action in former:
             alone.leaves()
@@ -175,10 +175,10 @@ async def test_the_actions_shown_are_exactly_the_actions_accepted(house: House, 
 
 @pytest.mark.rule("SK-40")
 @pytest.mark.parametrize("name", list(EXPECTED))
-async def test_the_page_says_what_happens_next_in_every_state(house: House, name: str) -> None:
+async def test_the_page_says_what_happens_next_in_every_state(world: World, name: str) -> None:
     way, _, _, following = EXPECTED[name]
 
-    seen = await house.seen(await way(house))
+    seen = await world.seen(await way(world))
 
     assert seen.case.state == name.partition(",")[0]
     assert seen.outlook.next == following
@@ -206,8 +206,8 @@ def test_every_state_stands_in_the_table() -> None:
         ("destroyed", None),
     ],
 )
-async def test_the_page_says_until_when(house: House, name: str, until: object) -> None:
-    seen = await house.seen(await EXPECTED[name][0](house))
+async def test_the_page_says_until_when(world: World, name: str, until: object) -> None:
+    seen = await world.seen(await EXPECTED[name][0](world))
 
     assert seen.outlook.until == until
 
@@ -215,83 +215,83 @@ async def test_the_page_says_until_when(house: House, name: str, until: object) 
 @pytest.mark.rule("SK-40")
 @pytest.mark.parametrize(
     ("way", "action", "end"),
-    [(House.asked_for_number, REPLY, jst(2026, 4, 9)), (House.back, REDELIVER, jst(2026, 5, 1))],
+    [(World.asked_for_number, REPLY, jst(2026, 4, 9)), (World.back, REDELIVER, jst(2026, 5, 1))],
 )
 async def test_what_is_too_late_is_not_shown_although_no_timer_has_come_yet(
-    house: House, way: Way, action: Action, end: datetime
+    world: World, way: Way, action: Action, end: datetime
 ) -> None:
-    order_id = await way(house)
-    house.go_to(end - timedelta(seconds=1))
-    assert action in (await house.seen(order_id)).outlook.actions
+    order_id = await way(world)
+    world.go_to(end - timedelta(seconds=1))
+    assert action in (await world.seen(order_id)).outlook.actions
 
-    house.pass_time(seconds=1)
+    world.pass_time(seconds=1)
 
-    seen = await house.seen(order_id)
+    seen = await world.seen(order_id)
     assert action not in seen.outlook.actions
     assert seen.outlook.next in {"key-next-number-asked", "key-next-storage-ends"}
 
 
 @pytest.mark.rule("SK-38")
-async def test_another_means_is_offered_where_the_store_asks_for_it(house: House) -> None:
-    order_id = await house.cleared()
-    house.store.baskets[order_id].means_wanted = True
+async def test_another_means_is_offered_where_the_store_asks_for_it(world: World) -> None:
+    order_id = await world.cleared()
+    world.store.baskets[order_id].means_wanted = True
 
-    seen = await house.seen(order_id)
+    seen = await world.seen(order_id)
 
     assert Action.CHANGE_MEANS in seen.outlook.actions
     assert seen.outlook.next == "key-next-your-means"
 
 
-async def test_the_payer_is_sent_to_the_partners_page_while_it_waits(house: House) -> None:
-    order_id, snapshot_hash = await house.ready_to_place()
-    house.processes.answer = Answer("requires-action", redirect_url="https://pay.example/1")
-    await house.place(order_id, snapshot_hash)
-    until = house.now + timedelta(minutes=30)
-    house.store.baskets[order_id].payer_awaited_until = until
+async def test_the_payer_is_sent_to_the_partners_page_while_it_waits(world: World) -> None:
+    order_id, snapshot_hash = await world.ready_to_place()
+    world.processes.answer = Answer("requires-action", redirect_url="https://pay.example/1")
+    await world.place(order_id, snapshot_hash)
+    until = world.now + timedelta(minutes=30)
+    world.store.baskets[order_id].payer_awaited_until = until
 
-    waiting = await house.seen(order_id)
-    house.pass_time(minutes=30)
+    waiting = await world.seen(order_id)
+    world.pass_time(minutes=30)
 
     assert (waiting.outlook.actions, waiting.outlook.until) == ((Action.PAY_AT_PARTNER,), until)
-    assert (await house.seen(order_id)).outlook.actions == ()
+    assert (await world.seen(order_id)).outlook.actions == ()
 
 
 @pytest.mark.rule("SK-40")
-async def test_a_payer_who_chose_another_means_after_the_order_is_sent_to_the_partners_page_too(house: House) -> None:
-    order_id = await house.cleared()
-    until = house.now + timedelta(minutes=30)
-    house.store.baskets[order_id].payer_awaited_until = until
+async def test_a_payer_who_chose_another_means_after_the_order_is_sent_to_the_partners_page_too(world: World) -> None:
+    order_id = await world.cleared()
+    until = world.now + timedelta(minutes=30)
+    world.store.baskets[order_id].payer_awaited_until = until
 
-    seen = await house.seen(order_id)
+    seen = await world.seen(order_id)
 
     assert Action.PAY_AT_PARTNER in seen.outlook.actions
     assert (seen.outlook.next, seen.outlook.until) == ("key-next-your-payment", until)
 
 
-async def test_own_orders_stay_readable_while_rooms_and_store_are_silent(house: House) -> None:
-    order_id = await house.asked_for_number()
-    house.rooms.silent = house.store.silent = True
+async def test_own_orders_stay_readable_while_rooms_and_store_are_silent(world: World) -> None:
+    order_id = await world.asked_for_number()
+    world.rooms.silent = world.store.silent = True
 
-    seen = await house.seen(order_id)
+    seen = await world.seen(order_id)
 
     assert seen.order is None
     assert set(seen.outlook.actions) == {NOT_MINE, REDIRECT}
 
 
-async def test_another_members_order_is_not_there(house: House) -> None:
-    order_id = await house.ordered()
+async def test_another_members_order_is_not_there(world: World) -> None:
+    order_id = await world.ordered()
     stranger = member(new_id("mem"))
 
     with pytest.raises(RuumError, match="not-found"):
-        await house.domain.orders.get(stranger, order_id)
+        await world.domain.orders.get(stranger, order_id)
 
 
-async def test_a_draft_is_no_order_yet(house: House) -> None:
-    order_id = (await house.draft()).case.order_id
+async def test_a_draft_is_no_order_yet(world: World) -> None:
+    order_id = (await world.draft()).case.order_id
 
     with pytest.raises(RuumError, match="not-found"):
-        await house.seen(order_id)
-    assert await house.domain.orders.page(house.member, "", 10) == []
+        await world.seen(order_id)
+    assert await world.domain.orders.page(world.member, "", 10) == []
 
 
 # What is said.
@@ -368,25 +368,25 @@ def test_whatever_the_page_says_is_written_in_every_language(language: Language)
 
 @pytest.mark.rule("SK-40")
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_every_line_of_a_long_story_can_be_read_in_every_language(house: House, language: Language) -> None:
-    order_id = await house.asked_for_number()
-    await house.reply(order_id)
-    await house.check(order_id)
-    await house.checked(order_id, "exists")
-    await house.order_keys(order_id)
-    await house.maker_says("ready", order_id, making=1)
-    await house.look(order_id)
-    await house.release(order_id)
-    await house.dispatched(order_id)
-    await house.scan((await house.case(order_id)).tracking_number, "absent")
-    house.go_to(jst(2026, 4, 2, 10))
-    await house.remind(order_id)
-    await house.returned(order_id, house.now.date())
-    await house.ask_redelivery(order_id)
-    await house.maker_says("destroyed", order_id, destroyed_on="2026-04-02")
+async def test_every_line_of_a_long_story_can_be_read_in_every_language(world: World, language: Language) -> None:
+    order_id = await world.asked_for_number()
+    await world.reply(order_id)
+    await world.check(order_id)
+    await world.checked(order_id, "exists")
+    await world.order_keys(order_id)
+    await world.maker_says("ready", order_id, making=1)
+    await world.look(order_id)
+    await world.release(order_id)
+    await world.dispatched(order_id)
+    await world.scan((await world.case(order_id)).tracking_number, "absent")
+    world.go_to(jst(2026, 4, 2, 10))
+    await world.remind(order_id)
+    await world.returned(order_id, world.now.date())
+    await world.ask_redelivery(order_id)
+    await world.maker_says("destroyed", order_id, destroyed_on="2026-04-02")
     texts = Texts.load()
 
-    story = (await house.seen(order_id)).story
+    story = (await world.seen(order_id)).story
     lines = [texts.render(it.code, language, **it.params) for it in story]
 
     assert len(lines) == 13

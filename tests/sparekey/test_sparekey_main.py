@@ -16,13 +16,13 @@ from services.chassis import stream
 from services.chassis.db import Database
 from services.chassis.errors import Kind
 from services.chassis.ids import new_id
-from tests.sparekey.town import UNKNOWN_NUMBER, Town, town
+from tests.sparekey.deployed import UNKNOWN_NUMBER, Deployed, deployed
 from tests.support.callers import Keys, refused
 from tests.support.contexts import empty
 
 
 @pytest.fixture(scope="module")
-async def running_town(
+async def running(
     postgres: Postgres,
     nats_server: nats.Nats,
     temporal_server: Temporal,
@@ -30,25 +30,25 @@ async def running_town(
     keys: Keys,
     keys_file: Path,
     tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[Deployed]:
     # Lines that other tests left for processes which nobody started would go first.
     await empty(postgres, "sparekey")
     await nats_server.create_stream()
-    folder = tmp_path_factory.mktemp("town")
-    async with town(postgres, nats_server, temporal_server, keys, keys_file, folder) as running:
-        yield running
+    folder = tmp_path_factory.mktemp("deployed")
+    async with deployed(postgres, nats_server, temporal_server, keys, keys_file, folder) as started:
+        yield started
 
 
 @pytest.fixture
-def neighbours(running_town: Town) -> Town:
-    running_town.member_id = new_id("mem")
-    running_town.rooms.members.add(running_town.member_id)
-    running_town.rooms.refusal = running_town.store.refuses = running_town.store.declines = ""
-    return running_town
+def neighbours(running: Deployed) -> Deployed:
+    running.member_id = new_id("mem")
+    running.rooms.members.add(running.member_id)
+    running.rooms.refusal = running.store.refuses = running.store.declines = ""
+    return running
 
 
 @pytest.mark.rule("SK-51")
-async def test_an_order_runs_from_the_confirmation_to_the_hands_of_the_recipient(neighbours: Town) -> None:
+async def test_an_order_runs_from_the_confirmation_to_the_hands_of_the_recipient(neighbours: Deployed) -> None:
     order_id = await neighbours.placed()
     tracking_number = await neighbours.parcel(order_id)
 
@@ -62,7 +62,7 @@ async def test_an_order_runs_from_the_confirmation_to_the_hands_of_the_recipient
 
 @pytest.mark.rule("SK-14")
 @pytest.mark.rule("SK-28")
-async def test_a_number_that_does_not_exist_is_asked_for_and_the_correct_one_ordered(neighbours: Town) -> None:
+async def test_a_number_that_does_not_exist_is_asked_for_and_the_correct_one_ordered(neighbours: Deployed) -> None:
     order_id = await neighbours.placed(UNKNOWN_NUMBER)
     asked = await neighbours.until(order_id, "NUMBER_ASKED")
     assert asked.actions[0] == pb.MEMBER_ACTION_REPLY_KEY_NUMBER
@@ -77,7 +77,7 @@ async def test_a_number_that_does_not_exist_is_asked_for_and_the_correct_one_ord
     assert neighbours.store.promised[order_id] == [5, 5]
 
 
-async def test_a_parcel_that_came_back_goes_out_again_for_cash(neighbours: Town) -> None:
+async def test_a_parcel_that_came_back_goes_out_again_for_cash(neighbours: Deployed) -> None:
     order_id = await neighbours.placed()
     by_post = await neighbours.parcel(order_id)
     await neighbours.sandbox.press(f"parcels/{by_post}/events", kind="absent")
@@ -99,7 +99,7 @@ async def test_a_parcel_that_came_back_goes_out_again_for_cash(neighbours: Town)
 
 @pytest.mark.rule("SK-05")
 async def test_a_key_that_the_maker_still_has_is_stopped_when_rooms_tells_that_its_member_was_removed(
-    neighbours: Town, nats_server: nats.Nats
+    neighbours: Deployed, nats_server: nats.Nats
 ) -> None:
     await neighbours.sandbox.press("automation/maker.dispatch", "PUT", on=False, delay_ms=200)
     order_id = await neighbours.placed()
@@ -121,7 +121,7 @@ async def test_a_key_that_the_maker_still_has_is_stopped_when_rooms_tells_that_i
     await rooms.close()
 
 
-async def test_a_declined_payment_leaves_the_draft_open_for_another_try(neighbours: Town) -> None:
+async def test_a_declined_payment_leaves_the_draft_open_for_another_try(neighbours: Deployed) -> None:
     order_id, place = await neighbours.reviewed()
     neighbours.store.declines = "card-declined-expired"
     declined = await neighbours.ask("PlaceOrder", place)
@@ -140,7 +140,7 @@ async def test_a_declined_payment_leaves_the_draft_open_for_another_try(neighbou
     assert await neighbours.ask("PlaceOrder", again) == placed
 
 
-async def test_what_the_store_refuses_is_refused_by_its_own_name(neighbours: Town) -> None:
+async def test_what_the_store_refuses_is_refused_by_its_own_name(neighbours: Deployed) -> None:
     order_id, place = await neighbours.reviewed()
     neighbours.store.refuses = "coupon-used-up"
 

@@ -18,8 +18,8 @@ from services.chassis.errors import Kind
 from services.chassis.ids import new_id
 from services.sparekey.cases.transitions import State
 from services.sparekey.servicer import SparekeyServicer
-from tests.sparekey.house import House, request
 from tests.sparekey.test_desk_when_stuck import called_after_the_end
+from tests.sparekey.world import World, request
 from tests.support.callers import Keys, member, operator, refused, service
 from tests.support.contexts import served
 
@@ -70,21 +70,21 @@ EVERYTHING = sorted(MEMBERS | OPERATORS | WORKER | GATEWAY)
 class Door:
     """The service behind its door, and callers of all kinds."""
 
-    house: House
+    world: World
     stub: Any
     keys: Keys
 
     async def ask(self, method: str, asked: Any, caller: Caller | None = None) -> Any:
-        who = caller or member(self.house.member_id)
-        return await getattr(self.stub, method)(asked, metadata=self.keys.metadata(who, "sparekey", self.house.clock))
+        who = caller or member(self.world.member_id)
+        return await getattr(self.stub, method)(asked, metadata=self.keys.metadata(who, "sparekey", self.world.clock))
 
 
 @pytest.fixture
-async def door(house: House, keys: Keys) -> AsyncIterator[Door]:
-    servicer = SparekeyServicer(house.domain)
+async def door(world: World, keys: Keys) -> AsyncIterator[Door]:
+    servicer = SparekeyServicer(world.domain)
     add = partial(add_SparekeyServiceServicer_to_server, servicer)
-    async with served("sparekey", keys.ring(house.clock), [CONTRACT], add) as running:
-        yield Door(house, SparekeyServiceStub(running.channel), keys)
+    async with served("sparekey", keys.ring(world.clock), [CONTRACT], add) as running:
+        yield Door(world, SparekeyServiceStub(running.channel), keys)
 
 
 def empty_request(method: str) -> Any:
@@ -121,11 +121,11 @@ async def test_each_method_is_open_to_those_it_is_meant_for(door: Door, caller: 
 
 
 async def test_a_draft_goes_over_the_wire_with_its_number_masked(door: Door) -> None:
-    rooms = [door.house.room_id]
+    rooms = [door.world.room_id]
     options = await door.ask("GetOptions", pb.GetOptionsRequest(room_ids=rooms))
     start = pb.StartOrderRequest(
         request_id=request(),
-        room_id=door.house.room_id,
+        room_id=door.world.room_id,
         kind=pb.KEY_KIND_IC,
         quantity=2,
         notices_version=options.notices_version,
@@ -148,7 +148,7 @@ async def test_a_draft_goes_over_the_wire_with_its_number_masked(door: Door) -> 
 
 
 async def test_an_order_goes_over_the_wire_with_its_story_and_what_can_be_done(door: Door) -> None:
-    order_id = await door.house.asked_for_number()
+    order_id = await door.world.asked_for_number()
 
     order = await door.ask("GetKeyOrder", pb.GetKeyOrderRequest(order_id=order_id))
 
@@ -174,7 +174,7 @@ def test_every_state_has_its_word_in_the_contract(state: State) -> None:
 
 @pytest.mark.rule("PR-12")
 async def test_a_wrong_number_is_refused_with_field_and_rule(door: Door) -> None:
-    order_id = await door.house.asked_for_number()
+    order_id = await door.world.asked_for_number()
     reply = pb.ReplyKeyNumberRequest(request_id=request(), order_id=order_id, key_number="①2345678")
 
     refusal = await refused(door.ask("ReplyKeyNumber", reply))
@@ -186,7 +186,7 @@ async def test_a_wrong_number_is_refused_with_field_and_rule(door: Door) -> None
 
 @pytest.mark.rule("SK-30")
 async def test_cancelling_is_refused_with_the_reason(door: Door) -> None:
-    order_id = await door.house.made()
+    order_id = await door.world.made()
 
     refusal = await refused(door.ask("CancelOrder", pb.CancelOrderRequest(request_id=request(), order_id=order_id)))
 
@@ -195,7 +195,7 @@ async def test_cancelling_is_refused_with_the_reason(door: Door) -> None:
 
 @pytest.mark.rule("PR-15")
 async def test_another_members_order_is_not_found_by_any_method(door: Door) -> None:
-    order_id = await door.house.asked_for_number()
+    order_id = await door.world.asked_for_number()
     stranger = member(new_id("mem"))
     common = {"request_id": request(), "order_id": order_id}
 
@@ -208,8 +208,8 @@ async def test_another_members_order_is_not_found_by_any_method(door: Door) -> N
         "PlaceOrder": pb.PlaceOrderRequest(
             **common,
             snapshot_hash="0" * 64,
-            terms_version=door.house.rules.terms_version,
-            cancellation_version=door.house.rules.cancellation_version,
+            terms_version=door.world.rules.terms_version,
+            cancellation_version=door.world.rules.cancellation_version,
             agreed=True,
         ),
         "ReplyKeyNumber": pb.ReplyKeyNumberRequest(**common, key_number="AB12CD34"),
@@ -224,10 +224,10 @@ async def test_another_members_order_is_not_found_by_any_method(door: Door) -> N
 
 @pytest.mark.rule("PR-16")
 async def test_orders_are_listed_by_an_opaque_cursor(door: Door) -> None:
-    order_id = await door.house.ordered()
-    second = House(door.house.database, door.house.keys_file)
-    second.member_id, second.member = door.house.member_id, door.house.member
-    second.rooms.leases[second.member_id, second.room_id] = next(iter(door.house.rooms.leases.values()))
+    order_id = await door.world.ordered()
+    second = World(door.world.database, door.world.keys_file)
+    second.member_id, second.member = door.world.member_id, door.world.member
+    second.rooms.leases[second.member_id, second.room_id] = next(iter(door.world.rooms.leases.values()))
     newer = await second.ordered()
 
     first = await door.ask("ListKeyOrders", pb.ListKeyOrdersRequest(page=Page(size=1)))
@@ -241,26 +241,26 @@ async def test_orders_are_listed_by_an_opaque_cursor(door: Door) -> None:
 
 
 async def test_the_process_reads_and_moves_the_case_over_the_wire(door: Door) -> None:
-    order_id = await door.house.ordered()
+    order_id = await door.world.ordered()
     worker = service("worker")
 
     case = await door.ask("GetCase", pb.GetCaseRequest(order_id=order_id), worker)
     asked = pb.RequestCheckRequest(request_id=request(), order_id=order_id, check_round=case.check_round)
-    asked.as_of.FromDatetime(door.house.now)
+    asked.as_of.FromDatetime(door.world.now)
     await door.ask("RequestCheck", asked, worker)
-    partner, headers, body = door.house.signed(
-        "maker", "checked", order_ref=order_id, check_id=door.house.check_id(order_id, 1), result="exists"
+    partner, headers, body = door.world.signed(
+        "maker", "checked", order_ref=order_id, check_id=door.world.check_id(order_id, 1), result="exists"
     )
     webhook = pb.ReceiveWebhookRequest(webhook=Webhook(partner=partner, headers=dict(headers), body=body))
     receipts = [await door.ask("ReceiveWebhook", webhook, service("gateway")) for _ in range(2)]
     case = await door.ask("GetCase", pb.GetCaseRequest(order_id=order_id), operator("op_sato"))
 
     assert [it.seen_before for it in receipts] == [False, True]
-    assert (case.state, case.member_id, case.attempt) == (pb.CASE_STATE_ACCEPTED, door.house.member_id, 1)
+    assert (case.state, case.member_id, case.attempt) == (pb.CASE_STATE_ACCEPTED, door.world.member_id, 1)
 
 
 async def test_an_operator_resolves_what_an_order_that_has_ended_calls_for(door: Door) -> None:
-    order_id = await called_after_the_end(door.house)
+    order_id = await called_after_the_end(door.world)
     asked = pb.DeskResolveRequest(request_id=request(), order_id=order_id, reason="key-came-back")
 
     before = await door.ask("GetCase", pb.GetCaseRequest(order_id=order_id), operator("op_sato"))
@@ -271,9 +271,9 @@ async def test_an_operator_resolves_what_an_order_that_has_ended_calls_for(door:
 
 
 async def test_cases_that_need_a_person_are_listed_for_operators(door: Door) -> None:
-    order_id = await door.house.cut()
-    door.house.leaves()
-    await door.house.look(order_id)
+    order_id = await door.world.cut()
+    door.world.leaves()
+    await door.world.look(order_id)
 
     listed = await door.ask("ListCases", pb.ListCasesRequest(needs_operator=True), operator("op_sato"))
 

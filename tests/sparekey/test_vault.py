@@ -16,7 +16,7 @@ from services.chassis.db import Database
 from services.chassis.sealing import SealBrokenError
 from services.sparekey.cases.transitions import State
 from services.sparekey.numbers.models import ERASED
-from tests.sparekey.house import NUMBER, House, master_keys
+from tests.sparekey.world import NUMBER, World, master_keys
 from tests.support import logs
 
 SECRET = "QX7Z2KJ9"
@@ -52,38 +52,38 @@ async def dump(postgres: Postgres) -> str:
 
 @pytest.mark.rule("SK-12")
 async def test_a_number_stands_nowhere_in_any_usual_form(
-    house: House, postgres: Postgres, capsys: pytest.CaptureFixture[str]
+    world: World, postgres: Postgres, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with logs.kept():
         log.configure("sparekey", "debug")
-        order_id = (await house.draft()).case.order_id
-        await house.enter(order_id, SECRET)
-        await house.place(order_id, await house.review(order_id))
-        await house.check(order_id)
-        await house.asked(order_id)
-        await house.reply(order_id, SECRET)
-        await house.check(order_id)
-        await house.maker_says("number_replied", order_id, key_number=SECRET)
-        await house.desk_number(order_id, SECRET)
-        house.maker.away = True
-        await house.checked(order_id, "exists")
-        await house.order_keys(order_id)
+        order_id = (await world.draft()).case.order_id
+        await world.enter(order_id, SECRET)
+        await world.place(order_id, await world.review(order_id))
+        await world.check(order_id)
+        await world.asked(order_id)
+        await world.reply(order_id, SECRET)
+        await world.check(order_id)
+        await world.maker_says("number_replied", order_id, key_number=SECRET)
+        await world.desk_number(order_id, SECRET)
+        world.maker.away = True
+        await world.checked(order_id, "exists")
+        await world.order_keys(order_id)
 
-        everything = await dump(postgres) + capsys.readouterr().out + repr(await house.seen(order_id))
+        everything = await dump(postgres) + capsys.readouterr().out + repr(await world.seen(order_id))
 
     assert len(everything) > 10_000
     assert {form for form in forms(SECRET) if form in everything} == set()
 
 
 @pytest.mark.rule("SK-12")
-async def test_a_number_is_sealed_for_its_order_only(house: House) -> None:
-    mine = await house.ordered()
-    stranger = House(house.database, house.keys_file)
+async def test_a_number_is_sealed_for_its_order_only(world: World) -> None:
+    mine = await world.ordered()
+    stranger = World(world.database, world.keys_file)
     other = await stranger.ordered()
     columns = "key_id, wrapped_key, nonce, ciphertext"
     moved = f"update sparekey.numbers set ({columns}) = (select {columns} from sparekey.numbers where order_id = :mine) where order_id = :other"  # noqa: E501
 
-    await house.database.transact(lambda tx: tx.execute(sa.text(moved), {"mine": mine, "other": other}))
+    await world.database.transact(lambda tx: tx.execute(sa.text(moved), {"mine": mine, "other": other}))
 
     with pytest.raises(SealBrokenError):
         await stranger.seen(other)
@@ -92,53 +92,53 @@ async def test_a_number_is_sealed_for_its_order_only(house: House) -> None:
 @pytest.mark.rule("SK-12")
 @pytest.mark.parametrize(("past", "erased"), [(-timedelta(seconds=1), False), (timedelta(), True)])
 async def test_a_number_is_erased_ninety_days_after_the_order_has_ended(
-    house: House, past: timedelta, erased: bool
+    world: World, past: timedelta, erased: bool
 ) -> None:
-    order_id = await house.sent()
-    await house.scan((await house.case(order_id)).tracking_number, "handed_over")
-    ended = (await house.close(order_id, State.HANDED_OVER)).ended_at
+    order_id = await world.sent()
+    await world.scan((await world.case(order_id)).tracking_number, "handed_over")
+    ended = (await world.close(order_id, State.HANDED_OVER)).ended_at
     assert ended is not None
-    house.go_to(ended + 90 * DAY + past)
+    world.go_to(ended + 90 * DAY + past)
 
-    await house.erase()
+    await world.erase()
 
-    masked = (await house.seen(order_id)).masked
+    masked = (await world.seen(order_id)).masked
     assert masked == (ERASED if erased else "••••••34")
-    kept = await house.rows("select wrapped_key, ciphertext from sparekey.numbers where order_id = :id", id=order_id)
+    kept = await world.rows("select wrapped_key, ciphertext from sparekey.numbers where order_id = :id", id=order_id)
     assert all((row.wrapped_key is None) is erased for row in kept)
 
 
 @pytest.mark.rule("SK-12")
-async def test_an_order_under_way_keeps_its_number_however_long_it_takes(house: House) -> None:
-    order_id = await house.made()
-    house.pass_time(days=400)
+async def test_an_order_under_way_keeps_its_number_however_long_it_takes(world: World) -> None:
+    order_id = await world.made()
+    world.pass_time(days=400)
 
-    await house.erase()
+    await world.erase()
 
-    assert (await house.seen(order_id)).masked == "••••••34"
+    assert (await world.seen(order_id)).masked == "••••••34"
 
 
 @pytest.mark.rule("SK-12")
-async def test_the_number_of_a_draft_that_nobody_finished_is_erased_too(house: House) -> None:
-    order_id = (await house.draft()).case.order_id
-    await house.enter(order_id)
-    house.pass_time(days=90)
+async def test_the_number_of_a_draft_that_nobody_finished_is_erased_too(world: World) -> None:
+    order_id = (await world.draft()).case.order_id
+    await world.enter(order_id)
+    world.pass_time(days=90)
 
-    await house.erase()
+    await world.erase()
 
-    assert (await house.domain.drafts.get(house.member, order_id)).number is None
+    assert (await world.domain.drafts.get(world.member, order_id)).number is None
 
 
 @pytest.mark.rule("SK-26")
-async def test_the_digest_in_the_snapshot_tells_the_number_while_it_lives_and_nothing_after(house: House) -> None:
-    order_id, _ = await house.ready_to_place()
-    facts = house.store.baskets[order_id].facts
-    async with house.database.reading() as session:
-        living = await house.domain.vault.digest(session, facts["key_number_reference"])
-    house.pass_time(days=90)
-    await house.erase()
-    async with house.database.reading() as session:
-        dead = await house.domain.vault.digest(session, facts["key_number_reference"])
+async def test_the_digest_in_the_snapshot_tells_the_number_while_it_lives_and_nothing_after(world: World) -> None:
+    order_id, _ = await world.ready_to_place()
+    facts = world.store.baskets[order_id].facts
+    async with world.database.reading() as session:
+        living = await world.domain.vault.digest(session, facts["key_number_reference"])
+    world.pass_time(days=90)
+    await world.erase()
+    async with world.database.reading() as session:
+        dead = await world.domain.vault.digest(session, facts["key_number_reference"])
 
     assert facts["key_number_digest"] == living
     assert living not in forms(NUMBER)
@@ -147,16 +147,16 @@ async def test_the_digest_in_the_snapshot_tells_the_number_while_it_lives_and_no
 
 
 @pytest.mark.rule("SK-12")
-async def test_what_was_asked_with_a_number_is_forgotten_with_it(house: House) -> None:
-    order_id = (await house.draft()).case.order_id
-    await house.enter(order_id, request_id="entered-once")
-    house.pass_time(days=91)
+async def test_what_was_asked_with_a_number_is_forgotten_with_it(world: World) -> None:
+    order_id = (await world.draft()).case.order_id
+    await world.enter(order_id, request_id="entered-once")
+    world.pass_time(days=91)
 
-    await house.erase()
+    await world.erase()
 
-    kept = await house.rows(
+    kept = await world.rows(
         "select 1 from sparekey.requests where request_id = 'entered-once' and principal = :me",
-        me=house.member.principal,
+        me=world.member.principal,
     )
     assert kept == []
 
@@ -165,16 +165,16 @@ async def test_what_was_asked_with_a_number_is_forgotten_with_it(house: House) -
 async def test_a_rotated_master_key_is_taken_over_so_that_the_old_one_can_go(
     database: Database, tmp_path: Path
 ) -> None:
-    house = House(database, master_keys(tmp_path, "old"))
-    order_id = await house.ordered()
+    world = World(database, master_keys(tmp_path, "old"))
+    order_id = await world.ordered()
     master_keys(tmp_path, "new")
-    assert (await house.seen(order_id)).masked == "••••••34"
+    assert (await world.seen(order_id)).masked == "••••••34"
 
-    await house.erase()
-    content = json.loads(house.keys_file.read_text())
+    await world.erase()
+    content = json.loads(world.keys_file.read_text())
     del content["keys"]["old"]
-    fresh = house.keys_file.with_suffix(".gone")
+    fresh = world.keys_file.with_suffix(".gone")
     fresh.write_text(json.dumps(content))
-    fresh.replace(house.keys_file)
+    fresh.replace(world.keys_file)
 
-    assert (await house.seen(order_id)).masked == "••••••34"
+    assert (await world.seen(order_id)).masked == "••••••34"

@@ -25,7 +25,7 @@ from services.sparekey.making.verdicts import TOO_LATE, call_back, give, stop
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import KeyNumber
 from services.sparekey.ports import Rooms
-from services.sparekey.words.travel import NOT_MINE, REDIRECT
+from services.sparekey.webhooks.travel import NOT_MINE, REDIRECT
 
 _log = structlog.get_logger()
 _NOTHING = TypeAdapter(None)

@@ -16,7 +16,14 @@ from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import Cause
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.desk import repository
-from services.sparekey.desk.deeds import ALLOWED, Act, ActAsOperator, Deeds, OperatorActionNotPossible, admit
+from services.sparekey.desk.actions import (
+    ALLOWED,
+    Act,
+    ActAsOperator,
+    OperatorActionNotPossible,
+    OperatorActions,
+    admit,
+)
 from services.sparekey.desk.models import Audit, DeskReference
 from services.sparekey.making.domain import Making
 from services.sparekey.numbers.domain import Vault
@@ -57,7 +64,7 @@ class Desk(Verbs):
         self._vault = vault
         self._rooms = rooms
         self._waiting = waiting
-        self._deeds = Deeds(vault, making.verdicts, waiting)
+        self._actions = OperatorActions(vault, making.verdicts, waiting)
 
     @command
     async def enter_number(self, work: Work, asked: DeskEnterKeyNumber) -> Reference:
@@ -125,7 +132,7 @@ class Desk(Verbs):
             case = await read(work, asked.order_id)
             admit(asked.action, case)
             await self._audit(work, asked, case.version)
-            await self._deeds.do(Act(work, asked, permission))
+            await self._actions.do(Act(work, asked, permission))
 
         await self.commands.run(caller, asked, _NOTHING, once)
         async with self.commands.database.reading() as session:

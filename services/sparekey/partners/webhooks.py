@@ -9,12 +9,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 from services.chassis.clock import Clock
 from services.chassis.errors import InvalidField, Kind, RuumError, Violation
 from services.chassis.webhooks import StandardWebhooks
-from services.sparekey.words import ports
-from services.sparekey.words.ports import Message, Said
+from services.sparekey.webhooks import ports
+from services.sparekey.webhooks.ports import Content, Message
 
 MAKER, POST, CARRIER = "maker", "post", "carrier"
 
-_TYPES: Mapping[tuple[str, str], type[Said]] = {
+_TYPES: Mapping[tuple[str, str], type[Content]] = {
     (MAKER, "checked"): ports.Checked,
     (MAKER, "number_asked"): ports.NumberAsked,
     (MAKER, "number_replied"): ports.NumberReplied,
@@ -43,7 +43,7 @@ class _Envelope(BaseModel):
     data: dict[str, JsonValue]
 
 
-class SignedMail:
+class SignedWebhooks:
     """The mail of all partners, each with the secrets it signs with."""
 
     def __init__(self, secrets: Mapping[str, str], clock: Clock) -> None:
@@ -57,7 +57,7 @@ class SignedMail:
         try:
             envelope = _Envelope.model_validate_json(body)
             kind = _TYPES.get((partner, envelope.type))
-            said = kind.model_validate({"occurred_at": envelope.occurred_at} | envelope.data) if kind else None
+            content = kind.model_validate({"occurred_at": envelope.occurred_at} | envelope.data) if kind else None
         except ValidationError as wrong:
             place = wrong.errors(include_input=False, include_url=False)[0]["loc"]
             raise WebhookUnreadable(field=".".join(map(str, place))) from None
@@ -68,5 +68,5 @@ class SignedMail:
             message_id=message_id,
             type=envelope.type,
             occurred_at=envelope.occurred_at,
-            said=said,
+            content=content,
         )

@@ -27,7 +27,7 @@ from services.chassis.db import Database
 from services.sparekey.cases.models import Case
 from services.sparekey.processes import KeyProcesses
 from services.sparekey.servicer import SparekeyServicer
-from tests.sparekey.house import House
+from tests.sparekey.world import World
 from tests.support.callers import Keys
 from tests.support.contexts import served
 from tests.support.waiting import until
@@ -74,8 +74,8 @@ class Scripted:
 class Order:
     """One order: its orderer, its row, its process, and the process's own time."""
 
-    def __init__(self, joined: Joined, house: House, order_id: str) -> None:
-        self.joined, self.house, self.id = joined, house, order_id
+    def __init__(self, joined: Joined, world: World, order_id: str) -> None:
+        self.joined, self.world, self.id = joined, world, order_id
         self.moment = joined.door.moments[order_id]
         self._brought = 0
 
@@ -84,7 +84,7 @@ class Order:
         return self.joined.client.get_workflow_handle(steps.workflow_id(self.id))
 
     async def row(self) -> Case:
-        return await self.house.case(self.id)
+        return await self.world.case(self.id)
 
     async def stands(self, *states: str, **columns: Any) -> Case:
         """The row, once it stands like this."""
@@ -105,13 +105,13 @@ class Order:
 
     async def hears(self, word: Awaitable[Any]) -> None:
         """A word from outside at the process's present time, and the poke that it leaves in the outbox."""
-        self.house.go_to(max(self.house.now, await self.now()))
+        self.world.go_to(max(self.world.now, await self.now()))
         await word
         await self.bring()
 
     async def bring(self) -> None:
         """What the relay does: pokes reach the process."""
-        written = await self.house.pokes(self.id)
+        written = await self.world.pokes(self.id)
         if written > self._brought:
             self._brought = written
             await self.handle.signal(steps.CASE_CHANGED)
@@ -135,11 +135,11 @@ class Order:
     # Straight ways, the process doing its part.
 
     async def asked_for_number(self) -> None:
-        await self.hears(self.house.asked(self.id))
+        await self.hears(self.world.asked(self.id))
         await self.stands("number-asked")
 
     async def making(self) -> None:
-        await self.hears(self.house.checked(self.id, "exists"))
+        await self.hears(self.world.checked(self.id, "exists"))
         await until(self._is_arranged)
 
     async def _is_arranged(self) -> bool:
@@ -147,7 +147,7 @@ class Order:
 
     async def cut(self) -> None:
         await self.making()
-        await self.hears(self.house.maker_says("ready", self.id, making=1))
+        await self.hears(self.world.maker_says("ready", self.id, making=1))
 
     async def released(self) -> None:
         await self.cut()
@@ -155,12 +155,12 @@ class Order:
 
     async def sent(self) -> None:
         await self.released()
-        await self.hears(self.house.dispatched(self.id))
+        await self.hears(self.world.dispatched(self.id))
         await self.stands("dispatched")
 
     async def scanned(self, kind: str) -> None:
         row = await self.row()
-        await self.house.scan(row.tracking_number, kind, partner="post" if row.carrier == "post" else "carrier")
+        await self.world.scan(row.tracking_number, kind, partner="post" if row.carrier == "post" else "carrier")
 
     async def missed(self) -> None:
         await self.sent()
@@ -169,20 +169,20 @@ class Order:
 
     async def back(self) -> None:
         await self.sent()
-        await self.hears(self.house.returned(self.id, self.house.clock.now().astimezone(UTC).date()))
+        await self.hears(self.world.returned(self.id, self.world.clock.now().astimezone(UTC).date()))
         await self.stands("returned")
 
     async def redelivering(self) -> None:
         await self.back()
-        await self.hears(self.house.ask_redelivery(self.id))
+        await self.hears(self.world.ask_redelivery(self.id))
         await self.stands("redelivering")
 
 
 class Joined:
-    """The house, the server that processes run on, and the worker between them."""
+    """The world, the server that processes run on, and the worker between them."""
 
-    def __init__(self, house: House, client: Client, door: Door, services: Services) -> None:
-        self.house, self.client, self.door, self.services = house, client, door, services
+    def __init__(self, world: World, client: Client, door: Door, services: Services) -> None:
+        self.world, self.client, self.door, self.services = world, client, door, services
         self.skipper = TimeSkipper(client)
         self.orders: list[Order] = []
 
@@ -192,16 +192,16 @@ class Joined:
         Args:
             wish_in: a day wished for, so many days from now.
         """
-        house = self.house.next_door()
-        order_id, snapshot_hash = await house.ready_to_place()
+        world = self.world.next_door()
+        order_id, snapshot_hash = await world.ready_to_place()
         if wish_in is not None:
-            house.store.baskets[order_id].wish_date = (house.now + timedelta(days=wish_in)).date()
-            snapshot_hash = await house.review(order_id)
-        answer = await house.place(order_id, snapshot_hash)
+            world.store.baskets[order_id].wish_date = (world.now + timedelta(days=wish_in)).date()
+            snapshot_hash = await world.review(order_id)
+        answer = await world.place(order_id, snapshot_hash)
         assert answer.outcome == "placed"
-        order = Order(self, house, order_id)
+        order = Order(self, world, order_id)
         self.orders.append(order)
-        await until(partial(_asked, house, order_id))
+        await until(partial(_asked, world, order_id))
         return order
 
 
@@ -209,13 +209,13 @@ class Joined:
 async def joined(database: Database, keys_file: Path, keys: Keys, client: Client) -> AsyncIterator[Joined]:
     """All of it, from the machine's present time on; what still runs at the end is terminated."""
     now = datetime.now(UTC)
-    house = House(database, keys_file, now, KeyProcesses(client, FixedClock(now), 7))
+    world = World(database, keys_file, now, KeyProcesses(client, FixedClock(now), 7))
     clock, services = SystemClock(), Services(points=0)
-    add = partial(add_SparekeyServiceServicer_to_server, SparekeyServicer(house.domain))
+    add = partial(add_SparekeyServiceServicer_to_server, SparekeyServicer(world.domain))
     async with served("sparekey", keys.ring(clock), [CONTRACT], add) as running:
         channel = keys.channel("worker", running.address, "sparekey", clock)
         door = Door(SparekeyServiceStub(channel))
-        here = Joined(house, client, door, services)
+        here = Joined(world, client, door, services)
         async with build(client, [door, Scripted(services.money())]):
             yield here
             for order in here.orders:
@@ -225,5 +225,5 @@ async def joined(database: Database, keys_file: Path, keys: Keys, client: Client
         await channel.close()
 
 
-async def _asked(house: House, order_id: str) -> bool:
-    return bool(house.maker.did("check", order_id))
+async def _asked(world: World, order_id: str) -> bool:
+    return bool(world.maker.did("check", order_id))

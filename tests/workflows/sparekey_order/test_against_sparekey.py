@@ -48,7 +48,7 @@ async def asked_for_wish(here: Joined) -> Order:
 
 
 async def another_day(order: Order) -> None:
-    await order.house.choose_wish(order.id, order.house.waiting.wishes(order.house.now)[-1])
+    await order.world.choose_wish(order.id, order.world.waiting.wishes(order.world.now)[-1])
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class Deadline:
 
 
 WEEK = Deadline(
-    asked_for_number, lambda it: it.house.reply(it.id), acted="checking", over="cancelled", refusal=NumberNotAsked
+    asked_for_number, lambda it: it.world.reply(it.id), acted="checking", over="cancelled", refusal=NumberNotAsked
 )
 MONTH = Deadline(
     kept,
-    lambda it: it.house.ask_redelivery(it.id),
+    lambda it: it.world.ask_redelivery(it.id),
     acted="redelivering",
     over="destroyed",
     refusal=RedeliveryNotPossible,
@@ -102,7 +102,7 @@ async def at(order: Order, due: datetime, seconds: int, deadline: Deadline) -> b
     """The action so many seconds from the deadline. Whether it was accepted."""
     instant = due + seconds * A_SECOND
     await order.forward_to(instant)
-    order.house.go_to(instant)
+    order.world.go_to(instant)
     if seconds < 0:
         accepted = await acts(order, deadline)
         order.moment.open.set()
@@ -164,7 +164,7 @@ async def test_of_an_action_at_the_last_instant_and_the_timer_either_may_win_and
     orders = await asyncio.gather(*(deadline.reached(here) for _ in range(runs)))
     (due,) = {(await order.row()).deadline for order in orders}
     assert due is not None
-    here.house.go_to(due - AN_INSTANT)
+    here.world.go_to(due - AN_INSTANT)
 
     won = await asyncio.gather(
         *(races(order, due, lead, deadline) for order, lead in zip(orders, leads(runs), strict=True))
@@ -184,7 +184,7 @@ async def test_everything_comes_back_once_after_the_week(here: Joined) -> None:
 
     assert ended == "cancelled"
     assert order.money().count(money.CANCEL.name) == 1
-    assert len(order.house.maker.did("stop", order.id)) == 1
+    assert len(order.world.maker.did("stop", order.id)) == 1
 
 
 @pytest.mark.rule("SK-32")
@@ -203,7 +203,7 @@ async def test_a_parcel_is_handed_over_whether_or_not_the_post_still_has_to_hold
     await order.hears(order.scanned("handed_over"))
 
     assert await order.result() == "handed-over"
-    assert ("key-hold-ended" in await order.house.story(order.id)) is (seconds > 0)
+    assert ("key-hold-ended" in await order.world.story(order.id)) is (seconds > 0)
 
 
 @pytest.mark.rule("SK-25")
@@ -215,17 +215,17 @@ async def test_a_key_that_waits_for_its_day_is_frozen_before_it_leaves_or_called
     await order.cut()
     wish = (await order.row()).wish_date
     assert wish is not None
-    leaves_at = order.house.waiting.leaves_at(wish)
+    leaves_at = order.world.waiting.leaves_at(wish)
     await order.stands("ready", deadline=leaves_at)
 
     order.moment.open.set()
     await order.forward_to(leaves_at + seconds * A_SECOND)
     if seconds > 0:
         await order.stands("released")
-    await order.hears(order.house.mail_redirect(order.id))
+    await order.hears(order.world.mail_redirect(order.id))
     await order.forward_to(leaves_at + A_SECOND)
 
     row = await order.stands("stopped")
-    asked = [verb for verb, key in order.house.maker.asked if key.startswith(order.id)]
+    asked = [verb for verb, key in order.world.maker.asked if key.startswith(order.id)]
     assert row.stopped_from == ("ready" if seconds < 0 else "released")
     assert asked == ["check", "order"] + ([] if seconds < 0 else ["release", "stop"])

@@ -17,7 +17,7 @@ from workflows.sparekey_order import contract as steps
 
 def asked(order: Order) -> list[str]:
     """What the maker was asked, in turn."""
-    return [verb for verb, key in order.house.maker.asked if key.startswith(order.id)]
+    return [verb for verb, key in order.world.maker.asked if key.startswith(order.id)]
 
 
 async def is_asked(order: Order, verb: str) -> None:
@@ -45,7 +45,7 @@ async def test_a_lease_that_ends_after_the_release_has_the_maker_stopped_by_the_
     await getattr(order, way)()
     await is_asked(order, verb)
 
-    await order.hears(Teller(order.house).moved_out())
+    await order.hears(Teller(order.world).moved_out())
 
     row = await is_stopped(order)
     assert (row.reason, row.look_due) == ("lease-ended", False)
@@ -57,9 +57,9 @@ async def test_a_lease_that_only_changed_is_looked_at_and_the_key_goes_its_way(h
     await order.released()
     await is_asked(order, "release")
 
-    await order.hears(Teller(order.house).lease_changed())
+    await order.hears(Teller(order.world).lease_changed())
     await order.stands("released", look_due=False)
-    await order.hears(order.house.dispatched(order.id))
+    await order.hears(order.world.dispatched(order.id))
 
     await order.stands("dispatched")
     assert "stop" not in asked(order)
@@ -68,16 +68,16 @@ async def test_a_lease_that_only_changed_is_looked_at_and_the_key_goes_its_way(h
 @pytest.mark.rule("SK-05")
 async def test_a_room_that_changes_while_the_maker_is_told_to_let_go_is_looked_at_right_after(here: Joined) -> None:
     order = await here.ordered()
-    rooms = Teller(order.house)
+    rooms = Teller(order.world)
     await order.making()
 
     async def meanwhile(verb: str) -> None:
         if verb == "release":
-            order.house.maker.before = None
+            order.world.maker.before = None
             await rooms.moved_out()
 
-    order.house.maker.before = meanwhile
-    await order.hears(order.house.maker_says("ready", order.id, making=1))
+    order.world.maker.before = meanwhile
+    await order.hears(order.world.maker_says("ready", order.id, making=1))
     await order.stands("released", look_due=True)
     await order.bring()
 

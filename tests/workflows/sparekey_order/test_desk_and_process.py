@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from services.sparekey.cases.transitions import State
-from services.sparekey.desk.deeds import ALLOWED
+from services.sparekey.desk.actions import ALLOWED
 from tests.support.waiting import until
 from tests.workflows.door import ended
 from tests.workflows.sparekey_order.fakes import STATES, Order, Services, refused, running

@@ -152,7 +152,7 @@ async def test_a_case_is_found_by_everything_that_operators_look_for(here: Joine
         await until(lambda asked=asked: found(asked))  # type: ignore[misc]  # bound now
     assert not await found(f'Deadline > "{_written(row.deadline + day)}"')
 
-    await order.hears(order.house.maker_says("number_replied", order.id, key_number="?"))
+    await order.hears(order.world.maker_says("number_replied", order.id, key_number="?"))
     await until(lambda: found("NeedsOperator = true"))
     order.moment.open.set()
     await order.forward_to(row.deadline)

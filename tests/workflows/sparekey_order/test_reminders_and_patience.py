@@ -36,7 +36,7 @@ class Wait:
 async def comes(order: Order, due: datetime, seconds: int, wait: Wait) -> None:
     """The word so many seconds from when the other thing is due; at 0 both at the same instant."""
     await order.forward_to(due + seconds * A_SECOND)
-    order.house.go_to(due + seconds * A_SECOND)
+    order.world.go_to(due + seconds * A_SECOND)
     if seconds >= 0:
         await order.moment.timer_asks()
         order.moment.open.set()
@@ -59,7 +59,7 @@ async def handed_over(order: Order) -> None:
 
 
 async def redelivery(order: Order) -> None:
-    await order.house.ask_redelivery(order.id)
+    await order.world.ask_redelivery(order.id)
 
 
 HELD = Wait(Order.missed, handed_over, "handed-over")
@@ -87,7 +87,7 @@ async def test_nobody_is_reminded_of_what_has_been_done(
     await comes(order, due, seconds, wait)
 
     # In the order in which the case changed: a scan's line is written before it is known whose turn it is.
-    told = [name for name in await order.house.events(order.id) if name in {REMINDED, done}]
+    told = [name for name in await order.world.events(order.id) if name in {REMINDED, done}]
     in_time, late = [done], [REMINDED, done]
     assert told in ([in_time] if seconds < 0 else [late] if seconds > 0 else [in_time, late])
     assert (await written(order)).count(line) == told.count(REMINDED)
@@ -127,22 +127,22 @@ async def test_every_reminder_is_told_on_its_day_and_once(
 async def written(order: Order) -> list[str]:
     """What stands in the timeline."""
     found = "select code from sparekey.timeline where order_id = :id"
-    return [row.code for row in await order.house.rows(found, id=order.id)]
+    return [row.code for row in await order.world.rows(found, id=order.id)]
 
 
 async def told(order: Order, many: int) -> bool:
-    return (await order.house.events(order.id)).count("reminder_due") == many
+    return (await order.world.events(order.id)).count("reminder_due") == many
 
 
 # Patience.
 
 
 async def number_exists(order: Order) -> None:
-    await order.house.checked(order.id, "exists")
+    await order.world.checked(order.id, "exists")
 
 
 async def keys_cut(order: Order) -> None:
-    await order.house.maker_says("ready", order.id, making=1)
+    await order.world.maker_says("ready", order.id, making=1)
 
 
 async def unpaid(order: Order) -> None:
@@ -162,7 +162,7 @@ async def paid(order: Order) -> None:
 
 
 async def dispatched(order: Order) -> None:
-    await order.house.dispatched(order.id)
+    await order.world.dispatched(order.id)
 
 
 async def scanned(order: Order) -> None:
@@ -182,7 +182,7 @@ async def held_too_long(order: Order) -> None:
 
 async def sent_again(order: Order) -> None:
     await order.redelivering()
-    await order.hears(order.house.dispatched(order.id, carrier="parcel"))
+    await order.hears(order.world.dispatched(order.id, carrier="parcel"))
     await order.stands("redelivering", carrier="carrier")
 
 

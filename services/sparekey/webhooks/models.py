@@ -1,4 +1,4 @@
-"""What partners told us: kept as it came, so that its order of coming does not matter (SK-51, QA-06)."""
+"""What partners' webhooks told us: kept as it came, so that its order of coming does not matter (SK-51, QA-06)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Scanned(StrEnum):
     COLLECTED = "collected"
 
 
-class Word(Table, table=True):
+class Webhook(Table, table=True):
     """A partner's message that was taken; `moved`: whether it changed the case."""
 
     __tablename__ = "words"

@@ -247,7 +247,7 @@ class Gateway:
 
 
 @dataclass
-class Town:
+class Deployed:
     """Everything that runs, and a member who lives there."""
 
     sandbox: Sandbox
@@ -340,9 +340,9 @@ class Town:
 
 
 @asynccontextmanager
-async def town(
+async def deployed(
     postgres: Postgres, nats_server: nats.Nats, temporal: Temporal, keys: Keys, keys_file: Path, folder: Path
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[Deployed]:
     """Starts all of it; stops all of it."""
     clock = SystemClock()
     ring = keys.ring(clock)
@@ -389,7 +389,7 @@ async def town(
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
         gateway.stub = SparekeyServiceStub(channel)
         gateway.metadata = keys.metadata(service("gateway"), "sparekey", clock)
-        yield Town(sandbox, rooms, store, gateway.stub, keys, program.log)
+        yield Deployed(sandbox, rooms, store, gateway.stub, keys, program.log)
 
 
 def _environment(

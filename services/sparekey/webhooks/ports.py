@@ -8,19 +8,19 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from services.sparekey.words.models import Scanned
+from services.sparekey.webhooks.models import Scanned
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 TrackingNumber = Annotated[str, Field(pattern=r"^[0-9A-Z-]{8,24}$")]
 
 
-class Said(BaseModel):
+class Content(BaseModel):
     """The data of one message; what it says beyond what we know is left out."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
-class OfOrder(Said):
+class OfOrder(Content):
     order_ref: Name
 
 
@@ -58,7 +58,7 @@ class Destroyed(OfOrder):
     destroyed_on: date
 
 
-class Tracking(Said):
+class Tracking(Content):
     tracking_number: TrackingNumber
     event_id: Name
     kind: Scanned
@@ -66,16 +66,16 @@ class Tracking(Said):
 
 
 class Message(BaseModel):
-    """A partner's message, proved; `said` is nothing where its type is not known to us."""
+    """A partner's message, proved; `content` is nothing where its type is not known to us."""
 
     partner: str
     message_id: str
     type: str
     occurred_at: datetime
-    said: Said | None
+    content: Content | None
 
 
-class Mail(Protocol):
+class WebhookReader(Protocol):
     def read(self, partner: str, headers: Mapping[str, str], body: bytes) -> Message:
         """Proves and reads a message.
 

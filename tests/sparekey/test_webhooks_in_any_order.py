@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from services.chassis.ids import new_id
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import State
-from tests.sparekey.house import House, jst
 from tests.sparekey.test_room_changes import both
+from tests.sparekey.world import World, jst
 
 # In every order, doubled.
 
@@ -81,73 +81,73 @@ OUTCOME = (
 )
 
 
-async def like(house: House, order_id: str) -> str:
+async def like(world: World, order_id: str) -> str:
     """Another case that stands exactly where this one does."""
     columns = ", ".join(column.name for column in Case.table().columns if column.name != "order_id")
     copied = f"insert into sparekey.cases (order_id, {columns}) select :copy, {columns} from sparekey.cases"
     copy = new_id("ord")
-    await house.database.transact(
+    await world.database.transact(
         lambda tx: tx.execute(sa.text(f"{copied} where order_id = :id"), {"copy": copy, "id": order_id})
     )
     return copy
 
 
-async def told_in(house: House, order_id: str, name: str, order: tuple[int, ...]) -> dict[str, Any]:
+async def told_in(world: World, order_id: str, name: str, order: tuple[int, ...]) -> dict[str, Any]:
     """What is left of a case when the words of a story come in this order, each of them twice."""
     carrier, words, _ = STORIES[name]
     sent = {"order_ref": order_id, "tracking_number": order_id[-20:].upper()}
-    messages = [house.signed("maker", "dispatched", **sent, carrier=carrier, making=1)]
+    messages = [world.signed("maker", "dispatched", **sent, carrier=carrier, making=1)]
     for kind, at in words:
         if kind == RETURN:
-            messages.append(house.signed("maker", "returned", **sent, returned_on="2026-04-11"))
+            messages.append(world.signed("maker", "returned", **sent, returned_on="2026-04-11"))
             continue
         partner = "post" if carrier == "post" else "carrier"
         event = {"tracking_number": order_id[-20:].upper(), "event_id": f"{order_id}-{kind}-{at}", "kind": kind}
-        messages.append(house.signed(partner, "tracking", **event, occurred_at=(at or house.now).isoformat()))
+        messages.append(world.signed(partner, "tracking", **event, occurred_at=(at or world.now).isoformat()))
     for place in order:
-        assert [await house.receive(messages[place]) for _ in range(2)] == [False, True]
-    case = await house.case(order_id)
-    told = await house.rows("select code from sparekey.timeline where order_id = :id", id=order_id)
+        assert [await world.receive(messages[place]) for _ in range(2)] == [False, True]
+    case = await world.case(order_id)
+    told = await world.rows("select code from sparekey.timeline where order_id = :id", id=order_id)
     return {field: getattr(case, field) for field in OUTCOME} | {"story": sorted(row.code for row in told)}
 
 
 @pytest.mark.rule("QA-06")
 @pytest.mark.parametrize("name", list(STORIES))
-async def test_partners_words_lead_to_the_same_end_in_whatever_order_they_come(house: House, name: str) -> None:
+async def test_partners_words_lead_to_the_same_end_in_whatever_order_they_come(world: World, name: str) -> None:
     carrier, words, end = STORIES[name]
-    pattern = await house.released() if carrier == "post" else await house.asked_again()
+    pattern = await world.released() if carrier == "post" else await world.asked_again()
     if carrier == "parcel":
-        await house.redeliver(pattern)
+        await world.redeliver(pattern)
 
     orders = list(itertools.permutations(range(len(words) + 1)))
-    ends = [await told_in(house, await like(house, pattern), name, order) for order in orders]
+    ends = [await told_in(world, await like(world, pattern), name, order) for order in orders]
 
     assert ends[0]["state"] == end
     assert [end for end in ends if end != ends[0]] == []
 
 
 @pytest.mark.rule("QA-06")
-async def test_words_of_an_earlier_parcel_do_not_move_a_later_one(house: House) -> None:
-    order_id = await house.sent()
-    first = (await house.case(order_id)).tracking_number
-    await house.returned(order_id, date(2026, 4, 1))
-    await house.ask_redelivery(order_id)
-    await house.redeliver(order_id)
-    await house.dispatched(order_id, "", "parcel")
-    version = (await house.case(order_id)).version
+async def test_words_of_an_earlier_parcel_do_not_move_a_later_one(world: World) -> None:
+    order_id = await world.sent()
+    first = (await world.case(order_id)).tracking_number
+    await world.returned(order_id, date(2026, 4, 1))
+    await world.ask_redelivery(order_id)
+    await world.redeliver(order_id)
+    await world.dispatched(order_id, "", "parcel")
+    version = (await world.case(order_id)).version
 
-    await house.scan(first, "absent")
-    await house.scan(first, "handed_over")
-    await house.maker_says("returned", order_id, tracking_number=first, returned_on="2026-04-01")
-    await house.maker_says("dispatched", order_id, tracking_number=first, carrier="post", making=1)
+    await world.scan(first, "absent")
+    await world.scan(first, "handed_over")
+    await world.maker_says("returned", order_id, tracking_number=first, returned_on="2026-04-01")
+    await world.maker_says("dispatched", order_id, tracking_number=first, carrier="post", making=1)
 
-    assert (await house.case(order_id)).version == version
+    assert (await world.case(order_id)).version == version
 
 
 @pytest.mark.rule("QA-06")
-async def test_two_words_at_once_are_both_taken(house: House) -> None:
+async def test_two_words_at_once_are_both_taken(world: World) -> None:
     for _ in range(10):
-        alone = House(house.database, house.keys_file)
+        alone = World(world.database, world.keys_file)
         order_id = await alone.released()
         number = f"{order_id[-11:]}".upper()
         sent = {"order_ref": order_id, "tracking_number": number, "carrier": "post", "making": 1}
@@ -162,70 +162,70 @@ async def test_two_words_at_once_are_both_taken(house: House) -> None:
         assert (await alone.case(order_id)).state == State.HANDED_OVER
 
 
-async def test_a_key_that_left_without_our_release_calls_an_operator(house: House) -> None:
-    order_id = await house.cut()
+async def test_a_key_that_left_without_our_release_calls_an_operator(world: World) -> None:
+    order_id = await world.cut()
 
-    await house.dispatched(order_id)
+    await world.dispatched(order_id)
 
-    case = await house.case(order_id)
+    case = await world.case(order_id)
     assert (case.state, case.needs_operator) == (State.READY, "dispatched-unreleased")
 
 
-async def test_a_key_that_left_after_everything_was_given_back_calls_an_operator(house: House) -> None:
-    order_id = await house.cut()
-    await house.not_mine(order_id)
+async def test_a_key_that_left_after_everything_was_given_back_calls_an_operator(world: World) -> None:
+    order_id = await world.cut()
+    await world.not_mine(order_id)
     for operator in ("op_sato", "op_tanaka"):
-        await house.act(order_id, "reject_dispatch", operator)
-    await house.stop(order_id)
-    await house.close(order_id, State.CANCELLED)
+        await world.act(order_id, "reject_dispatch", operator)
+    await world.stop(order_id)
+    await world.close(order_id, State.CANCELLED)
 
-    await house.dispatched(order_id)
+    await world.dispatched(order_id)
 
-    case = await house.case(order_id)
+    case = await world.case(order_id)
     assert (case.state, case.needs_operator) == (State.CANCELLED, "dispatched-unreleased")
 
 
 @pytest.mark.parametrize(("way", "refused"), [("made", False), ("released", False), ("released", True)])
 async def test_a_key_that_leaves_while_everything_is_given_back_calls_an_operator_and_stays_cancelled(
-    house: House, way: str, refused: bool
+    world: World, way: str, refused: bool
 ) -> None:
-    order_id = await getattr(house, way)()
-    await house.not_mine(order_id)
+    order_id = await getattr(world, way)()
+    await world.not_mine(order_id)
     if way == "released":
-        await both(house, order_id, "reject_dispatch")
+        await both(world, order_id, "reject_dispatch")
     if refused:
-        house.maker.refuses["stop"] = "order-unknown"
-    told = await house.stop(order_id)
+        world.maker.refuses["stop"] = "order-unknown"
+    told = await world.stop(order_id)
 
-    await house.dispatched(order_id)
-    seen = await house.case(order_id)
-    closed = await house.close(order_id, State.CANCELLED)
+    await world.dispatched(order_id)
+    seen = await world.case(order_id)
+    closed = await world.close(order_id, State.CANCELLED)
 
     assert told.state == seen.state == State.CANCELLING
     assert seen.needs_operator == closed.needs_operator == "dispatched-unreleased"
     assert closed.state == State.CANCELLED
 
 
-async def test_a_scan_from_a_clock_that_is_ahead_counts_from_now(house: House) -> None:
-    order_id = await house.sent()
-    number = (await house.case(order_id)).tracking_number
+async def test_a_scan_from_a_clock_that_is_ahead_counts_from_now(world: World) -> None:
+    order_id = await world.sent()
+    number = (await world.case(order_id)).tracking_number
 
-    await house.scan(number, "handed_over", at=house.now + timedelta(hours=9))
+    await world.scan(number, "handed_over", at=world.now + timedelta(hours=9))
 
-    case = await house.case(order_id)
-    assert (case.state, case.handed_over_at) == (State.HANDED_OVER, house.now)
+    case = await world.case(order_id)
+    assert (case.state, case.handed_over_at) == (State.HANDED_OVER, world.now)
 
 
-async def test_carriers_may_number_their_scans_alike(house: House) -> None:
-    order_id = await house.sent()
-    post = (await house.case(order_id)).tracking_number
-    said = {"event_id": "1", "occurred_at": house.now.isoformat()}
-    await house.receive(house.signed("post", "tracking", tracking_number=post, kind="accepted", **said))
-    await house.returned(order_id, house.now.date())
-    await house.ask_redelivery(order_id)
-    await house.redeliver(order_id)
-    parcel = await house.dispatched(order_id, "777788889999", "parcel")
+async def test_carriers_may_number_their_scans_alike(world: World) -> None:
+    order_id = await world.sent()
+    post = (await world.case(order_id)).tracking_number
+    said = {"event_id": "1", "occurred_at": world.now.isoformat()}
+    await world.receive(world.signed("post", "tracking", tracking_number=post, kind="accepted", **said))
+    await world.returned(order_id, world.now.date())
+    await world.ask_redelivery(order_id)
+    await world.redeliver(order_id)
+    parcel = await world.dispatched(order_id, "777788889999", "parcel")
 
-    await house.receive(house.signed("carrier", "tracking", tracking_number=parcel, kind="handed_over", **said))
+    await world.receive(world.signed("carrier", "tracking", tracking_number=parcel, kind="handed_over", **said))
 
-    assert (await house.case(order_id)).state == State.HANDED_OVER
+    assert (await world.case(order_id)).state == State.HANDED_OVER

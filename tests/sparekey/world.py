@@ -29,7 +29,7 @@ from services.sparekey.cases import domain as steps
 from services.sparekey.cases.models import CARRIER, POST, Case, Kind
 from services.sparekey.cases.transitions import State
 from services.sparekey.cases.waiting import Waiting
-from services.sparekey.desk.deeds import ActAsOperator
+from services.sparekey.desk.actions import ActAsOperator
 from services.sparekey.desk.domain import DeskEnterKeyNumber
 from services.sparekey.drafts.domain import Draft, EnterKeyNumber, StartOrder
 from services.sparekey.leaving.domain import CheckDispatch
@@ -37,7 +37,7 @@ from services.sparekey.main import wired
 from services.sparekey.models import outbox, requests
 from services.sparekey.numbers.domain import EraseKeyNumbers
 from services.sparekey.orders.domain import KeyOrder
-from services.sparekey.partners.webhooks import SignedMail
+from services.sparekey.partners.webhooks import SignedWebhooks
 from services.sparekey.placing.domain import PlaceOrder, ReviewOrder
 from services.sparekey.placing.steps import AbandonPlaced, ConfirmPlaced
 from services.sparekey.ports import Answer, Processes
@@ -76,7 +76,7 @@ def master_keys(folder: Path, name: str = "first") -> Path:
     return unfinished.replace(path)
 
 
-class House:
+class World:
     """A member with a room, and everybody who deals with the keys of it.
 
     `processes` of None places at once, as the process would.
@@ -88,6 +88,7 @@ class House:
         keys_file: Path,
         at: datetime = BEGINNING,
         processes: Processes | None = None,
+        maker: FakeMaker | None = None,
         **rules: Any,
     ) -> None:
         self.database = database
@@ -95,7 +96,7 @@ class House:
         self.clock = FixedClock(at)
         self.rules = Rules(**rules)
         self.waiting = Waiting(self.rules, BusinessCalendar())
-        self.rooms, self.store, self.maker = FakeRooms(), FakeStore(), FakeMaker()
+        self.rooms, self.store, self.maker = FakeRooms(), FakeStore(), maker or FakeMaker()
         self.processes = FakeProcesses(confirm=self.confirm, abandon=self.abandon)
         self.told = Outbox("sparekey", events_pb2, outbox)
         self.commands = Commands(database, self.told, requests, b"k" * 32, self.clock)
@@ -107,7 +108,7 @@ class House:
             self.store,
             self.maker,
             processes or self.processes,
-            SignedMail(SECRETS, self.clock),
+            SignedWebhooks(SECRETS, self.clock),
         )
         self._move_in()
 
@@ -117,7 +118,7 @@ class House:
         self.rooms.leases[self.member_id, self.room_id] = lease()
         self.rooms.contractors[self.room_id] = self.member_id
 
-    def next_door(self) -> House:
+    def next_door(self) -> World:
         """Another member with a room, served by the same people at the same time."""
         neighbour = copy.copy(self)
         neighbour._move_in()
@@ -285,7 +286,7 @@ class House:
         return partner, StandardWebhooks([SECRETS[partner]], self.clock).sign(message_id, body), body
 
     async def receive(self, message: tuple[str, Mapping[str, str], bytes]) -> bool:
-        return await self.domain.words.receive(GATEWAY, *message)
+        return await self.domain.webhooks.receive(GATEWAY, *message)
 
     async def maker_says(self, kind: str, order_id: str, **data: Any) -> bool:
         return await self.receive(self.signed("maker", kind, order_ref=order_id, **data))

@@ -24,8 +24,8 @@ from services.sparekey.making.models import Verb
 from services.sparekey.making.verdicts import TOO_LATE, Verdicts, give
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.ports import Permission
-from services.sparekey.words.models import Scan, Scanned
-from services.sparekey.words.travel import LOST, Travel
+from services.sparekey.webhooks.models import Scan, Scanned
+from services.sparekey.webhooks.travel import LOST, Travel
 
 S = State
 ALLOWED: Mapping[str, frozenset[State]] = {
@@ -133,7 +133,7 @@ class Act:
         return said
 
 
-class Deeds:
+class OperatorActions:
     """One verb an action; each moves the case by the declared table, or is refused."""
 
     def __init__(self, vault: Vault, verdicts: Verdicts, waiting: Waiting) -> None:

@@ -1,4 +1,4 @@
-"""Taking partners' words: each once, in whatever order they come, with the same end (SK-51, QA-06)."""
+"""Taking partners' webhooks: each once, in whatever order they come, with the same end (SK-51, QA-06)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from services.sparekey.making.models import Verb
 from services.sparekey.making.verdicts import Verdicts, give
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import KeyNumber, KeyNumberMalformed
-from services.sparekey.words import ports, repository
-from services.sparekey.words.models import Scan, Word
-from services.sparekey.words.ports import Mail, Message
-from services.sparekey.words.travel import Travel
+from services.sparekey.webhooks import ports, repository
+from services.sparekey.webhooks.models import Scan, Webhook
+from services.sparekey.webhooks.ports import Message, WebhookReader
+from services.sparekey.webhooks.travel import Travel
 
 _log = structlog.get_logger()
 
@@ -39,17 +39,19 @@ class ReceiveWebhook(Command):
     """A partner's message; its request id is the partner's id of it."""
 
 
-class Words:
+class Webhooks:
     """Understands what partners say of an order."""
 
-    def __init__(self, commands: Commands, mail: Mail, vault: Vault, verdicts: Verdicts, waiting: Waiting) -> None:
+    def __init__(
+        self, commands: Commands, reader: WebhookReader, vault: Vault, verdicts: Verdicts, waiting: Waiting
+    ) -> None:
         self._commands = commands
-        self._mail = mail
+        self._reader = reader
         self._vault = vault
         self._verdicts = verdicts
         self._waiting = waiting
         self._travel = Travel(waiting)
-        self._takes: Mapping[type[ports.Said], Take] = {
+        self._takes: Mapping[type[ports.Content], Take] = {
             ports.Checked: self._checked,
             ports.NumberAsked: self._number_asked,
             ports.NumberReplied: self._number_replied,
@@ -65,7 +67,7 @@ class Words:
         Raises:
             WebhookForged, WebhookStale, WebhookMalformed, WebhookUnreadable: nothing is changed.
         """
-        message = self._mail.read(partner, headers, body)
+        message = self._reader.read(partner, headers, body)
         seen_before = True
 
         async def once(work: Work) -> None:
@@ -78,21 +80,21 @@ class Words:
         return seen_before
 
     async def _take(self, work: Work, message: Message) -> None:
-        said = message.said
-        order_id = said.order_ref if isinstance(said, ports.OfOrder) else ""
+        content = message.content
+        order_id = content.order_ref if isinstance(content, ports.OfOrder) else ""
         before = await cases.get(work.tx, order_id) if order_id else None
         version = before.version if before else 0
-        if isinstance(said, ports.Tracking):
-            order_id, version = await self._scanned(work, message.partner, said)
-        elif said is not None and before is not None:
-            await self._takes[type(said)](work, said)
+        if isinstance(content, ports.Tracking):
+            order_id, version = await self._scanned(work, message.partner, content)
+        elif content is not None and before is not None:
+            await self._takes[type(content)](work, content)
         else:
             _log.warning("word of no order of ours", kind=message.type.replace("_", "-"))
         after = await cases.get(work.tx, order_id) if order_id else None
         moved = after is not None and after.version != version
         if moved:
             poke(work, order_id)
-        word = Word.make(
+        taken = Webhook.make(
             partner=message.partner,
             message_id=message.message_id,
             type=message.type,
@@ -100,24 +102,24 @@ class Words:
             moved=moved,
             taken_at=work.now,
         )
-        await repository.take(work.tx, word)
+        await repository.take(work.tx, taken)
 
-    async def _checked(self, work: Work, said: ports.Checked) -> None:
-        await making.learn(work.tx, said.check_id, said.order_ref, result=said.result)
-        await self._verdicts.judge(work, said.order_ref)
+    async def _checked(self, work: Work, content: ports.Checked) -> None:
+        await making.learn(work.tx, content.check_id, content.order_ref, result=content.result)
+        await self._verdicts.judge(work, content.order_ref)
 
-    async def _number_asked(self, work: Work, said: ports.NumberAsked) -> None:
-        await making.learn(work.tx, said.check_id, said.order_ref, mailed_at=said.mailed_at)
-        await self._verdicts.judge(work, said.order_ref)
+    async def _number_asked(self, work: Work, content: ports.NumberAsked) -> None:
+        await making.learn(work.tx, content.check_id, content.order_ref, mailed_at=content.mailed_at)
+        await self._verdicts.judge(work, content.order_ref)
 
-    async def _number_replied(self, work: Work, said: ports.NumberReplied) -> None:
+    async def _number_replied(self, work: Work, content: ports.NumberReplied) -> None:
         """The customer answered the maker's mail (SK-14); it may come before the maker's own word of asking."""
         try:
-            number = KeyNumber.read(said.key_number)
+            number = KeyNumber.read(content.key_number)
         except KeyNumberMalformed:
-            await change(work, said.order_ref, _cannot_read)
+            await change(work, content.order_ref, _cannot_read)
             return
-        number_id = await self._vault.keep(work, said.order_ref, number, "maker")
+        number_id = await self._vault.keep(work, content.order_ref, number, "maker")
 
         def decide(case: Case) -> Change | None:
             if case.state == State.CHECKING:
@@ -129,27 +131,27 @@ class Words:
                 return Change(Cause.NOTED, case.state, told="key-late-reply", asks=Verb.STOP if off else None)
             return None
 
-        case = await change(work, said.order_ref, decide)
+        case = await change(work, content.order_ref, decide)
         if number_id not in {case.number_id, case.early_number_id}:
             await self._vault.drop(work.tx, number_id)
 
-    async def _ready(self, work: Work, said: ports.Ready) -> None:
+    async def _ready(self, work: Work, content: ports.Ready) -> None:
         def decide(case: Case) -> Change | None:
-            if case.state != State.MAKING or said.making < case.making:
+            if case.state != State.MAKING or content.making < case.making:
                 return None
-            return Change(Cause.CUT, State.READY, set={"making": said.making}, told="key-ready")
+            return Change(Cause.CUT, State.READY, set={"making": content.making}, told="key-ready")
 
-        await change(work, said.order_ref, decide)
+        await change(work, content.order_ref, decide)
 
-    async def _dispatched(self, work: Work, said: ports.Dispatched) -> None:
-        carrier = _CARRIERS[said.carrier]
-        at = said.occurred_at
-        await self._travel.dispatched(work, said.order_ref, said.tracking_number, carrier, said.making, at)
+    async def _dispatched(self, work: Work, content: ports.Dispatched) -> None:
+        carrier = _CARRIERS[content.carrier]
+        at = content.occurred_at
+        await self._travel.dispatched(work, content.order_ref, content.tracking_number, carrier, content.making, at)
 
-    async def _returned(self, work: Work, said: ports.Returned) -> None:
-        await self._travel.returned(work, said.order_ref, said.tracking_number, said.returned_on)
+    async def _returned(self, work: Work, content: ports.Returned) -> None:
+        await self._travel.returned(work, content.order_ref, content.tracking_number, content.returned_on)
 
-    async def _destroyed(self, work: Work, said: ports.Destroyed) -> None:
+    async def _destroyed(self, work: Work, content: ports.Destroyed) -> None:
         """In time for somebody who has a right to it, it is made again; else it is as it had to be (SK-35)."""
 
         def decide(case: Case) -> Change | None:
@@ -164,23 +166,23 @@ class Words:
             return Change(
                 Cause.NOTED,
                 case.state,
-                set={"destroyed_on": said.destroyed_on, **early},
+                set={"destroyed_on": content.destroyed_on, **early},
                 told="key-destroyed-by-maker",
-                params={"destroyed_on": said.destroyed_on.isoformat()},
+                params={"destroyed_on": content.destroyed_on.isoformat()},
             )
 
-        await change(work, said.order_ref, decide)
+        await change(work, content.order_ref, decide)
 
-    async def _scanned(self, work: Work, partner: str, said: ports.Tracking) -> tuple[str, int]:
+    async def _scanned(self, work: Work, partner: str, content: ports.Tracking) -> tuple[str, int]:
         """Whose parcel it is, and the case's version before."""
-        parcel = await repository.parcel(work.tx, said.tracking_number)
+        parcel = await repository.parcel(work.tx, content.tracking_number)
         case = await cases.get(work.tx, parcel.order_id) if parcel else None
         version = case.version if case else 0
         # A carrier's clock may be ahead of ours; nothing that we count from lies in the future.
-        at = min(said.occurred_at, work.now)
+        at = min(content.occurred_at, work.now)
         # Each carrier numbers its own scans.
-        ours = {"event_id": f"{partner}/{said.event_id}", "occurred_at": at}
-        scan = Scan.make(**said.model_dump() | ours, taken_at=work.now)
+        ours = {"event_id": f"{partner}/{content.event_id}", "occurred_at": at}
+        scan = Scan.make(**content.model_dump() | ours, taken_at=work.now)
         return await self._travel.scanned(work, scan), version
 
 

@@ -23,8 +23,8 @@ from services.sparekey.cases.events import (
 from services.sparekey.cases.models import CARRIER, POST, Case, Entry
 from services.sparekey.cases.transitions import Cause, State, admits
 from services.sparekey.cases.waiting import Waiting
-from services.sparekey.words import repository
-from services.sparekey.words.models import Journey, Parcel, Scan, Scanned
+from services.sparekey.webhooks import repository
+from services.sparekey.webhooks.models import Journey, Parcel, Scan, Scanned
 
 NOT_MINE, REDIRECT, LOST, UNRELEASED = "reported-not-mine", "mail-redirect", "parcel-lost", "dispatched-unreleased"
 _NOTHING_LEAVES = frozenset(

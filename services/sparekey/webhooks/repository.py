@@ -1,4 +1,4 @@
-"""Statements on partners' words, scans and parcels."""
+"""Statements on partners' webhooks, scans and parcels."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.sparekey.words.models import Parcel, Scan, Word
+from services.sparekey.webhooks.models import Parcel, Scan, Webhook
 
-words, scans, parcels = Word.table(), Scan.table(), Parcel.table()
+webhooks, scans, parcels = Webhook.table(), Scan.table(), Parcel.table()
 
 
-async def take(tx: AsyncSession, word: Word) -> None:
-    await tx.execute(sa.insert(words).values(word.model_dump()))
+async def take(tx: AsyncSession, webhook: Webhook) -> None:
+    await tx.execute(sa.insert(webhooks).values(webhook.model_dump()))
 
 
 async def turn(tx: AsyncSession, tracking_number: str) -> None:
