@@ -16,10 +16,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from deploy.local import nats
 from deploy.local.child import installed, running
-from deploy.local.contexts import CONTEXTS
 from deploy.local.ports import free_port, free_ports
 from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
 from deploy.local.temporal import Temporal, prepare
+from services import CONTEXTS
 from services.chassis import log
 from tests.support import logs, streams
 

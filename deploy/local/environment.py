@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from deploy.local.contexts import CONTEXTS
 from deploy.local.credentials import Credentials
 from deploy.local.home import Home
 from deploy.local.nats import Nats
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import Postgres
 from deploy.local.temporal import NAMESPACE
+from services import CONTEXTS
 
 _PREFIX = "RUUM_"
-_SERVED = ("identity", "rooms", "store", "points", "sparekey")
 _API_PARTNERS = {"store": ("card", "deferred", "epos"), "sparekey": ("maker",), "notifier": ("sms",)}
 _WEBHOOK_PARTNERS = {"store": ("card", "deferred", "epos"), "sparekey": ("maker", "post", "carrier")}
 
@@ -120,7 +119,7 @@ class Environment:
             "KEYS_DIR": str(self._credentials.public_keys),
             "SIGNING_KEY_FILE": str(self._credentials.signing_key(name)),
             "PUBLIC_URL": self.public_url,
-            **{f"{context}_ADDRESS".upper(): self.address(context) for context in _SERVED},
+            **{f"{context}_ADDRESS".upper(): self.address(context) for context in CONTEXTS},
         }
 
     def _api_secret(self, partner: str) -> dict[str, str]:

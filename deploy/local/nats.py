@@ -13,8 +13,8 @@ import nats.errors
 import nats.js.errors
 
 from deploy.local.child import Program, installed
-from deploy.local.contexts import CONTEXTS
 from deploy.local.ports import LOOPBACK
+from services import CONTEXTS
 
 ADMIN = "admin"
 READER = "gateway"

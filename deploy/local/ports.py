@@ -8,8 +8,18 @@ from collections.abc import Collection, Iterable, Mapping
 
 LOOPBACK = "127.0.0.1"
 
-USUAL: Mapping[str, int] = {
+_SERVICES: Mapping[str, int] = {
     "gateway": 8080,
+    "identity": 50051,
+    "rooms": 50052,
+    "points": 50053,
+    "store": 50054,
+    "sparekey": 50055,
+    "notifier": 50056,
+    "worker": 50057,
+}
+USUAL: Mapping[str, int] = {
+    **_SERVICES,
     "sandbox": 8090,
     "smtp": 8025,
     "temporal": 7233,
@@ -18,21 +28,7 @@ USUAL: Mapping[str, int] = {
     "temporal-metrics": 7253,
     "postgres": 5440,
     "nats": 4240,
-    "identity": 50051,
-    "rooms": 50052,
-    "points": 50053,
-    "store": 50054,
-    "sparekey": 50055,
-    "notifier": 50056,
-    "worker": 50057,
-    "gateway-metrics": 9080,
-    "identity-metrics": 9051,
-    "rooms-metrics": 9052,
-    "points-metrics": 9053,
-    "store-metrics": 9054,
-    "sparekey-metrics": 9055,
-    "notifier-metrics": 9056,
-    "worker-metrics": 9057,
+    **{f"{name}-metrics": 9000 + port % 1000 for name, port in _SERVICES.items()},
 }
 
 # Below the range from which the kernel hands out ports to outgoing connections: one of those could

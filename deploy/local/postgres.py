@@ -19,8 +19,8 @@ import psycopg
 from psycopg import sql
 
 from deploy.local.child import Program, ProgramError
-from deploy.local.contexts import CONTEXTS
 from deploy.local.ports import LOOPBACK
+from services import CONTEXTS
 
 ADMIN = "postgres"
 DATABASE = "ruum"

@@ -10,7 +10,6 @@ from temporalio.client import Client
 
 from deploy.local import nats, temporal
 from deploy.local.child import Program
-from deploy.local.contexts import CONTEXTS
 from deploy.local.credentials import Credentials
 from deploy.local.environment import Environment, make_signing_keys
 from deploy.local.home import Home
@@ -19,6 +18,7 @@ from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
 from deploy.local.probes import grpc_serves, http_serves
 from deploy.local.supervisor import Unit
 from deploy.local.temporal import Temporal
+from services import CONTEXTS
 
 SERVERS = ("postgres", "nats", "temporal")
 # Which ports a unit listens on; one that is not here has the port of its own name, a job none.

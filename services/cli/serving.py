@@ -4,43 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import os
-from enum import Enum
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvloop
 
+from services import CONTEXTS
+
 app = typer.Typer()
 
 
-class Context(Enum):
-    """Services with data of their own."""
+def one_of(names: Sequence[str]) -> Any:
+    """An argument that is one of these names."""
 
-    IDENTITY = "identity"
-    ROOMS = "rooms"
-    POINTS = "points"
-    STORE = "store"
-    SPAREKEY = "sparekey"
-    NOTIFIER = "notifier"
+    def known(name: str) -> str:
+        if name not in names:
+            raise typer.BadParameter(f"{name} is none of {', '.join(names)}")
+        return name
 
-
-class Service(Enum):
-    """Processes that serve."""
-
-    IDENTITY = "identity"
-    ROOMS = "rooms"
-    POINTS = "points"
-    STORE = "store"
-    SPAREKEY = "sparekey"
-    NOTIFIER = "notifier"
-    GATEWAY = "gateway"
+    return typer.Argument(parser=known, metavar="|".join(names))
 
 
 @app.command()
-def serve(service: Service) -> None:
+def serve(service: Annotated[str, one_of([*CONTEXTS, "gateway"])]) -> None:
     """Runs one service until SIGTERM or Ctrl-C."""
-    main = import_module(f"services.{service.value}.main")
+    main = import_module(f"services.{service}.main")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main.serve())
 
@@ -53,11 +43,13 @@ def worker() -> None:
 
 
 @app.command()
-def migrate(context: Annotated[list[Context] | None, typer.Argument(help="All when none is named.")] = None) -> None:
-    """Brings schemas to their newest version; reads RUUM_<CONTEXT>_MIGRATION_DATABASE_URL of each."""
+def migrate(
+    context: Annotated[list[str] | None, one_of(CONTEXTS)] = None,
+) -> None:
+    """Brings schemas to their newest version, all when none is named; reads RUUM_<CONTEXT>_MIGRATION_DATABASE_URL."""
     from services.chassis import migrate as migrations  # noqa: PLC0415  # Alembic is not needed to serve
 
-    variables = {one.value: f"RUUM_{one.value}_MIGRATION_DATABASE_URL".upper() for one in context or Context}
+    variables = {one: f"RUUM_{one}_MIGRATION_DATABASE_URL".upper() for one in context or CONTEXTS}
     missing = [variable for variable in variables.values() if not os.environ.get(variable)]
     if missing:
         raise SystemExit("\n".join(f"{variable} is not set: the role that owns the schema" for variable in missing))

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Annotated
 
 import typer
 
+from services import CONTEXTS
 from services.cli.asking import Folder, Speaks, found, saying
-from services.cli.serving import Context
+from services.cli.serving import one_of
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -21,7 +23,7 @@ def events() -> None:
 
 
 @app.command()
-def tell_again(context: Context, folder: Folder = None, language: Speaks = "en") -> None:
+def tell_again(context: Annotated[str, one_of(CONTEXTS)], folder: Folder = None, language: Speaks = "en") -> None:
     """Makes the stream where it was lost and has every event of a context handed on once more.
 
     Told as the context's service is: RUUM_DATABASE_URL, RUUM_NATS_URL. That service, which must run, hands the events
@@ -31,7 +33,7 @@ def tell_again(context: Context, folder: Folder = None, language: Speaks = "en")
     from services.chassis.settings import load
 
     if folder is not None:
-        os.environ |= found(folder).table.environment.service(context.value)
+        os.environ |= found(folder).table.environment.service(context)
     with saying(language):
-        told = asyncio.run(retelling.tell_again(context.value, load(retelling.RetellingSettings)))
-    print(f"{context.value} hands on {told:,} events again")
+        told = asyncio.run(retelling.tell_again(context, load(retelling.RetellingSettings)))
+    print(f"{context} hands on {told:,} events again")

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from deploy.local.child import running
-from deploy.local.contexts import CONTEXTS
 from deploy.local.ports import free_port
 from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
+from services import CONTEXTS
 from services.chassis import migrate
 
 PASSWORDS = {role: f"{role}-test" for role in (ADMIN, *ROLES)}

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from nats.aio.client import Client
 
 from deploy.local.child import Child
-from deploy.local.contexts import CONTEXTS
 from deploy.local.nats import ADMIN, Nats
 from deploy.local.ports import free_port
 from deploy.local.postgres import Postgres
 from ruum.points.v1 import events_pb2
+from services import CONTEXTS
 from services.chassis import stream
 from services.chassis.errors import Unavailable
 from services.chassis.events import Event, Relay

@@ -7,8 +7,8 @@ import sys
 import psycopg
 import pytest
 
-from deploy.local.contexts import CONTEXTS
 from deploy.local.postgres import Postgres
+from services import CONTEXTS
 
 
 def migrate(urls: dict[str, str], *contexts: str) -> subprocess.CompletedProcess[str]:

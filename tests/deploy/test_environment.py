@@ -15,12 +15,12 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
 
 from deploy.local import nats, ports
-from deploy.local.contexts import CONTEXTS
 from deploy.local.credentials import Credentials
 from deploy.local.home import Home
 from deploy.local.postgres import ADMIN
 from deploy.local.table import Table
 from deploy.sandbox import settings as sandbox
+from services import CONTEXTS
 from services.chassis import keys
 from services.chassis.caller import Caller, KeyRing, Signer
 from services.chassis.clock import SystemClock

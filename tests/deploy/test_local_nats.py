@@ -13,9 +13,9 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError
 
 from deploy.local.child import running
-from deploy.local.contexts import CONTEXTS
 from deploy.local.nats import READER, USERS, Nats
 from deploy.local.ports import free_port
+from services import CONTEXTS
 from services.chassis.stream import STREAM, ensure_stream
 
 

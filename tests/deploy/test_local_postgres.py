@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from deploy.local.child import running
-from deploy.local.contexts import CONTEXTS
 from deploy.local.ports import free_port
 from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
+from services import CONTEXTS
 
 DATABASE_PASSWORDS = {role: f"{role}/päss word" for role in (ADMIN, *ROLES)}
 

@@ -18,8 +18,8 @@ from psycopg import sql
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from deploy.local import nats
-from deploy.local.contexts import CONTEXTS
 from deploy.local.table import Table
+from services import CONTEXTS
 from services.chassis import stream
 from tests.journeys.town import Town
 
