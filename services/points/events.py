@@ -1,4 +1,4 @@
-"""What the store and sparekey tell, and which verb it is for points: decoded and passed on, nothing else."""
+"""What the store and sparekey tell of orders, and which verb it is for points: decoded and passed on, nothing else."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from services.chassis.stream import Handlers
 from services.points.grants.domain import Grants
 
 
-class StoreEvents:
-    """Takes the store's events of orders."""
+class OrderEvents:
+    """Takes the store's events of orders, and sparekey's of a key that strays: the store's order does not say so."""
 
     def __init__(self, grants: Grants) -> None:
         self._grants = grants
@@ -25,6 +25,9 @@ class StoreEvents:
             store.OrderDelivered: self._delivered,
             store.OrderClosed: self._closed,
             store.OrderAmountChanged: self._amount_changed,
+            sparekey.KeyDispatched: self._dispatched,
+            sparekey.KeyReturned: self._astray,
+            sparekey.KeyLost: self._astray,
         }
 
     async def _placed(self, work: Work, told: store.OrderPlaced) -> None:
@@ -34,7 +37,7 @@ class StoreEvents:
     async def _cancelled(self, work: Work, told: store.OrderCancelled) -> None:
         await self._grants.cancelled(work, told.order_id)
 
-    async def _dispatched(self, work: Work, told: store.OrderDispatched) -> None:
+    async def _dispatched(self, work: Work, told: store.OrderDispatched | sparekey.KeyDispatched) -> None:
         await self._grants.dispatched(work, told.order_id, told.dispatched_at.ToDatetime(UTC))
 
     async def _delivered(self, work: Work, told: store.OrderDelivered) -> None:
@@ -46,23 +49,6 @@ class StoreEvents:
 
     async def _amount_changed(self, work: Work, told: store.OrderAmountChanged) -> None:
         await self._grants.amount_changed(work, told.order_id, told.earning_amount)
-
-
-class KeyEvents:
-    """Takes sparekey's events of a key that strays: the store's order does not say so."""
-
-    def __init__(self, grants: Grants) -> None:
-        self._grants = grants
-
-    def handlers(self) -> Handlers:
-        return {
-            sparekey.KeyDispatched: self._dispatched,
-            sparekey.KeyReturned: self._astray,
-            sparekey.KeyLost: self._astray,
-        }
-
-    async def _dispatched(self, work: Work, told: sparekey.KeyDispatched) -> None:
-        await self._grants.dispatched(work, told.order_id, told.dispatched_at.ToDatetime(UTC))
 
     async def _astray(self, work: Work, told: sparekey.KeyReturned | sparekey.KeyLost) -> None:
         await self._grants.went_astray(work, told.order_id, told.header.occurred_at.ToDatetime(UTC))

@@ -6,27 +6,32 @@ from ruum.points.v1 import events_pb2, points_pb2
 from ruum.points.v1.points_pb2_grpc import add_PointsServiceServicer_to_server
 from services.chassis import processes
 from services.chassis.foundation import Contract, Foundation
+from services.chassis.idempotency import Commands
 from services.chassis.settings import load
-from services.points.events import KeyEvents, StoreEvents
+from services.points.events import OrderEvents
 from services.points.grants.domain import Grants
 from services.points.holds.domain import Holds
 from services.points.ledger.domain import Ledger
 from services.points.models import inbox, outbox, requests
 from services.points.processes import PROCESSES
-from services.points.servicer import PointsServicer
-from services.points.settings import PointsSettings
+from services.points.servicer import Domain, PointsServicer
+from services.points.settings import Rules, Settings
+
+
+def wired(commands: Commands, rules: Rules) -> Domain:
+    """The verbs of points on their parts."""
+    ledger = Ledger(commands, rules)
+    return Domain(ledger=ledger, holds=Holds(commands, ledger), grants=Grants(commands, ledger, rules))
 
 
 async def serve() -> None:
     """Serves until SIGTERM or Ctrl-C."""
-    settings = load(PointsSettings)
+    settings = load(Settings)
     async with Foundation("points", settings, events_pb2, (requests, outbox, inbox)) as foundation:
-        ledger = Ledger(foundation.commands, settings)
-        grants = Grants(foundation.commands, ledger, settings)
-        servicer = PointsServicer(ledger, Holds(foundation.commands, ledger), grants)
+        domain = wired(foundation.commands, settings)
         temporal = await processes.client(settings.temporal_address, settings.temporal_namespace)
         await foundation.serve(
-            Contract(servicer, add_PointsServiceServicer_to_server, points_pb2),
-            hears={**StoreEvents(grants).handlers(), **KeyEvents(grants).handlers()},
+            Contract(PointsServicer(domain), add_PointsServiceServicer_to_server, points_pb2),
+            hears=OrderEvents(domain.grants).handlers(),
             processes=(temporal, PROCESSES),
         )

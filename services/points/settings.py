@@ -1,12 +1,13 @@
-"""What the points service is told: addresses, and the numbers of the program that are the operator's choice."""
+"""Settings of the points service: addresses, and the numbers of the program that the business chooses."""
 
 from pydantic import Field
 
+from services.chassis import settings
 from services.chassis.foundation import ContextSettings
-from services.chassis.settings import Settings, TemporalSettings
+from services.chassis.settings import TemporalSettings
 
 
-class ProgramSettings(Settings):
+class Rules(settings.Settings):
     """The numbers of the points program; each order keeps those of its own day (PT-07)."""
 
     rules_version: str = "2025-04-01"
@@ -23,5 +24,5 @@ class ProgramSettings(Settings):
     """Days for which points that lapsed by our fault are issued again (PT-25)."""
 
 
-class PointsSettings(ContextSettings, TemporalSettings, ProgramSettings):
+class Settings(ContextSettings, TemporalSettings, Rules):
     pass

@@ -23,12 +23,11 @@ from services.chassis.idempotency import Commands
 from services.chassis.jst import jst_date
 from services.identity.servicer import IdentityServicer
 from services.identity.sessions.domain import EndSession
-from services.points.grants.domain import Grants
-from services.points.holds.domain import Holds
 from services.points.ledger.domain import GrantLimited, Ledger
+from services.points.main import wired
 from services.points.models import outbox, requests
 from services.points.servicer import PointsServicer
-from services.points.settings import ProgramSettings
+from services.points.settings import Rules
 from tests.gateway.fakes import CONTRACTS, Fake
 from tests.gateway.house import House, open_house
 from tests.identity.world import PASSWORD, World
@@ -94,10 +93,9 @@ async def town(
     await empty(postgres, "identity")
     identity = World(databases["identity"], clock, keys, tmp_path)  # type: ignore[arg-type]  # only `now` is asked
     commands = Commands(databases["points"], Outbox("points", events_pb2, outbox), requests, b"k" * 32, clock)
-    ledger = Ledger(commands, ProgramSettings())
-    points = PointsServicer(ledger, Holds(commands, ledger), Grants(commands, ledger, ProgramSettings()))
+    points = wired(commands, Rules())
     as_identity = partial(add_IdentityServiceServicer_to_server, IdentityServicer(identity.verbs, "ruum.example"))
-    as_points = partial(add_PointsServiceServicer_to_server, points)
+    as_points = partial(add_PointsServiceServicer_to_server, PointsServicer(points))
     ring = keys.ring(clock)
     async with (
         served("identity", ring, [CONTRACTS["identity"]], as_identity) as one,
@@ -106,7 +104,7 @@ async def town(
         addresses = {name: fake.address for name, fake in neighbours.items()}
         addresses |= {"identity": one.address, "points": other.address}
         async with open_house(addresses, keys, stream_url, clock_file) as house:
-            yield Town(house, identity, ledger, clock)
+            yield Town(house, identity, points.ledger, clock)
     identity.passwords.close()
 
 

@@ -48,9 +48,8 @@ async def test_an_order_is_pending_once_and_its_process_started_once(world: Worl
 async def test_a_grant_keeps_the_rate_and_the_rules_of_its_orders_day(world: World) -> None:
     member, order, later = a_member(), an_order(), an_order()
     await world.placed(member, order, 1_000)
-    new_rules = {"rules_version": "2027-01-01", "yen_per_point": 200, "claim_days": 20}
-    world.grants._program = world.program.model_copy(update=new_rules)
-    await world.placed(member, later, 1_000)
+    new_rules: dict[str, Any] = {"rules_version": "2027-01-01", "yen_per_point": 200, "claim_days": 20}
+    await World(world.database, **new_rules).placed(member, later, 1_000)
 
     await world.amount_changed(order, 900)
     await world.amount_changed(later, 900)

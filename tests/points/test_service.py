@@ -41,7 +41,7 @@ class Points:
 @pytest.fixture(scope="session")
 async def points(database: Database, keys: Keys) -> AsyncIterator[Points]:
     world = World(database)
-    servicer = PointsServicer(world.ledger, world.holds, world.grants)
+    servicer = PointsServicer(world.domain)
     add = lambda server: add_PointsServiceServicer_to_server(servicer, server)  # noqa: E731  # one line says it
     async with served("points", keys.ring(world.clock), [SERVICE], add) as there:
         yield Points(world, keys, PointsServiceStub(there.channel))
@@ -158,7 +158,9 @@ async def test_a_day_that_does_not_exist_is_refused_at_its_field(points: Points,
 
     failure = await refused(points.ask(WORKER, "PostExpiry", asked))
 
-    assert [(violation.field, violation.code) for violation in failure.violations] == [("last_day", "field-invalid")]
+    assert [(violation.field, violation.code) for violation in failure.violations] == [
+        ("last_day", "day-not-in-calendar")
+    ]
 
 
 # Who may ask.

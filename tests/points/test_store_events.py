@@ -13,7 +13,7 @@ from ruum.sparekey.v1 import events_pb2 as sparekey
 from ruum.store.v1 import events_pb2 as store
 from services.chassis.ids import new_id
 from services.chassis.stream import Consumer
-from services.points.events import KeyEvents, StoreEvents
+from services.points.events import OrderEvents
 from services.points.grants.domain import GrantNotFound
 from services.points.models import inbox
 from tests.points.world import World, a_member, an_order
@@ -29,7 +29,6 @@ class Teller:
         self.member = member
         self.order = order or an_order()
         self.version = 0
-        handlers = {"store": StoreEvents(world.grants).handlers(), "sparekey": KeyEvents(world.grants).handlers()}
         # The client only fetches; the events are handed over here.
         self.consumer = Consumer(
             "points",
@@ -39,7 +38,7 @@ class Teller:
             world.told,
             inbox,
             world.clock,
-            handlers[self.source],
+            OrderEvents(world.grants).handlers(),
         )
 
     async def tell(self, subject: str, event: Message, version: int | None = None) -> bool:

@@ -18,20 +18,21 @@ from services.chassis.events import Outbox
 from services.chassis.idempotency import Command, Commands, Work
 from services.chassis.ids import new_id
 from services.chassis.jst import JST
-from services.points.grants.domain import Grants, GrantView, PostGrant
+from services.chassis.pages import Listed, Page
+from services.points.grants.domain import GrantView, PostGrant
 from services.points.holds.domain import (
     CapturePoints,
     GiveBackPoints,
     GivenBack,
     HoldPoints,
-    Holds,
     HoldView,
     Part,
     ReleasePoints,
 )
-from services.points.ledger.domain import BalanceView, EntriesPage, GrantLimited, Ledger, Posted, PostExpiry
+from services.points.ledger.domain import BalanceView, EntryView, GrantLimited, Posted, PostExpiry
+from services.points.main import wired
 from services.points.models import outbox, requests
-from services.points.settings import ProgramSettings
+from services.points.settings import Rules
 
 WORKER = Caller("service", "worker")
 STORE = Caller("service", "store")
@@ -59,15 +60,14 @@ def request() -> str:
 class World:
     """Speaks to the domain as its callers do, with short words."""
 
-    def __init__(self, database: Database, at: datetime = BEGINNING) -> None:
+    def __init__(self, database: Database, at: datetime = BEGINNING, **rules: Any) -> None:
         self.database = database
         self.clock = FixedClock(at)
-        self.program = ProgramSettings()
+        self.rules = Rules(**rules)
         self.told = Outbox("points", events_pb2, outbox)
         self.commands = Commands(database, self.told, requests, b"k" * 32, self.clock)
-        self.ledger = Ledger(self.commands, self.program)
-        self.holds = Holds(self.commands, self.ledger)
-        self.grants = Grants(self.commands, self.ledger, self.program)
+        self.domain = wired(self.commands, self.rules)
+        self.ledger, self.holds, self.grants = self.domain.ledger, self.domain.holds, self.domain.grants
         self.asked: list[tuple[Any, Caller, Command, Any]] = []
 
     @property
@@ -145,8 +145,8 @@ class World:
     async def balance(self, member: str) -> BalanceView:
         return await self.ledger.balance(Caller("member", member), "")
 
-    async def entries(self, member: str, cursor: str = "", size: int = 100) -> EntriesPage:
-        return await self.ledger.entries(Caller("member", member), cursor, size)
+    async def entries(self, member: str, cursor: str = "", size: int = 100) -> Listed[EntryView]:
+        return await self.ledger.entries(Caller("member", member), Page(cursor=cursor, size=size))
 
     # What the store tells.
 

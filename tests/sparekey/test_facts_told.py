@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.chassis.db import Database
-from services.points.settings import ProgramSettings
+from services.points import settings as points
 from services.sparekey.settings import Rules
 from tests.sparekey.world import World
 
@@ -64,4 +64,4 @@ async def test_a_key_that_was_handed_over_is_told_with_the_last_day_for_claims(d
 
 
 def test_claims_are_taken_for_as_long_as_the_points_wait() -> None:
-    assert Rules().claim_days == ProgramSettings().claim_days == 10
+    assert Rules().claim_days == points.Rules().claim_days == 10

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
 from services.chassis.errors import Kind, RuumError
 from services.chassis.events import Event, ProcessLine
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
@@ -14,10 +12,10 @@ from services.points.grants import repository
 from services.points.grants.models import Action, Grant, GrantState
 from services.points.holds import repository as holds_repository
 from services.points.ledger import repository as ledger_repository
-from services.points.ledger.domain import Ledger
+from services.points.ledger.domain import Ledger, View
 from services.points.ledger.models import Lot, Move
 from services.points.ledger.repository import Posting
-from services.points.settings import ProgramSettings
+from services.points.settings import Rules
 
 PROCESS = "point-grant"
 
@@ -47,16 +45,12 @@ class RecordAction(Command):
     reason: str
 
 
-class Recorded(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Recorded(View):
     action_id: str
 
 
-class GrantView(BaseModel):
+class GrantView(View):
     """`due_at`: when it is granted; nothing while nobody knows, or when it is decided."""
-
-    model_config = ConfigDict(frozen=True)
 
     order_id: str
     state: GrantState
@@ -67,10 +61,10 @@ class GrantView(BaseModel):
 class Grants(Verbs):
     """What the store tells of an order changes its grant; the process of the grant asks for it when it is due."""
 
-    def __init__(self, commands: Commands, ledger: Ledger, program: ProgramSettings) -> None:
+    def __init__(self, commands: Commands, ledger: Ledger, rules: Rules) -> None:
         self.commands = commands
         self._ledger = ledger
-        self._program = program
+        self._rules = rules
 
     async def review(self, order_id: str) -> GrantView:
         """Where a grant stands, and until when it waits (PT-05).
@@ -98,10 +92,10 @@ class Grants(Verbs):
     @command
     async def record_action(self, work: Work, command: RecordAction) -> Recorded:
         """Keeps who did what to the process of a grant, and why (OP-02)."""
-        action_id = new_id("act")
         given = command.model_dump(include={"order_id", "operator", "action", "reason"})
-        await repository.keep_action(work.tx, Action.make(action_id=action_id, acted_at=work.now, **given))
-        return Recorded(action_id=action_id)
+        action = Action.make(action_id=new_id("act"), acted_at=work.now, **given)
+        work.tx.add(action)
+        return Recorded(action_id=action.action_id)
 
     async def _give(self, work: Work, grant: Grant) -> None:
         """A lot of normal points; what the member owes is paid of it at once (PT-31)."""
@@ -140,9 +134,7 @@ class Grants(Verbs):
             amount=amount,
             points=0,
             placed_at=placed_at,
-            **self._program.model_dump(
-                include={"rules_version", "yen_per_point", "claim_days", "presumed_arrival_days"}
-            ),
+            **self._rules.model_dump(include={"rules_version", "yen_per_point", "claim_days", "presumed_arrival_days"}),
         )
         grant.points = grant.earned(amount)
         if not await repository.add(work.tx, grant):
@@ -203,7 +195,7 @@ class Grants(Verbs):
         _look_again(work, order_id)
 
     async def cancelled(self, work: Work, order_id: str) -> None:
-        """Nothing is granted, and what was is taken back; the order keeps no points alive any more (PT-05, PT-10)."""
+        """Nothing is granted, and what was is taken back; the order no longer keeps points alive (PT-05, PT-10)."""
         grant = await repository.cancel(work.tx, order_id, work.now)
         if grant is not None:
             await ledger_repository.open_member(work.tx, grant.member_id)
@@ -214,6 +206,7 @@ class Grants(Verbs):
             if grant is None or grant.state == "cancelled":
                 return
             await self._reverse(work, grant, 0)
+        # The order kept older points alive. Those that it gave back by our fault, and that lapse with it, come again.
         if await self._ledger.forget(work, grant.member_id, order_id):
             back = await holds_repository.returned_by_our_fault(work.tx, order_id)
             await self._ledger.reissue(work, grant.member_id, order_id, back)
@@ -245,6 +238,7 @@ class Grants(Verbs):
         lot = await ledger_repository.granted_lot(work.tx, grant.order_id)
         grant.reversed += share
         taken = min(share, lot["remaining"])
+        # Of all that is to be taken back: less what was taken of the lot, before and now, what lapsed, what is owed.
         owed = max(0, grant.reversed - lot["reversed"] - taken - lot["lapsed"] - lot["owed"])
         names = (lot["lot_id"], grant.order_id, None, None, lot["position"])
         postings = [Posting(Move.REVERSED, taken, *names), Posting(Move.OWED, owed, *names)]

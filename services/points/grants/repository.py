@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from services.points.grants.models import Action, Grant
+from services.points.grants.models import Grant
 
 
 async def add(tx: AsyncSession, grant: Grant) -> bool:
@@ -37,10 +37,6 @@ async def locked(tx: AsyncSession, order_id: str) -> Grant | None:
 
 async def find(session: AsyncSession, order_id: str) -> Grant | None:
     return await session.scalar(select(Grant).where(col(Grant.order_id) == order_id))
-
-
-async def keep_action(tx: AsyncSession, action: Action) -> None:
-    await tx.execute(insert(Action).values(action.model_dump()))
 
 
 def _pending(order_id: str) -> sa.ColumnElement[bool]:

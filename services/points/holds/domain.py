@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from services.chassis.errors import Kind, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
 from services.points.holds import repository
 from services.points.holds.models import PartState
 from services.points.ledger import repository as ledger_repository
-from services.points.ledger.domain import Ledger
+from services.points.ledger.domain import Ledger, View
 from services.points.ledger.models import Move
 from services.points.ledger.repository import Posting, Row
 
@@ -88,10 +86,6 @@ class GivesBackTooMuch(RuumError):
     code = "gives-back-too-much"
 
 
-class View(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
 class Part(View):
     """A line's share of what is to be held."""
 
@@ -149,6 +143,14 @@ class HoldView(View):
 
     hold_id: str
     parts: tuple[PartView, ...]
+
+    @property
+    def points(self) -> int:
+        return sum(part.points for part in self.parts)
+
+    @property
+    def yen(self) -> int:
+        return sum(part.yen for part in self.parts)
 
 
 class GivenBack(View):
@@ -216,19 +218,21 @@ class Holds(Verbs):
         if not rows:
             raise HoldNotFound
         row = rows[0]
+        # What had lapsed before the hold is entered as lapsed before the term moves on: it must not live again.
         if row["lapsed_before"]:
             await self._ledger.keep(work, row["member_id"], "redemption", command.order_id, row["held_at"])
         return _view(rows, "captured")
 
     @command
     async def release(self, work: Work, command: ReleasePoints) -> HoldView:
-        """Makes parts of a hold free again, each point in its lot. A hold that has not come cannot come any more.
+        """Makes parts of a hold free again, each point in its lot. A hold that has not come can no longer come.
 
         Raises:
             PartNotFound: the hold has no such part.
             PartReleased, PartCaptured: it was decided before.
         """
         rows = await self._decide(work, command, "released", Move.RELEASED, reissue=command.reissue_lapsed)
+        # The hold may come between the look and the burial: then it is there to be released after all.
         while not rows:
             buried = {"order_id": command.order_id, "attempt": command.attempt, "hold_id": new_id("hold")}
             if await repository.bury(work.tx, buried | {"now": work.now}):
@@ -294,15 +298,8 @@ def _check(rows: Sequence[Row], part_ids: Sequence[str]) -> None:
 
 
 def _view(rows: Sequence[Row], decided: PartState) -> HoldView:
-    parts = [
-        PartView(
-            part_id=row["part_id"],
-            points=row["points"],
-            yen=row["yen"],
-            state=decided if row["decided"] else row["state"],
-        )
-        for row in rows
-    ]
+    """A row tells the state that its part had before it was decided."""
+    parts = [PartView.model_validate({**row, "state": decided if row["decided"] else row["state"]}) for row in rows]
     return HoldView(hold_id=rows[0]["hold_id"], parts=tuple(parts))
 
 

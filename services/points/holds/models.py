@@ -14,7 +14,7 @@ PartState = Literal["held", "captured", "released"]
 class Hold(Table, table=True):
     """The one hold of an order and a try of placing it; which lots it took stands in its `held` entries (PT-24).
 
-    Without a member it was released before it came, and none can come any more.
+    Without a member it was released before it came, and none can come any longer.
 
     Attributes:
         keeps_last_day: last day of the normal points' life once this hold is redeemed (PT-10).

@@ -10,6 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.points.ledger.repository import Row, moved
 
+# Whatever moves points locks the member's row first, so that nobody waits for a lot while holding another. Lots and
+# parts are locked too, though nobody else can have them then: the statement's snapshot may be older than the member's
+# lock, and only a locked row is read anew. Not FOR UPDATE: the foreign keys of new entries would wait for that.
+#
+# Lots in their order (PT-21) and parts in theirs are laid end to end: where a lot and a part overlap, that much of the
+# part is taken from the lot.
 _HOLD = sa.text(f"""
 WITH member AS MATERIALIZED (
     SELECT member_id, normal_until FROM points.balances WHERE member_id = :member_id FOR NO KEY UPDATE
@@ -64,6 +70,7 @@ async def hold(tx: AsyncSession, given: Mapping[str, Any]) -> Row:
     return (await tx.execute(_HOLD, given)).mappings().one()
 
 
+# Locks as above. The term of normal points is moved here only while it has not lapsed; see `Holds.capture`.
 _DECIDE = sa.text(f"""
 WITH hold AS (
     SELECT * FROM points.holds WHERE order_id = :order_id AND attempt = :attempt
@@ -136,7 +143,7 @@ ON CONFLICT DO NOTHING RETURNING hold_id""")
 
 
 async def bury(tx: AsyncSession, given: Mapping[str, Any]) -> bool:
-    """Leaves word that this hold must not come any more. Returns false when it has come meanwhile."""
+    """Notes that this hold must no longer come. Returns false when it has come meanwhile."""
     return (await tx.execute(_BURY, given)).first() is not None
 
 

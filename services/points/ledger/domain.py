@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import struct
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -12,17 +10,15 @@ from pydantic import BaseModel, ConfigDict
 from ulid import ULID
 
 from services.chassis.caller import Caller
-from services.chassis.db import Database
 from services.chassis.errors import InvalidField, Kind, NotFound, RuumError, Violation
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
 from services.chassis.jst import deadline, jst_date, period_end
+from services.chassis.pages import Listed, Page
 from services.points.ledger import repository
 from services.points.ledger.models import Activity, ActivityKind, Lot, Move, Term
 from services.points.ledger.repository import Posting
-from services.points.settings import ProgramSettings
-
-PAGE = 20
+from services.points.settings import Rules
 
 
 class DayNotOver(RuumError):
@@ -76,11 +72,6 @@ class EntryView(View):
     balance_after: int
 
 
-class EntriesPage(View):
-    entries: tuple[EntryView, ...]
-    next_cursor: str = ""
-
-
 class OrderPoints(View):
     """What the entries say of one order (OP-06)."""
 
@@ -91,6 +82,29 @@ class OrderPoints(View):
     given_back: int
     granted: int
     pending: int
+
+
+class AccountSum(View):
+    """Credits less debits of an account."""
+
+    account: str
+    points: int
+
+
+class TrialBalance(View):
+    """The books at an instant (OP-06).
+
+    Attributes:
+        differing_member_ids: members whose balance is not what their entries add up to: none, ever.
+    """
+
+    accounts: tuple[AccountSum, ...]
+    differing_member_ids: tuple[str, ...] = ()
+
+    @property
+    def sum(self) -> int:
+        """Zero, since each entry is a debit of one account and a credit of another."""
+        return sum(account.points for account in self.accounts)
 
 
 class PostExpiry(Command):
@@ -120,11 +134,9 @@ class LotGiven(View):
 class Ledger(Verbs):
     """Answers for balances and terms; holds and grants post through it."""
 
-    def __init__(self, commands: Commands, program: ProgramSettings) -> None:
+    def __init__(self, commands: Commands, rules: Rules) -> None:
         self.commands = commands
-        self._database: Database = commands.database
-        self._clock = commands.clock
-        self._program = program
+        self._rules = rules
 
     async def balance(self, caller: Caller, member_id: str) -> BalanceView:
         """A member's own balance, or for a service that of the member it names (PT-40).
@@ -138,21 +150,22 @@ class Ledger(Verbs):
             raise InvalidField(violations=[Violation("member_id", "field-required", {})])
         if caller.role == "member" and whose != caller.name:
             raise NotFound(field="member_id")
-        async with self._database.reading() as session:
-            rows = await repository.balance(session, whose, self._clock.now())
+        async with self.commands.database.reading() as session:
+            rows = await repository.balance(session, whose, self.commands.clock.now())
         return _balance(rows)
 
-    async def entries(self, caller: Caller, cursor: str, size: int) -> EntriesPage:
+    async def entries(self, caller: Caller, page: Page) -> Listed[EntryView]:
         """A page of the caller's own entries, newest first (PT-40, PR-16).
 
         Raises:
-            InvalidField: the cursor is none of ours.
+            InvalidField: the cursor was not issued by us.
         """
-        before, running = _read_cursor(cursor)
-        limit = size or PAGE
-        async with self._database.reading() as session:
-            rows = await repository.entries(session, caller.name, before, limit + 1)
-        return _page(rows, running, limit)
+        before, balance = page.after(str, int) or ("", None)
+        async with self.commands.database.reading() as session:
+            rows = await repository.entries(session, caller.name, _stored(before), balance, page.limit + 1)
+        # The cursor carries the balance before its entry: no balance is stored with any entry, and that of now may
+        # have moved since the page before was read.
+        return page.listed(rows, lambda row: (_entry_id(row), row["balance_after"] - row["gained"])).map(_entry)
 
     @command
     async def grant_limited(self, work: Work, command: GrantLimited) -> LotGiven:
@@ -186,38 +199,34 @@ class Ledger(Verbs):
         more = max(len(members), entered["lots"]) >= command.limit
         return Posted(lots=entered["lots"], points=entered["points"], more=more)
 
-    async def trial_balance(self, at: datetime | None) -> Mapping[str, int]:
-        """The sum of every account; they add up to zero (ledger invariants)."""
-        async with self._database.reading() as session:
-            return await repository.trial_balance(session, at or self._clock.now())
+    async def trial_balance(self, at: datetime | None) -> TrialBalance:
+        """The sum of every account at an instant; of now also who differs, as balances are kept of now only."""
+        async with self.commands.database.reading() as session:
+            sums = await repository.trial_balance(session, at or self.commands.clock.now())
+            differing = () if at else await repository.differing(session)
+        accounts = [AccountSum.model_validate(dict(row)) for row in sums]
+        return TrialBalance(accounts=tuple(accounts), differing_member_ids=tuple(differing))
 
-    async def of_orders(self, order_ids: Sequence[str]) -> tuple[OrderPoints, ...]:
-        async with self._database.reading() as session:
-            rows = await repository.of_orders(session, order_ids)
-        return tuple(OrderPoints.model_validate(dict(row)) for row in rows)
-
-    async def of_all_orders(self, cursor: str, size: int) -> tuple[tuple[OrderPoints, ...], str]:
-        """A page of all orders that the entries name, oldest first, and the cursor of the next (OP-06).
+    async def orders(self, order_ids: Sequence[str], page: Page) -> Listed[OrderPoints]:
+        """What the entries say of these orders; by page of all that they name, oldest first, if none is given (OP-06).
 
         Raises:
-            InvalidField: the cursor is none of ours.
+            InvalidField: the cursor was not issued by us.
         """
-        after, limit = _read_order(cursor), size or PAGE
-        async with self._database.reading() as session:
-            rows = await repository.of_all_orders(session, after, limit + 1)
-        found = tuple(OrderPoints.model_validate(dict(row)) for row in rows[:limit])
-        return found, _write_order(found[-1].order_id) if len(rows) > limit else ""
-
-    async def differing(self) -> Sequence[str]:
-        """Members whose balance is not what their entries add up to: none, ever (ledger invariants)."""
-        async with self._database.reading() as session:
-            return await repository.differing(session)
+        [after] = page.after(str) or [""]
+        async with self.commands.database.reading() as session:
+            if order_ids:
+                found = Listed(await repository.of_orders(session, order_ids))
+            else:
+                rows = await repository.of_all_orders(session, after, page.limit + 1)
+                found = page.listed(rows, lambda row: (row["order_id"],))
+        return found.map(lambda row: OrderPoints.model_validate(dict(row)))
 
     # For holds and grants, in their transactions.
 
     def kept_from(self, happened_at: datetime) -> Term:
         """How long an activity keeps normal points alive (PT-10)."""
-        return Term(period_end(happened_at, years=self._program.normal_years))
+        return Term(period_end(happened_at, years=self._rules.normal_years))
 
     async def keep(self, work: Work, member_id: str, kind: ActivityKind, ref: str, happened_at: datetime) -> None:
         """Moves all live normal points of a member to two years from an activity; the lapsed stay so (PT-10)."""
@@ -236,7 +245,7 @@ class Ledger(Verbs):
         await repository.keep_normal(work.tx, activity)
 
     async def forget(self, work: Work, member_id: str, ref: str) -> bool:
-        """Counts the activities of a cancelled order no more. Returns whether the normal points have lapsed by it."""
+        """The activities of a cancelled order no longer count. Returns whether normal points have lapsed by that."""
         await repository.open_member(work.tx, member_id)
         yesterday = Term(jst_date(work.now) - timedelta(days=1))
         return await repository.forget_activities(work.tx, member_id, ref, work.now, yesterday)
@@ -246,7 +255,7 @@ class Ledger(Verbs):
         lapsed = await repository.lapsed_among(work.tx, returned, work.now)
         total = sum(lapsed.values())
         if total:
-            term = Term(period_end(work.now, days=self._program.reissue_days))
+            term = Term(period_end(work.now, days=self._rules.reissue_days))
             lot = _limited(work, member_id, total, term, order_id=order_id)
             await repository.add_lot(work.tx, lot)
             postings = [Posting(Move.LAPSED, points, lot_id, order_id) for lot_id, points in lapsed.items()]
@@ -290,56 +299,14 @@ def _balance(rows: Sequence[repository.Row]) -> BalanceView:
     )
 
 
-def _page(rows: Sequence[repository.Row], running: int | None, limit: int) -> EntriesPage:
-    """Counts back from the present balance, so that no balance need be stored with any entry."""
-    views: list[EntryView] = []
-    for row in rows[:limit]:
-        running = row["available"] if running is None else running
-        views.append(
-            EntryView(
-                entry_id=f"ent_{ULID.from_uuid(row['entry_id'])}".lower(),
-                posted_at=row["posted_at"],
-                kind=row["kind"],
-                points=row["points"],
-                lot_kind=row["lot_kind"] or "",
-                order_id=row["order_id"] or "",
-                campaign_id=row["campaign_id"] or "",
-                balance_after=running,
-            )
-        )
-        running -= row["gained"]
-    if len(rows) <= limit or running is None:
-        return EntriesPage(entries=tuple(views))
-    return EntriesPage(entries=tuple(views), next_cursor=_write_cursor(rows[limit - 1]["entry_id"], running))
+def _entry(row: repository.Row) -> EntryView:
+    return EntryView.model_validate({**row, "entry_id": _entry_id(row)})
 
 
-_CURSOR = struct.Struct(">16sQ")  # the page's last entry, and the balance before it
-_MOST = 2**53
-_NOT_OURS = Violation("page.cursor", "field-invalid", {})
+def _entry_id(row: repository.Row) -> str:
+    return f"ent_{ULID.from_uuid(row['entry_id'])}".lower()
 
 
-def _write_cursor(last: UUID, running: int) -> str:
-    return base64.urlsafe_b64encode(_CURSOR.pack(last.bytes, running)).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[UUID | None, int | None]:
-    if not cursor:
-        return None, None
-    try:
-        last, running = _CURSOR.unpack(base64.b64decode(cursor, altchars=b"-_", validate=True))
-    except (ValueError, struct.error) as unreadable:
-        raise InvalidField(violations=[_NOT_OURS]) from unreadable
-    if running >= _MOST:
-        raise InvalidField(violations=[_NOT_OURS])
-    return UUID(bytes=last), running
-
-
-def _write_order(order_id: str) -> str:
-    return base64.urlsafe_b64encode(order_id.encode()).decode()
-
-
-def _read_order(cursor: str) -> str:
-    try:
-        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
-    except ValueError as unreadable:
-        raise InvalidField(violations=[_NOT_OURS]) from unreadable
+def _stored(entry_id: str) -> UUID | None:
+    """The entry's id as the database made it; nothing of none."""
+    return ULID.from_str(entry_id[-26:].upper()).to_uuid() if entry_id else None

@@ -178,7 +178,7 @@ class Entry(Table, table=True):
 
 
 class Activity(Table, table=True):
-    """What keeps a member's normal points alive: a confirmed order, a redemption; a cancelled one counts no more."""
+    """What keeps a member's normal points alive: a confirmed order, a redemption; a cancelled one no longer counts."""
 
     __tablename__ = "activities"
     __table_args__ = (

@@ -19,6 +19,9 @@ Row = RowMapping
 def moved(also: str = "") -> str:
     """Common table expressions that carry `posted` over to lots and balances, so that these never disagree.
 
+    Amounts are changed by difference, never set: what was read may be older than the lock. A debt is what its account
+    lacks, hence the minus.
+
     Args:
         also: more that the balance is set to, beginning with a comma.
     """
@@ -97,6 +100,7 @@ async def post(tx: AsyncSession, member_id: str, now: datetime, postings: Sequen
     )
 
 
+# The update changes nothing: DO NOTHING would neither lock a row that is there nor return it.
 _OPEN_MEMBER = sa.text("""
 INSERT INTO points.balances AS b (member_id, available, held, pending, debt, expiring)
 VALUES (:member_id, 0, 0, 0, 0, false)
@@ -140,6 +144,7 @@ async def enter_lapses(tx: AsyncSession, members: Sequence[str], until: datetime
     return entered
 
 
+# Each half stops at the limit and so reads no more of its index; two that run at once lock in the same order.
 _LOCK_LAPSING = sa.text("""
 SELECT member_id FROM points.balances
 WHERE member_id IN (
@@ -186,7 +191,7 @@ RETURNING old.normal_until > :now AND new.normal_until <= :now AS lapsed""")
 
 
 async def forget_activities(tx: AsyncSession, member_id: str, ref: str, now: datetime, ended: Term) -> bool:
-    """Counts what belonged to a cancelled order no more (PT-10). Returns whether normal points have lapsed by it.
+    """What belonged to a cancelled order no longer counts (PT-10). Returns whether normal points have lapsed by that.
 
     Where nothing else is left that counts, their term is `ended`.
     """
@@ -246,18 +251,29 @@ async def balance(session: AsyncSession, member_id: str, now: datetime) -> Seque
 
 
 _ENTRIES = sa.text("""
-SELECT e.entry_id, e.posted_at, e.kind, e.points, e.order_id, lot.kind AS lot_kind, lot.campaign_id,
-    CASE 'available' WHEN e.credit THEN e.points WHEN e.debit THEN -e.points ELSE 0 END AS gained, b.available
-FROM points.entries e JOIN points.balances b USING (member_id) LEFT JOIN points.lots lot USING (lot_id)
-WHERE e.member_id = :member_id AND (CAST(:before AS uuid) IS NULL OR e.position < (
-    SELECT position FROM points.entries WHERE member_id = :member_id AND entry_id = CAST(:before AS uuid)
-))
-ORDER BY e.position DESC LIMIT :limit""")
+SELECT e.entry_id, e.posted_at, e.kind, e.points, coalesce(e.order_id, '') AS order_id,
+    coalesce(lot.kind, '') AS lot_kind, coalesce(lot.campaign_id, '') AS campaign_id, e.gained,
+    coalesce(CAST(:balance AS bigint), b.available) - coalesce(sum(e.gained) OVER later, 0)::bigint AS balance_after
+FROM (
+    SELECT *, CASE 'available' WHEN credit THEN points WHEN debit THEN -points ELSE 0 END AS gained
+    FROM points.entries
+    WHERE member_id = :member_id AND (CAST(:before AS uuid) IS NULL OR position < (
+        SELECT position FROM points.entries WHERE member_id = :member_id AND entry_id = CAST(:before AS uuid)
+    ))
+    ORDER BY position DESC LIMIT :limit
+) e JOIN points.balances b USING (member_id) LEFT JOIN points.lots lot USING (lot_id)
+WINDOW later AS (ORDER BY e.position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+ORDER BY e.position DESC""")
 
 
-async def entries(session: AsyncSession, member_id: str, before: UUID | None, limit: int) -> Sequence[Row]:
-    """A member's entries from before one of them, the newest first, with what each added to `available`."""
-    given = {"member_id": member_id, "before": before, "limit": limit}
+async def entries(
+    session: AsyncSession, member_id: str, before: UUID | None, balance: int | None, limit: int
+) -> Sequence[Row]:
+    """A member's entries, the newest first, with what each `gained` and what was available after it.
+
+    Where they begin before one of them, `balance` is what was available before that.
+    """
+    given = {"member_id": member_id, "before": before, "balance": balance, "limit": limit}
     return (await session.execute(_ENTRIES, given)).mappings().all()
 
 
@@ -270,9 +286,9 @@ FROM (SELECT credit AS account, points FROM flows UNION ALL SELECT debit, -point
 GROUP BY account ORDER BY account""")
 
 
-async def trial_balance(session: AsyncSession, at: datetime) -> Mapping[str, int]:
+async def trial_balance(session: AsyncSession, at: datetime) -> Sequence[Row]:
     """Credits less debits of each account."""
-    return {row.account: row.points for row in await session.execute(_TRIAL, {"at": at})}
+    return (await session.execute(_TRIAL, {"at": at})).mappings().all()
 
 
 _DIFFERING = sa.text("""
