@@ -1,4 +1,4 @@
-"""The identity service: wired by hand, then served."""
+"""Wires the identity service by hand, then serves it."""
 
 from __future__ import annotations
 
@@ -14,44 +14,42 @@ from services.chassis.sealing import MasterKeys, Sealer
 from services.chassis.settings import load
 from services.identity.codes.domain import Codes
 from services.identity.consents.domain import Consents
-from services.identity.entry.domain import Entry
 from services.identity.envelopes.domain import Envelopes
 from services.identity.journal.domain import Journal
 from services.identity.models import inbox, outbox, requests
 from services.identity.passwords.domain import Passwords
 from services.identity.profiles.domain import Profiles
-from services.identity.servicer import IdentityServicer, Verbs
+from services.identity.servicer import Domain, IdentityServicer
 from services.identity.sessions.domain import Sessions
-from services.identity.settings import IdentityRules, IdentitySettings
+from services.identity.settings import Rules, Settings
+from services.identity.sign_in.domain import SigningIn
 from services.identity.sweep.domain import EVERY, Sweep
 
 
-async def serve() -> None:
-    """Runs identity until it is told to stop."""
-    settings = load(IdentitySettings)
-    sealer = Sealer(MasterKeys(settings.master_keys_file))
-    key = settings.code_key.get_secret_value().encode()
-    async with Foundation("identity", settings, events_pb2, (requests, outbox, inbox)) as foundation:
-        with closing(Passwords(settings)) as passwords:
-            verbs = wired(foundation.commands, settings, foundation.signer, sealer, passwords, key)
-            servicer = IdentityServicer(verbs, settings.sending_domain)
-            await foundation.serve(
-                Contract(servicer, add_IdentityServiceServicer_to_server, identity_pb2),
-                chores=[Chore("sweep", EVERY, Sweep(foundation.database, foundation.clock).once)],
-            )
-
-
-def wired(
-    commands: Commands, rules: IdentityRules, signer: Signer, sealer: Sealer, passwords: Passwords, key: bytes
-) -> Verbs:
-    """The verbs of identity on their parts."""
+def wired(commands: Commands, rules: Rules, signer: Signer, sealer: Sealer, passwords: Passwords, key: bytes) -> Domain:
+    """The domain on its parts; `key` is that of `Settings.code_key`."""
     envelopes = Envelopes(commands, sealer)
     sessions = Sessions(commands, rules, signer, key)
-    return Verbs(
-        entry=Entry(commands, rules, key, Codes(rules, key, envelopes), passwords, sessions),
+    return Domain(
+        rules=rules,
+        signing_in=SigningIn(commands, rules, key, Codes(rules, key, envelopes), passwords, sessions),
         envelopes=envelopes,
         sessions=sessions,
         profiles=Profiles(commands),
         consents=Consents(commands),
         journal=Journal(commands.database),
     )
+
+
+async def serve() -> None:
+    """Serves until SIGTERM or Ctrl-C."""
+    settings = load(Settings)
+    sealer = Sealer(MasterKeys(settings.master_keys_file))
+    key = settings.code_key.get_secret_value().encode()
+    async with Foundation("identity", settings, events_pb2, (requests, outbox, inbox)) as foundation:
+        with closing(Passwords(settings)) as passwords:
+            domain = wired(foundation.commands, settings, foundation.signer, sealer, passwords, key)
+            await foundation.serve(
+                Contract(IdentityServicer(domain), add_IdentityServiceServicer_to_server, identity_pb2),
+                chores=[Chore("sweep", EVERY, Sweep(foundation.database, foundation.clock).once)],
+            )

@@ -1,11 +1,12 @@
-"""What identity is told: its choices (periods, caps, password hashing) and its secrets."""
+"""Settings of identity: what the business may choose (periods, caps, password hashing), and its secrets."""
 
 from datetime import timedelta
 
 from pydantic import BaseModel, Field, SecretStr
 
+from services.chassis import settings
 from services.chassis.foundation import ContextSettings
-from services.chassis.settings import SealingSettings, Settings
+from services.chassis.settings import SealingSettings
 
 
 class Cap(BaseModel, frozen=True):
@@ -24,7 +25,9 @@ class Cap(BaseModel, frozen=True):
         return self.window // self.times
 
 
-class CodeRules(Settings):
+class Rules(settings.Settings):
+    """The numbers that the business may choose; all have defaults."""
+
     code_lifetime: timedelta = timedelta(minutes=10)
     code_tries: int = Field(default=5, ge=1)
     code_gap: Cap = Cap(times=1, seconds=60)
@@ -42,32 +45,19 @@ class CodeRules(Settings):
     sends_per_client: Cap = Cap(times=50, seconds=60 * 60)
     sends_in_all: Cap = Cap(times=5_000, seconds=60 * 60)
 
-
-class PasswordRules(Settings):
     wrong_passwords_per_address: Cap = Cap(times=10, seconds=60 * 60)
     wrong_passwords_per_client: Cap = Cap(times=100, seconds=60 * 60)
     argon2_memory_kib: int = Field(default=47_104, ge=8)
     argon2_passes: int = Field(default=1, ge=1)
-    argon2_lanes: int = Field(default=1, ge=1)
-    argon2_threads: int = Field(default=2, ge=1)
-    """How many passwords are hashed at once: bounds the memory, and what guessers can take of the processor."""
 
-
-class SessionRules(Settings):
     session_idle: timedelta = timedelta(days=30)
     session_absolute: timedelta = timedelta(days=90)
-    session_touched_every: timedelta = timedelta(minutes=5)
-    """A session's last use is not written more often than this."""
     device_idle: timedelta = timedelta(days=180)
     """A device that was not signed in on for longer is a new one."""
 
 
-class IdentityRules(CodeRules, PasswordRules, SessionRules):
-    """The choices of identity; all have defaults."""
-
-
-class IdentitySettings(ContextSettings, SealingSettings, IdentityRules):
-    """All that the process is told."""
+class Settings(ContextSettings, SealingSettings, Rules):
+    """Settings of the process."""
 
     code_key: SecretStr = Field(min_length=32)
     """Keys the digests of codes, tokens, addresses and clients (ID-05)."""

@@ -94,7 +94,7 @@ async def town(
     identity = World(databases["identity"], clock, keys, tmp_path)  # type: ignore[arg-type]  # only `now` is asked
     commands = Commands(databases["points"], Outbox("points", events_pb2, outbox), requests, b"k" * 32, clock)
     points = wired(commands, Rules())
-    as_identity = partial(add_IdentityServiceServicer_to_server, IdentityServicer(identity.verbs, "ruum.example"))
+    as_identity = partial(add_IdentityServiceServicer_to_server, IdentityServicer(identity.domain))
     as_points = partial(add_PointsServiceServicer_to_server, PointsServicer(points))
     ring = keys.ring(clock)
     async with (
@@ -192,7 +192,7 @@ async def test_a_session_that_was_ended_elsewhere_signs_out_as_one_that_is_over(
     session = hers["session_token"]
     [device] = (await town.house.get("/api/v1/sessions", session)).json()["sessions"]
     elsewhere = member(hers["member_id"])
-    await town.identity.verbs.sessions.end(elsewhere, EndSession(request_id="ends", session_id=device["session_id"]))
+    await town.identity.domain.sessions.end(elsewhere, EndSession(request_id="ends", session_id=device["session_id"]))
 
     answer = await town.house.post("/api/v1/sessions/current", session, verb="DELETE")
 

@@ -237,7 +237,7 @@ async def test_a_code_is_bound_to_its_flow_and_purpose(world: World, clock: Fixe
 async def test_one_code_has_other_digests_for_other_addresses_purposes_and_flows(
     world: World, clock: FixedClock, other: dict[str, str]
 ) -> None:
-    codes = Codes(world.rules, KEY, world.verbs.envelopes)
+    codes = Codes(world.rules, KEY, world.domain.envelopes)
     flow = {"id": "flow_01jyyyyyyyyyyyyyyyyyyyyyyy", "purpose": "sign-up", "address": HANA}
     common = {"channel": "email", "language": "ja", "expires_at": clock.now()}
 

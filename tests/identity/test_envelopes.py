@@ -18,7 +18,7 @@ SECOND = timedelta(seconds=1)
 
 
 async def close(world: World, envelope_id: str, asked: str = "") -> None:
-    await world.verbs.envelopes.close(
+    await world.domain.envelopes.close(
         NOTIFIER, CloseEnvelope(request_id=asked or request_id(), envelope_id=envelope_id)
     )
 
@@ -67,8 +67,8 @@ async def test_a_newer_code_leaves_the_older_letter_unsent(world: World, clock: 
     older, newer = await world.envelopes()
 
     with pytest.raises(EnvelopeGone):
-        await world.verbs.envelopes.open(older)
-    assert (await world.verbs.envelopes.open(newer)).sequence == 2
+        await world.domain.envelopes.open(older)
+    assert (await world.domain.envelopes.open(newer)).sequence == 2
 
 
 async def test_a_used_code_leaves_nothing_to_send(world: World) -> None:
@@ -124,12 +124,12 @@ async def test_a_letter_cannot_be_read_in_another_envelope(world: World) -> None
     await world.database.transact(lambda tx: tx.execute(table.update().where(table.c.id == umi).values(sealed)))
 
     with pytest.raises(SealBrokenError):
-        await world.verbs.envelopes.open(umi)
+        await world.domain.envelopes.open(umi)
 
 
 async def test_an_invented_envelope_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
-        await world.verbs.envelopes.open("env_01jzzzzzzzzzzzzzzzzzzzzzzz")
+        await world.domain.envelopes.open("env_01jzzzzzzzzzzzzzzzzzzzzzzz")
     with pytest.raises(NotFound):
         await close(world, "env_01jzzzzzzzzzzzzzzzzzzzzzzz")
 

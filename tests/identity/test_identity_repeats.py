@@ -12,12 +12,12 @@ from services.chassis.clock import FixedClock
 from services.chassis.errors import RequestReused
 from services.identity.codes.domain import CodeSent, CodeWrong
 from services.identity.codes.models import Code
-from services.identity.entry.domain import CredentialsWrong
 from services.identity.journal.models import Entry
 from services.identity.members.models import Member
 from services.identity.models import requests
 from services.identity.sessions.domain import SignedIn
 from services.identity.sessions.models import Session
+from services.identity.sign_in.domain import CredentialsWrong
 from services.identity.sweep.domain import Sweep
 from tests.identity.world import World, other_than
 from tests.support.insisting import insisting

@@ -86,7 +86,7 @@ class Front:
 
 @pytest.fixture
 async def front(world: World, keys: Keys, clock: FixedClock) -> AsyncIterator[Front]:
-    add = partial(add_IdentityServiceServicer_to_server, IdentityServicer(world.verbs, "ruum.me"))
+    add = partial(add_IdentityServiceServicer_to_server, IdentityServicer(world.domain))
     async with served("identity", keys.ring(clock), [CONTRACT], add) as running:
         yield Front(world, running, keys, clock)
 

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from services.identity.journal.models import Happening
-from services.identity.settings import Cap, IdentityRules
+from services.identity.settings import Cap, Rules
 from services.texts import LANGUAGES, Language, Texts
 from tests.identity.world import World
 
@@ -37,7 +37,7 @@ def test_the_choices_can_be_set_from_the_environment(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("RUUM_SENDS_PER_ADDRESS", '{"times": 3, "seconds": 60}')
     monkeypatch.setenv("RUUM_SESSION_IDLE", "P7D")
 
-    rules = IdentityRules()
+    rules = Rules()
 
     assert rules.sends_per_address == Cap(times=3, seconds=60)
     assert rules.session_idle.days == 7

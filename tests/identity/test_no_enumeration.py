@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from services.chassis.clock import FixedClock
 from services.chassis.errors import RuumError
 from services.identity.codes.domain import CodeSent, CodeVoid, CodeWrong
-from services.identity.entry.domain import CredentialsWrong
 from services.identity.members.models import Member
+from services.identity.sign_in.domain import CredentialsWrong
 from tests.identity.world import World, other_than
 
 KNOWN, UNKNOWN = "hana@example.jp", "nobody@example.jp"

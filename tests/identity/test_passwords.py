@@ -7,7 +7,7 @@ import argon2
 import pytest
 
 from services.identity.passwords.domain import PasswordKnown, Passwords, PasswordTooLong, PasswordTooShort
-from services.identity.settings import PasswordRules
+from services.identity.settings import Rules
 from tests.identity.world import PASSWORD
 
 ADDRESS = "hana.sato@example.jp"
@@ -15,7 +15,7 @@ ADDRESS = "hana.sato@example.jp"
 
 @pytest.fixture(scope="module")
 def passwords() -> Iterator[Passwords]:
-    made = Passwords(PasswordRules(argon2_memory_kib=8))
+    made = Passwords(Rules(argon2_memory_kib=8))
     yield made
     made.close()
 
@@ -83,7 +83,7 @@ async def test_without_an_account_it_is_compared_all_the_same_and_never_right(pa
 
 
 async def test_a_hash_of_older_settings_is_made_anew() -> None:
-    older, newer = Passwords(PasswordRules(argon2_memory_kib=8)), Passwords(PasswordRules(argon2_memory_kib=16))
+    older, newer = Passwords(Rules(argon2_memory_kib=8)), Passwords(Rules(argon2_memory_kib=16))
     kept = await older.hash(PASSWORD)
 
     anew = await newer.verify(kept, PASSWORD)
@@ -97,7 +97,7 @@ async def test_a_hash_of_older_settings_is_made_anew() -> None:
 
 
 async def test_hashing_never_blocks_the_loop() -> None:
-    slow = Passwords(PasswordRules(argon2_memory_kib=64 * 1024, argon2_passes=6))
+    slow = Passwords(Rules(argon2_memory_kib=64 * 1024, argon2_passes=6))
     turns = 0
     hashing = asyncio.ensure_future(slow.hash(PASSWORD))
 
@@ -110,6 +110,6 @@ async def test_hashing_never_blocks_the_loop() -> None:
 
 
 def test_the_settings_are_those_that_are_recommended_today() -> None:
-    rules = PasswordRules()
+    rules = Rules()
 
-    assert (rules.argon2_memory_kib, rules.argon2_passes, rules.argon2_lanes) >= (47_104, 1, 1)
+    assert (rules.argon2_memory_kib, rules.argon2_passes) >= (47_104, 1)

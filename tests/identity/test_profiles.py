@@ -26,7 +26,7 @@ async def hana(world: World) -> Caller:
 
 async def edit(world: World, who: Caller, version: int = 1, **fields: Any) -> ProfileView:
     asked = UpdateProfile.model_validate({"request_id": request_id(), "version": version, **fields})
-    return await world.verbs.profiles.update(who, asked)
+    return await world.domain.profiles.update(who, asked)
 
 
 @pytest.mark.rule("ID-20")
@@ -40,7 +40,7 @@ async def test_a_profile_holds_what_a_member_tells(world: World, hana: Caller) -
 
     await edit(world, hana, **told, language="en", address=HOME)
 
-    profile = await world.verbs.profiles.own(hana)
+    profile = await world.domain.profiles.own(hana)
     assert (profile.name, profile.kana, profile.birth_date) == ("佐藤 花", "サトウ ハナ", date(1990, 2, 28))
     assert (profile.telephone, profile.email, profile.language) == ("+81312345678", HANA, "en")
     assert (profile.postal_code, profile.prefecture, profile.building) == ("1080075", "東京都", "コーポ花 203号室")
@@ -53,7 +53,7 @@ async def test_each_edit_makes_a_version_and_an_older_one_cannot_be_edited(world
     with pytest.raises(Changed):
         await edit(world, hana, version=1, name="鈴木 花")
 
-    profile = await world.verbs.profiles.own(hana)
+    profile = await world.domain.profiles.own(hana)
     assert (profile.name, profile.version) == ("佐藤 花", 2)
 
 
@@ -69,7 +69,7 @@ async def test_of_two_edits_of_one_version_one_is_made(world: World, hana: Calle
         return True
 
     assert sum(await asyncio.gather(*(one(turn) for turn in range(20)))) == 1
-    assert (await world.verbs.profiles.own(hana)).version == 2
+    assert (await world.domain.profiles.own(hana)).version == 2
 
 
 async def test_what_is_not_told_stays_and_what_is_empty_goes(world: World, hana: Caller) -> None:
@@ -83,9 +83,9 @@ async def test_what_is_not_told_stays_and_what_is_empty_goes(world: World, hana:
 async def test_whoever_states_no_telephone_is_rung_at_the_proved_number(world: World) -> None:
     umi = await world.caller(await world.member("090-1234-5678"))
 
-    assert (await world.verbs.profiles.own(umi)).telephone == "+819012345678"
+    assert (await world.domain.profiles.own(umi)).telephone == "+819012345678"
     assert (await edit(world, umi, telephone="050-1234-5678")).telephone == "+815012345678"
-    assert (await world.verbs.profiles.own(umi)).phone == "+819012345678"
+    assert (await world.domain.profiles.own(umi)).phone == "+819012345678"
 
 
 @pytest.mark.parametrize("written", ["さとう はな", "ｻﾄｳ ﾊﾅ", "サトウ　ハナ", " サトウ ハナ "])
@@ -119,13 +119,13 @@ WRONG: list[tuple[dict[str, Any], dict[str, str]]] = [
 async def test_each_wrong_field_is_named_and_nothing_changes(
     world: World, hana: Caller, fields: dict[str, Any], violations: dict[str, str]
 ) -> None:
-    before = await world.verbs.profiles.own(hana)
+    before = await world.domain.profiles.own(hana)
 
     with pytest.raises(InvalidField) as refused:
         await edit(world, hana, **{"language": "en", **fields})
 
     assert {each.field: each.code for each in refused.value.violations} == violations
-    assert await world.verbs.profiles.own(hana) == before
+    assert await world.domain.profiles.own(hana) == before
 
 
 @pytest.mark.parametrize(("day", "is_taken"), [("2026-05-01", True), ("2026-05-02", False)])
@@ -146,9 +146,9 @@ async def test_an_edit_touches_the_own_profile_only(world: World, hana: Caller) 
 
     await edit(world, hana, name="佐藤 花")
 
-    assert (await world.verbs.profiles.own(umi)).name == ""
+    assert (await world.domain.profiles.own(umi)).name == ""
 
 
 async def test_an_invented_member_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
-        await world.verbs.profiles.of("mem_01jzzzzzzzzzzzzzzzzzzzzzzz")
+        await world.domain.profiles.of("mem_01jzzzzzzzzzzzzzzzzzzzzzzz")

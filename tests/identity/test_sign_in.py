@@ -8,12 +8,12 @@ import sqlalchemy as sa
 
 from services.chassis.clock import FixedClock
 from services.identity.codes.domain import CodeSent, CodeWrong
-from services.identity.entry.domain import CredentialsWrong
 from services.identity.journal.models import Entry
 from services.identity.members.models import Member
 from services.identity.sessions.domain import SignedIn
 from services.identity.sessions.models import Device, Session
 from services.identity.settings import Cap
+from services.identity.sign_in.domain import CredentialsWrong
 from services.identity.throttles.domain import TooManyTries
 from tests.identity.world import PASSWORD, Founded, World, other_than
 from tests.support.insisting import insisting

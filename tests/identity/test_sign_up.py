@@ -7,11 +7,11 @@ import pytest
 
 from services.chassis.clock import FixedClock
 from services.chassis.errors import Kind
+from services.chassis.pages import Page
 from services.identity.addresses.models import NumberWithoutSms
 from services.identity.consents.domain import Agreement, ConsentMissing, GiveConsents
 from services.identity.consents.models import Consent
 from services.identity.members.models import Member, ProvedAddress
-from services.identity.pages.models import Page
 from services.identity.passwords.domain import PasswordKnown, PasswordTooShort
 from tests.identity.world import CONSENTS, PASSWORD, World, request_id
 
@@ -29,7 +29,7 @@ async def test_an_address_proved_by_a_code_becomes_an_account(
 
     signed_in = await world.sign_up(sent, letter.code, language="zh_Hans")
 
-    profile = await world.verbs.profiles.own(await world.caller(signed_in))
+    profile = await world.domain.profiles.own(await world.caller(signed_in))
     assert (profile.email, profile.phone, profile.language) == (email, phone, "zh_Hans")
     assert [event.header.member_id for event in await world.told("member_signed_up")] == [signed_in.member_id]
 
@@ -109,10 +109,10 @@ async def test_a_newer_version_is_agreed_to_once_and_listed_first(world: World, 
     agreed_at = clock.now()
 
     for _ in range(2):
-        await world.verbs.consents.give(caller, GiveConsents(request_id=request_id(), consents=newer))
+        await world.domain.consents.give(caller, GiveConsents(request_id=request_id(), consents=newer))
         clock.advance(timedelta(seconds=30))
 
-    newest, *older = (await world.verbs.consents.of(caller, Page())).items
+    newest, *older = (await world.domain.consents.of(caller, Page())).items
     assert (newest.document, newest.version, newest.given_at) == ("terms", "2027-01", agreed_at)
     assert len(older) == 3
 
@@ -121,11 +121,11 @@ async def test_consents_come_in_pages(world: World) -> None:
     caller = await world.caller(await world.member(HANA))
     stranger = await world.caller(await world.member(NUMBER))
 
-    first = await world.verbs.consents.of(caller, Page.read("", 2))
-    second = await world.verbs.consents.of(caller, Page.read(first.next_cursor, 2))
+    first = await world.domain.consents.of(caller, Page(size=2))
+    second = await world.domain.consents.of(caller, Page(cursor=first.next_cursor, size=2))
 
     assert (len(first.items), len(second.items), second.next_cursor) == (2, 1, "")
     seen: list[Any] = [*first.items, *second.items]
     assert [each.id for each in seen] == sorted((each.id for each in seen), reverse=True)
-    theirs = await world.verbs.consents.of(stranger, Page())
+    theirs = await world.domain.consents.of(stranger, Page())
     assert {each.id for each in seen} & {each.id for each in theirs.items} == set()

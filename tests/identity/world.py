@@ -22,13 +22,13 @@ from services.chassis.ids import new_id
 from services.chassis.sealing import MasterKeys, Sealer
 from services.identity.codes.domain import CodeSent
 from services.identity.consents.domain import Agreement
-from services.identity.entry.domain import ConfirmSignIn, RequestSignUpCode, ResendCode, SignIn, SignUp
 from services.identity.envelopes.models import Letter
 from services.identity.main import wired
 from services.identity.models import outbox, requests
 from services.identity.passwords.domain import Passwords
 from services.identity.sessions.domain import SignedIn
-from services.identity.settings import IdentityRules
+from services.identity.settings import Rules
+from services.identity.sign_in.domain import ConfirmSignIn, RequestSignUpCode, ResendCode, SignIn, SignUp
 from tests.support.callers import Keys, service
 
 GATEWAY = service("gateway")
@@ -63,22 +63,22 @@ class World:
         self.database = database
         self.clock = clock
         self.keys = keys
-        self.rules = IdentityRules(**{**_CHEAP, **rules})
+        self.rules = Rules(**{**_CHEAP, **rules})
         self.passwords = Passwords(self.rules)
         commands = Commands(database, Outbox("identity", events_pb2, outbox), requests, KEY, clock)
         sealer = Sealer(MasterKeys(master_keys(folder)))
         signer = keys.signer("identity", clock)
-        self.verbs = wired(commands, self.rules, signer, sealer, self.passwords, KEY)
+        self.domain = wired(commands, self.rules, signer, sealer, self.passwords, KEY)
 
     async def ask_for_code(self, address: str, client: str = "home", **more: Any) -> CodeSent:
         asked = RequestSignUpCode(
             **{"request_id": request_id(), "language": "ja"} | more, address=address, client=client
         )
-        return await self.verbs.entry.request_sign_up_code(GATEWAY, asked)
+        return await self.domain.signing_in.request_sign_up_code(GATEWAY, asked)
 
     async def ask_again(self, sent: CodeSent, client: str = "home") -> CodeSent:
         asked = ResendCode(request_id=request_id(), flow_id=sent.flow_id, client=client)
-        return await self.verbs.entry.resend_code(GATEWAY, asked)
+        return await self.domain.signing_in.resend_code(GATEWAY, asked)
 
     async def sign_up(self, sent: CodeSent, code: str, **more: Any) -> SignedIn:
         asked = {
@@ -90,7 +90,7 @@ class World:
             "consents": CONSENTS,
             "client": "home",
         }
-        return await self.verbs.entry.sign_up(GATEWAY, SignUp.model_validate(asked | more))
+        return await self.domain.signing_in.sign_up(GATEWAY, SignUp.model_validate(asked | more))
 
     async def sign_in(
         self, address: str, password: str = PASSWORD, device: str = "", **more: Any
@@ -103,11 +103,11 @@ class World:
             "language": "ja",
             "client": "home",
         }
-        return await self.verbs.entry.sign_in(GATEWAY, SignIn.model_validate(asked | more))
+        return await self.domain.signing_in.sign_in(GATEWAY, SignIn.model_validate(asked | more))
 
     async def confirm(self, sent: CodeSent, code: str, **more: Any) -> SignedIn:
         asked = {"request_id": request_id(), "flow_id": sent.flow_id, "code": code, "client": "home"}
-        return await self.verbs.entry.confirm_sign_in(GATEWAY, ConfirmSignIn.model_validate(asked | more))
+        return await self.domain.signing_in.confirm_sign_in(GATEWAY, ConfirmSignIn.model_validate(asked | more))
 
     async def member(self, address: str, password: str = PASSWORD) -> SignedIn:
         """Somebody who has signed up."""
@@ -116,7 +116,7 @@ class World:
 
     async def caller(self, signed_in: SignedIn) -> Caller:
         """Who a service sees when this session calls."""
-        token = await self.verbs.sessions.issue_token(signed_in.session_token, "identity")
+        token = await self.domain.sessions.issue_token(signed_in.session_token, "identity")
         return Caller("member", token.member_id, token.session_id)
 
     async def envelopes(self) -> Sequence[str]:
@@ -125,7 +125,7 @@ class World:
 
     async def letter(self) -> Letter:
         """What the notifier reads in the envelope that it was told of last."""
-        return await self.verbs.envelopes.open((await self.envelopes())[-1])
+        return await self.domain.envelopes.open((await self.envelopes())[-1])
 
     async def told(self, event: str) -> Sequence[Any]:
         """The facts of one kind that were told, the oldest first."""

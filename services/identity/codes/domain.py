@@ -23,7 +23,7 @@ from services.identity.envelopes.domain import Envelopes
 from services.identity.envelopes.models import Letter, Message
 from services.identity.journal import domain as journal
 from services.identity.models import Channel, Language
-from services.identity.settings import CodeRules
+from services.identity.settings import Rules
 from services.identity.throttles import domain as throttles
 
 _BESIDE_DIGITS = re.compile(r"[\s-]")
@@ -103,7 +103,7 @@ class WrongCode(BaseModel):
 class Codes:
     """Works inside the transactions of those who need a code."""
 
-    def __init__(self, rules: CodeRules, key: bytes, envelopes: Envelopes) -> None:
+    def __init__(self, rules: Rules, key: bytes, envelopes: Envelopes) -> None:
         self._rules = rules
         self._key = key
         self._envelopes = envelopes

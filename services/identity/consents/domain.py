@@ -10,10 +10,10 @@ from services.chassis.caller import Caller
 from services.chassis.errors import Kind, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
+from services.chassis.pages import Listed, Page
 from services.identity.consents import repository
 from services.identity.consents.models import DOCUMENTS, Consent, Document
 from services.identity.journal import domain as journal
-from services.identity.pages.models import Listed, Page
 
 
 class ConsentMissing(RuumError):
@@ -54,7 +54,8 @@ class Consents(Verbs):
     async def of(self, caller: Caller, page: Page) -> Listed[Consent]:
         """What the member agreed to, newest first."""
         async with self.commands.database.reading() as session:
-            return page.listed(await repository.of_member(session, caller.name, page))
+            found = await repository.of_member(session, caller.name, page)
+        return page.listed(found, lambda consent: (consent.id,))
 
 
 def require_all(given: Sequence[Agreement]) -> None:

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.chassis.pages import Page
 from services.identity.consents.models import Consent
-from services.identity.pages.models import Page
 
 _t = Consent.table()
 
@@ -18,5 +18,5 @@ async def add(tx: AsyncSession, consents: Sequence[Consent]) -> None:
 
 
 async def of_member(session: AsyncSession, member_id: str, page: Page) -> Sequence[Consent]:
-    found = page.of(sa.select(_t).where(_t.c.member_id == member_id), _t.c.id)
-    return [Consent.make(**row) for row in (await session.execute(found)).mappings()]
+    given = sa.select(Consent).where(_t.c.member_id == member_id)
+    return (await session.scalars(page.of(given, _t.c.id))).all()

@@ -6,9 +6,9 @@ from services.chassis.caller import Caller
 from services.chassis.db import Database
 from services.chassis.idempotency import Work
 from services.chassis.ids import new_id
+from services.chassis.pages import Listed, Page
 from services.identity.journal import repository
 from services.identity.journal.models import Entry, Happening
-from services.identity.pages.models import Listed, Page
 
 
 async def note(work: Work, happening: Happening, member_id: str | None, session_id: str = "") -> None:
@@ -24,4 +24,5 @@ class Journal:
     async def read(self, caller: Caller, page: Page) -> Listed[Entry]:
         """The member's own log, newest first (PR-16)."""
         async with self._database.reading() as session:
-            return page.listed(await repository.of_member(session, caller.name, page))
+            found = await repository.of_member(session, caller.name, page)
+        return page.listed(found, lambda entry: (entry.id,))

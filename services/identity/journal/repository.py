@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.chassis.pages import Page
 from services.identity.journal.models import Entry
-from services.identity.pages.models import Page
 
 _t = Entry.table()
 
@@ -16,5 +16,5 @@ async def add(tx: AsyncSession, entry: Entry) -> None:
 
 
 async def of_member(session: AsyncSession, member_id: str, page: Page) -> Sequence[Entry]:
-    found = page.of(sa.select(_t).where(_t.c.member_id == member_id), _t.c.id)
-    return [Entry.make(**row) for row in (await session.execute(found)).mappings()]
+    written = sa.select(Entry).where(_t.c.member_id == member_id)
+    return (await session.scalars(page.of(written, _t.c.id))).all()

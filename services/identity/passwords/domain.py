@@ -13,7 +13,10 @@ from argon2.exceptions import VerifyMismatchError
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from services.chassis.errors import Kind, RuumError
-from services.identity.settings import PasswordRules
+from services.identity.settings import Rules
+
+_LANES = 1
+_AT_ONCE = 2  # bounds the memory, and what guessers can take of the processor
 
 T = TypeVar("T")
 
@@ -41,11 +44,9 @@ class Passwords:
     shortest: ClassVar[int] = 8
     longest: ClassVar[int] = 128
 
-    def __init__(self, rules: PasswordRules) -> None:
-        self._hasher = PasswordHasher(
-            time_cost=rules.argon2_passes, memory_cost=rules.argon2_memory_kib, parallelism=rules.argon2_lanes
-        )
-        self._threads = ThreadPoolExecutor(rules.argon2_threads, thread_name_prefix="argon2")
+    def __init__(self, rules: Rules) -> None:
+        self._hasher = PasswordHasher(rules.argon2_passes, rules.argon2_memory_kib, _LANES)
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="argon2")
         self._known = frozenset(password.casefold() for password in FREQUENCY_LISTS["passwords"])
         self._nobodys = self._hasher.hash(secrets.token_urlsafe())
 

@@ -58,6 +58,11 @@ class ProfileView(PostalAddress):
     email: str
     phone: str
 
+    @property
+    def address(self) -> PostalAddress | None:
+        """None while none is known."""
+        return self if self.street else None
+
 
 class UpdateProfile(Command):
     """An edit; what is None stays as it is, what is empty is taken away.

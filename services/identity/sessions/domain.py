@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,14 +13,16 @@ from services.chassis.caller import Caller, Signer
 from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
+from services.chassis.pages import Listed, Page
 from services.chassis.sealing import keyed_digest
 from services.identity.journal import domain as journal
 from services.identity.journal.models import Happening
 from services.identity.models import Language
-from services.identity.pages.models import Listed, Page
 from services.identity.sessions import repository
 from services.identity.sessions.models import Device, Session
-from services.identity.settings import SessionRules
+from services.identity.settings import Rules
+
+_TOUCHED_EVERY = timedelta(minutes=5)  # not every request writes when the session was used
 
 
 class SessionOver(RuumError):
@@ -64,6 +67,22 @@ class AccessToken(BaseModel):
     language: Language
 
 
+class SessionView(BaseModel):
+    """One of a member's sessions.
+
+    Attributes:
+        seen_at: its last use, a few minutes coarse.
+        current: whether it is the one in which the member asks.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    session_id: str
+    started_at: datetime
+    seen_at: datetime
+    current: bool
+
+
 class SignOut(Command):
     """Ends the session that the caller's token names."""
 
@@ -77,7 +96,7 @@ class Ended(BaseModel):
 
 
 class Sessions(Verbs):
-    def __init__(self, commands: Commands, rules: SessionRules, signer: Signer, key: bytes) -> None:
+    def __init__(self, commands: Commands, rules: Rules, signer: Signer, key: bytes) -> None:
         self.commands = commands
         self._rules = rules
         self._signer = signer
@@ -131,7 +150,7 @@ class Sessions(Verbs):
             if found is None or not found[0].is_alive(now):
                 raise SessionOver
             session, language = found
-            unless_since = now - rules.session_touched_every
+            unless_since = now - _TOUCHED_EVERY
             if session.seen_at <= unless_since:
                 await repository.touch(reading, session.id, unless_since, now, now + rules.session_idle)
         token, until = self._signer.sign(Caller("member", session.member_id, session.id), audience)
@@ -164,10 +183,11 @@ class Sessions(Verbs):
             raise NotFound(field="session_id")
         return await self._ended(work, session_id, "session-ended")
 
-    async def living(self, caller: Caller, page: Page) -> Listed[Session]:
-        """The caller's sessions that have not ended, newest first."""
-        async with self.commands.database.reading() as session:
-            return page.listed(await repository.living(session, caller.name, self.commands.clock.now(), page))
+    async def living(self, caller: Caller, page: Page) -> Listed[SessionView]:
+        """The caller's sessions that have not ended, newest first (PR-16)."""
+        async with self.commands.database.reading() as reading:
+            found = await repository.living(reading, caller.name, self.commands.clock.now(), page)
+        return page.listed(found, lambda session: (session.id,)).map(partial(_view, caller))
 
     def digest(self, token: str) -> str:
         return keyed_digest(token, self._key, "token")
@@ -176,3 +196,12 @@ class Sessions(Verbs):
     async def _ended(work: Work, session_id: str, how: Happening) -> Ended:
         await journal.note(work, how, work.caller.name, session_id)
         return Ended()
+
+
+def _view(caller: Caller, session: Session) -> SessionView:
+    return SessionView(
+        session_id=session.id,
+        started_at=session.started_at,
+        seen_at=session.seen_at,
+        current=session.id == caller.session,
+    )

@@ -6,8 +6,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.chassis.pages import Page
 from services.identity.models import Language
-from services.identity.pages.models import Page
 from services.identity.profiles.models import Profile
 from services.identity.sessions.models import Device, Session
 
@@ -54,8 +54,8 @@ async def exists(session: AsyncSession, member_id: str, session_id: str) -> bool
 
 
 async def living(session: AsyncSession, member_id: str, now: datetime, page: Page) -> Sequence[Session]:
-    found = page.of(sa.select(_sessions).where(_sessions.c.member_id == member_id, *_living(now)), _sessions.c.id)
-    return [Session.make(**row) for row in (await session.execute(found)).mappings()]
+    found = sa.select(Session).where(_sessions.c.member_id == member_id, *_living(now))
+    return (await session.scalars(page.of(found, _sessions.c.id))).all()
 
 
 def _of(member_id: str, session_id: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, RuumError
@@ -22,8 +22,6 @@ from services.identity.codes.domain import Codes, CodeSent, CodeVoid, WrongCode
 from services.identity.codes.models import Flow
 from services.identity.consents import domain as consents
 from services.identity.consents.domain import Agreement
-from services.identity.entry import repository
-from services.identity.entry.repository import Known
 from services.identity.envelopes.models import Message
 from services.identity.journal import domain as journal
 from services.identity.members import domain as members
@@ -33,7 +31,9 @@ from services.identity.passwords.domain import Passwords
 from services.identity.profiles import repository as profiles
 from services.identity.profiles.models import Profile
 from services.identity.sessions.domain import Sessions, SignedIn
-from services.identity.settings import IdentityRules
+from services.identity.settings import Rules
+from services.identity.sign_in import repository
+from services.identity.sign_in.repository import Known
 from services.identity.throttles import domain as throttles
 
 
@@ -104,10 +104,6 @@ class WrongPassword(BaseModel):
     kind: Literal["wrong-password"] = "wrong-password"
 
 
-_SIGNED_UP: TypeAdapter[SignedIn | WrongCode] = TypeAdapter(SignedIn | WrongCode)
-_SIGNED_IN: TypeAdapter[SignedIn | CodeSent | WrongPassword] = TypeAdapter(SignedIn | CodeSent | WrongPassword)
-
-
 @dataclass(frozen=True, repr=False)
 class _Comparison:
     """What came of comparing a password before the transaction.
@@ -124,11 +120,11 @@ class _Comparison:
     kept: str | None
 
 
-class Entry(Verbs):
+class SigningIn(Verbs):
     def __init__(
         self,
         commands: Commands,
-        rules: IdentityRules,
+        rules: Rules,
         key: bytes,
         codes: Codes,
         passwords: Passwords,
@@ -164,6 +160,10 @@ class Entry(Verbs):
         flow = await self._codes.advance(work, asked.flow_id)
         return await self._codes.send(work, flow, asked.client, await self._message(work, flow))
 
+    async def _message(self, work: Work, flow: Flow) -> Message:
+        has_account = await accounts.has_account(work.tx, flow.address)
+        return "sign-up-existing" if flow.purpose == "sign-up" and has_account else flow.purpose
+
     async def sign_up(self, caller: Caller, asked: SignUp) -> SignedIn:
         """Makes the account and signs its member in.
 
@@ -178,40 +178,9 @@ class Entry(Verbs):
         self._passwords.check(asked.password, flow.address if flow else "")
         # Only those who hold an open flow make us hash; without one the transaction says what is wrong.
         password_hash = await self._passwords.hash(asked.password) if flow else ""
-        given: SignedIn | WrongCode = await self.commands.run(
-            caller, asked, _SIGNED_UP, lambda work: self._sign_up(work, asked, password_hash)
-        )
-        return _proved(given)
+        return _proved(await self._sign_up(caller, asked, password_hash))
 
-    async def sign_in(self, caller: Caller, asked: SignIn) -> SignedIn | CodeSent:
-        """Address and password; a device that is new also needs a code (ID-10).
-
-        Raises:
-            AddressMalformed, NumberWithoutSms, NumberNotMobile
-            CredentialsWrong
-            TooManyTries, TooManyCodes: say when to try again.
-        """
-        compared = await self._compare(asked)
-        given: SignedIn | CodeSent | WrongPassword = await self.commands.run(
-            caller, asked, _SIGNED_IN, lambda work: self._sign_in(work, asked, compared)
-        )
-        if isinstance(given, WrongPassword):
-            raise CredentialsWrong(field="password")
-        return given
-
-    async def confirm_sign_in(self, caller: Caller, asked: ConfirmSignIn) -> SignedIn:
-        """The code for a device that is new.
-
-        Raises:
-            CodeMalformed, CodeWrong, CodeVoid, FlowOver, NotFound
-            TooManyTries: says when to try again.
-        """
-        return _proved(await self._confirm_sign_in(caller, asked))
-
-    async def _message(self, work: Work, flow: Flow) -> Message:
-        has_account = await accounts.has_account(work.tx, flow.address)
-        return "sign-up-existing" if flow.purpose == "sign-up" and has_account else flow.purpose
-
+    @command
     async def _sign_up(self, work: Work, asked: SignUp, password_hash: str) -> SignedIn | WrongCode:
         flow = await self._codes.prove(work, asked.flow_id, "sign-up", asked.code, asked.client)
         if isinstance(flow, WrongCode):
@@ -225,6 +194,19 @@ class Entry(Verbs):
         await consents.record(work, member_id, asked.consents)
         return await self._sessions.begin_on_new_device(work, member_id, "signed-up")
 
+    async def sign_in(self, caller: Caller, asked: SignIn) -> SignedIn | CodeSent:
+        """Address and password; a device that is new also needs a code (ID-10).
+
+        Raises:
+            AddressMalformed, NumberWithoutSms, NumberNotMobile
+            CredentialsWrong
+            TooManyTries, TooManyCodes: say when to try again.
+        """
+        given = await self._sign_in(caller, asked, await self._compare(asked))
+        if isinstance(given, WrongPassword):
+            raise CredentialsWrong(field="password")
+        return given
+
     async def _compare(self, asked: SignIn) -> _Comparison:
         address = Address.read(asked.address)
         now = self.commands.clock.now()
@@ -236,6 +218,15 @@ class Entry(Verbs):
         kept = None if wait else await self._passwords.verify(known.password_hash, asked.password)
         return _Comparison(address, known, caps, wait, kept)
 
+    def _caps(self, address: Address, known: Known, client: str) -> throttles.Caps:
+        """A device that the account knows is counted by itself: strangers at the address cannot keep it out (ID-13)."""
+        guesser = known.device_id or keyed_digest(address.value, self._key, "address")
+        return {
+            f"password/{guesser}": self._rules.wrong_passwords_per_address,
+            f"password/client/{keyed_digest(client, self._key, 'client')}": self._rules.wrong_passwords_per_client,
+        }
+
+    @command
     async def _sign_in(self, work: Work, asked: SignIn, compared: _Comparison) -> SignedIn | CodeSent | WrongPassword:
         await throttles.count(work.tx, compared.caps, work.now, throttles.TooManyTries)
         if compared.wait:
@@ -259,6 +250,15 @@ class Entry(Verbs):
         same = await accounts.keep_password(work.tx, known.member_id, known.password_hash, kept)
         return known.member_id if same else None
 
+    async def confirm_sign_in(self, caller: Caller, asked: ConfirmSignIn) -> SignedIn:
+        """The code for a device that is new.
+
+        Raises:
+            CodeMalformed, CodeWrong, CodeVoid, FlowOver, NotFound
+            TooManyTries: says when to try again.
+        """
+        return _proved(await self._confirm_sign_in(caller, asked))
+
     @command
     async def _confirm_sign_in(self, work: Work, asked: ConfirmSignIn) -> SignedIn | WrongCode:
         flow = await self._codes.prove(work, asked.flow_id, "new-device", asked.code, asked.client)
@@ -266,14 +266,6 @@ class Entry(Verbs):
             return flow
         work.tell(SignedInOnNewDevice(aggregate_id=flow.owner, member_id=flow.owner))
         return await self._sessions.begin_on_new_device(work, flow.owner, "signed-in-on-new-device")
-
-    def _caps(self, address: Address, known: Known, client: str) -> throttles.Caps:
-        """A device that the account knows is counted by itself: strangers at the address cannot keep it out (ID-13)."""
-        guesser = known.device_id or keyed_digest(address.value, self._key, "address")
-        return {
-            f"password/{guesser}": self._rules.wrong_passwords_per_address,
-            f"password/client/{keyed_digest(client, self._key, 'client')}": self._rules.wrong_passwords_per_client,
-        }
 
 
 def _proved(given: SignedIn | WrongCode) -> SignedIn:
