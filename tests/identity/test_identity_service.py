@@ -152,6 +152,16 @@ async def test_from_a_code_to_a_session_to_a_token_to_the_profile(front: Front) 
     assert not profile.HasField("address")
 
 
+async def test_the_next_code_of_a_flow_bears_the_next_number(front: Front) -> None:
+    first = await front.gateway("RequestSignUpCode", code_request())
+    front.clock.advance(timedelta(minutes=1))
+
+    asked = pb.ResendCodeRequest(request_id=request_id(), flow_id=first.flow_id, client="c")
+    second = await front.gateway("ResendCode", asked)
+
+    assert (second.flow_id, second.sequence, list(second.hints)) == (first.flow_id, 2, list(first.hints))
+
+
 async def test_a_new_device_is_asked_for_a_code_and_a_known_one_is_not(front: Front) -> None:
     first = await signed_up(front)
     front.clock.advance(timedelta(minutes=1))
