@@ -140,7 +140,7 @@ def _plain(message: Message, path: str) -> dict[str, Any]:
     return {
         name: read(getattr(message, name), path + name)
         for name, presence, unset, read in _readers(message.DESCRIPTOR)
-        if (message.HasField(name) if presence else getattr(message, name) != unset)
+        if (not presence or message.HasField(name)) and getattr(message, name) != unset
     }
 
 
@@ -162,9 +162,10 @@ def _reader(field: FieldDescriptor) -> Read:
         one = _reader_of_one(value)
         return lambda found, path: {key: one(found[key], path) for key in found}
     one = _reader_of_one(field)
-    if field.is_repeated:
-        return lambda found, path: tuple(one(item, f"{path}[{turn}]") for turn, item in enumerate(found))
-    return one
+    if not field.is_repeated:
+        return one
+    unset = None if field.enum_type is None else 0
+    return lambda found, path: tuple(one(it, f"{path}[{turn}]") for turn, it in enumerate(found) if it != unset)
 
 
 def _reader_of_one(field: FieldDescriptor) -> Read:

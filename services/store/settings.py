@@ -1,22 +1,23 @@
-"""What the store is told: its choices (limits, periods, charges), its partners and its neighbours."""
+"""Settings of the store: its choices (limits, periods, charges), its partners and its neighbours."""
 
 from datetime import timedelta
 
 from pydantic import BaseModel, Field, SecretStr
 
+from services.chassis import settings
 from services.chassis.foundation import ContextSettings
-from services.chassis.settings import CalendarSettings, Settings, TemporalSettings
+from services.chassis.settings import CalendarSettings, TemporalSettings
 
 
 class LateRules(BaseModel, frozen=True):
-    """What lateness costs: so many yen, at most so often, so many days apart (ST-24)."""
+    """What lateness costs: `charge` yen, at most `most` times, each `spacing` after the one before (ST-24)."""
 
     charge: int
     most: int
     spacing: timedelta
 
 
-class StoreRules(Settings):
+class Rules(settings.Settings):
     """The choices of the store; all have defaults."""
 
     deferred_limit: int = Field(default=55_000, ge=0)
@@ -47,8 +48,14 @@ class StoreRules(Settings):
             charge=self.late_charge, most=self.late_charges_most, spacing=timedelta(days=self.late_spacing_days)
         )
 
+    def points_for(self, yen: int) -> int:
+        """Points that so many yen of goods earn (PT-02)."""
+        return yen // self.yen_per_point
 
-class PartnerSettings(Settings):
+
+class PartnerSettings(settings.Settings):
+    """Where partners are, what we show them, and what they sign their webhooks with."""
+
     card_url: str
     card_secret: SecretStr
     card_webhook_secret: SecretStr
@@ -60,8 +67,8 @@ class PartnerSettings(Settings):
     epos_webhook_secret: SecretStr
 
 
-class StoreSettings(ContextSettings, TemporalSettings, CalendarSettings, PartnerSettings, StoreRules):
-    """All that the process is told."""
+class Settings(ContextSettings, TemporalSettings, CalendarSettings, PartnerSettings, Rules):
+    """Settings of the process."""
 
     public_url: str
     """Where people reach the portal: payers come back to it from a partner's page."""

@@ -11,6 +11,7 @@ from ruum.common.v1 import common_pb2
 from ruum.points.v1 import points_pb2
 from ruum.rooms.v1 import rooms_pb2
 from ruum.sparekey.v1 import sparekey_pb2
+from ruum.store.v1 import store_pb2
 from services.chassis import wire
 from services.chassis.errors import InvalidField, Violation
 from services.chassis.idempotency import Command
@@ -105,6 +106,22 @@ def test_what_is_absent_or_not_specified_leaves_the_default() -> None:
         deadline: datetime | None = NOON
 
     assert wire.read(Asked, sparekey_pb2.Case()) == Asked()
+
+
+def test_what_is_given_as_not_specified_is_left_out_also_of_a_list() -> None:
+    @dataclass(frozen=True)
+    class Choice:
+        points_choice: str = "as it was"
+
+    @dataclass(frozen=True)
+    class Goods:
+        means: tuple[str, ...]
+
+    chosen = store_pb2.UpdateCheckoutRequest(points_choice=store_pb2.POINTS_CHOICE_UNSPECIFIED)
+    product = store_pb2.Product(means=[store_pb2.MEANS_UNSPECIFIED, store_pb2.MEANS_CARD])
+
+    assert wire.read(Choice, chosen) == Choice()
+    assert wire.read(Goods, product) == Goods(("card",))
 
 
 def test_a_day_that_no_calendar_has_is_refused_where_it_stands() -> None:

@@ -21,7 +21,7 @@ BREACHES = [
     ("mains", "services.rooms.servicer", "services.rooms.main"),
     ("mains", "services.sparekey.processes", "workflows.worker"),
     ("doors", "services.store.checkout.domain", "services.store.clients.points"),
-    ("doors", "services.store.payments.servicer", "services.store.payments.partners.card"),
+    ("doors", "services.store.servicer", "services.store.payments.partners.card"),
     ("doors", "services.points.holds.domain", "services.points.processes"),
     ("servicers", "services.rooms.leases.domain", "services.rooms.servicer"),
     ("ports", "services.store.ports", "services.store.orders.repository"),

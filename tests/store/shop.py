@@ -19,19 +19,20 @@ from services.chassis.events import Outbox
 from services.chassis.idempotency import Commands
 from services.chassis.ids import new_id
 from services.chassis.jst import BusinessCalendar
+from services.chassis.pages import Page
 from services.chassis.webhooks import StandardWebhooks, StripeWebhooks
 from services.store.checkout.domain import OpenKeyCheckout, SnapshotView, TakeSnapshot, UpdateCheckout
 from services.store.checkout.models import CheckoutView
 from services.store.coupons.domain import PutCoupons
 from services.store.coupons.models import CouponTerms
-from services.store.main import Store
+from services.store.main import wired
 from services.store.models import Address, LocalText, Orderer, outbox, requests
 from services.store.orders.domain import CancelOrder, MarkOrder
 from services.store.orders.models import Order, OrderState, OrderView
 from services.store.payments.domain import Authorise, CapturePayment, EnsureAuthorised
 from services.store.payments.models import Payment, PaymentView
 from services.store.placing.domain import AbandonPlacing, BeginPlacing, ConfirmOrder, Placing
-from services.store.settings import StoreRules
+from services.store.settings import Rules
 from services.store.webhooks.domain import Receipt, Sender, read_standard, read_stripe
 from tests.store.partner import SimulatedPartner
 
@@ -62,6 +63,12 @@ def as_member(member_id: str) -> Caller:
     return Caller("member", member_id)
 
 
+def just_before(order_id: str) -> str:
+    """The cursor of a list, oldest first, that goes on with this order: of its millisecond, and random bits all 0."""
+    earlier = order_id[: len("ord_") + 10] + 16 * "0"
+    return Page(size=1).listed([earlier, order_id], lambda key: (key,)).next_cursor
+
+
 @dataclass
 class Neighbours:
     """Identity and the ledger."""
@@ -88,19 +95,19 @@ class Shop:
         self.deferred = SimulatedPartner("deferred", self.clock)
         self.epos = SimulatedPartner("epos", self.clock)
         self.neighbours = Neighbours()
-        self.rules = StoreRules(**rules)
+        self.rules = Rules(**rules)
         self.calendar = BusinessCalendar()
         self.commands = Commands(database, Outbox("store", events_pb2, outbox), requests, b"k" * 32, self.clock)
         standard = Sender(StandardWebhooks([SECRET], self.clock), read_standard)
-        self.store = Store(
+        self.store = wired(
             self.commands,
+            self.rules,
+            self.calendar,
             {"card": self.card, "deferred": self.deferred, "epos": self.epos},
             self.card,
             {"card": Sender(StripeWebhooks([SECRET], self.clock), read_stripe), "deferred": standard, "epos": standard},
             self.neighbours,
             self.neighbours,
-            self.calendar,
-            self.rules,
         )
 
     # A member at the screen.
@@ -231,7 +238,7 @@ class Shop:
             "uses_total": 1000,
         }
         made = CouponTerms(code=code, name=LocalText(ja="割引", en="off", zh_hans="优惠"), **(stated | terms))
-        await self.store.coupons.put(CAMPAIGNS, PutCoupons(request_id=request_id(), terms=(made,)))
+        await self.store.coupons.put(CAMPAIGNS, PutCoupons(request_id=request_id(), coupons=(made,)))
         return code
 
     # Looking behind.

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from services.chassis.pages import Page
 from services.store.books.domain import Book
 from services.store.intents.models import Errand
-from services.store.models import Page
 from services.store.payments.ports import OutcomeUnknown
 from tests.store.shop import Shop, as_member, new_member
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from services.chassis.errors import Unavailable
+from services.chassis.pages import Page
 from services.store.cards.domain import CardUnknown
 from services.store.checkout.domain import DropCheckout
-from services.store.models import Page
 from services.store.payments.ports import OutcomeUnknown
 from tests.store.shop import SPAREKEY, Shop, as_member, new_member, request_id
 
@@ -21,7 +21,7 @@ def token() -> str:
 
 
 async def kept(shop: Shop, member: str) -> list[str]:
-    return [card.card_id for card in (await shop.store.cards.kept(as_member(member), Page())).cards]
+    return [card.card_id for card in (await shop.store.cards.kept(as_member(member), Page())).items]
 
 
 async def detached(shop: Shop) -> list[str]:
@@ -35,15 +35,16 @@ async def test_a_card_is_shown_by_brand_last_four_and_expiry_and_nothing_else_of
     shop: Shop, member: str
 ) -> None:
     view = await shop.ready(member, card_id=token())
+    await shop.begun(view)
+    await shop.authorised(view.order_id)
+    await shop.confirmed(view.order_id)
 
-    assert view.card is not None
-    assert view.card.model_dump(exclude={"card_id"}) == {
-        "brand": "visa",
-        "last4": "4242",
-        "expiry_month": 12,
-        "expiry_year": 2030,
-    }
-    assert view.card.card_id.startswith("card_")
+    (card,) = (await shop.store.cards.kept(as_member(member), Page())).items
+
+    shown = {"brand": "visa", "last4": "4242", "expiry_month": 12, "expiry_year": 2030}
+    assert card.model_dump(exclude={"card_id"}) == shown
+    assert (view.card_id, view.card_brand, view.card_last4) == (card.card_id, "visa", "4242")
+    assert card.card_id.startswith("card_")
 
 
 @pytest.mark.rule("SK-18")
@@ -146,6 +147,6 @@ async def test_kept_cards_are_paged_newest_first(shop: Shop, member: str) -> Non
     first = await shop.store.cards.kept(as_member(member), Page(size=2))
     second = await shop.store.cards.kept(as_member(member), Page(size=2, cursor=first.next_cursor))
 
-    ids = [card.card_id for card in (*first.cards, *second.cards)]
-    assert (len(first.cards), len(second.cards), second.next_cursor) == (2, 1, "")
+    ids = [card.card_id for card in (*first.items, *second.items)]
+    assert (len(first.items), len(second.items), second.next_cursor) == (2, 1, "")
     assert ids == sorted(ids, reverse=True)

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from services.chassis.errors import InvalidField
+from services.chassis.pages import Page
 from services.store.catalogue.domain import PutProducts
 from services.store.catalogue.models import Goods
-from services.store.models import LocalText, Page
+from services.store.models import LocalText
 from tests.store.shop import DESK, Shop, as_member, new_member, request_id
 
 
@@ -18,14 +19,14 @@ def goods(sku: str, **changed: object) -> Goods:
 
 
 async def put(shop: Shop, *products: Goods) -> int:
-    return (await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), goods=products))).changed
+    return (await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=products))).changed
 
 
 @pytest.mark.rule("ST-01")
 async def test_the_two_keys_are_sold_in_three_languages_with_price_tax_means_and_flags(shop: Shop) -> None:
     listed = await shop.store.catalogue.listed("spare-key", Page())
 
-    keys = {one.sku: one for one in listed.goods}
+    keys = {one.sku: one for one in listed.items}
     assert set(keys) == {"key-normal", "key-ic"}
     for key in keys.values():
         assert all([*key.name.model_dump().values(), *key.description.model_dump().values(), key.picture])
@@ -94,7 +95,7 @@ async def test_a_product_that_is_not_in_order_names_its_field(
     with pytest.raises(InvalidField) as refused:
         await put(shop, goods(request_id()), goods(request_id(), **changed))
 
-    assert [violation.field for violation in refused.value.violations] == [f"products.1.{field}"]
+    assert [violation.field for violation in refused.value.violations] == [f"products[1].{field}"]
 
 
 async def test_products_are_listed_by_category_page_by_page_newest_first(shop: Shop) -> None:
@@ -106,7 +107,7 @@ async def test_products_are_listed_by_category_page_by_page_newest_first(shop: S
     first = await shop.store.catalogue.listed(category, Page(size=3))
     second = await shop.store.catalogue.listed(category, Page(size=3, cursor=first.next_cursor))
 
-    assert [one.sku for one in (*first.goods, *second.goods)] == skus[::-1]
+    assert [one.sku for one in (*first.items, *second.items)] == skus[::-1]
     assert (bool(first.next_cursor), second.next_cursor) == (True, "")
 
 

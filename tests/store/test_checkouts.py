@@ -21,7 +21,7 @@ def fields(refused: pytest.ExceptionInfo[InvalidField]) -> dict[str, str]:
 
 async def reprice(shop: Shop, sku: str, price: int) -> None:
     product = goods(sku, price=price, means=("card", "deferred", "epos"))
-    await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), goods=(product,)))
+    await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=(product,)))
 
 
 @pytest.mark.rule("SK-06")

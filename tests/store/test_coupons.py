@@ -176,7 +176,7 @@ async def test_terms_that_contradict_each_other_are_refused_by_their_field(shop:
     ):
         with pytest.raises(InvalidField) as refused:
             await shop.coupon(**terms)
-        assert [violation.field for violation in refused.value.violations] == [f"coupons.0.{field}"]
+        assert [violation.field for violation in refused.value.violations] == [f"coupons[0].{field}"]
 
 
 async def test_changed_terms_keep_the_uses_and_never_allow_fewer_than_were_made(shop: Shop, member: str) -> None:
@@ -188,7 +188,7 @@ async def test_changed_terms_keep_the_uses_and_never_allow_fewer_than_were_made(
         stated: dict[str, object] = {"amount_off": 500, "percent_off": 0, "first_day": TODAY, "last_day": TODAY}
         stated |= {"minimum": 0, "skus": (), "uses_per_member": 1, "uses_total": 5} | changed
         terms = CouponTerms(code=code, name=name, **stated)
-        return (await shop.store.coupons.put(CAMPAIGNS, PutCoupons(request_id=request_id(), terms=(terms,)))).changed
+        return (await shop.store.coupons.put(CAMPAIGNS, PutCoupons(request_id=request_id(), coupons=(terms,)))).changed
 
     assert (await put(uses_total=3), await put(uses_total=3)) == (1, 0)
     assert await shop.scalar("select used from coupons where code = :c", c=code) == 1

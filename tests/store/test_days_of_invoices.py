@@ -8,10 +8,10 @@ import pytest
 
 from services.chassis.jst import JST
 from services.store.invoices.models import Invoice
-from services.store.settings import StoreRules
+from services.store.settings import Rules
 from tests.store.shop import NOW
 
-LATE = StoreRules().late
+LATE = Rules().late
 
 
 @pytest.mark.rule("ST-24")

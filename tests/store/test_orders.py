@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.chassis.errors import InvalidField, NotFound
-from services.store.models import Page
+from services.chassis.pages import Page
 from services.store.orders.domain import OrderNotPlaced, OrderOver, PromiseDispatch
 from services.store.orders.models import ON_ITS_WAY, OrderState
 from tests.store.shop import DESK, NOW, WORKER, Shop, as_member, new_member, request_id
@@ -88,9 +88,9 @@ async def test_a_promise_that_moves_is_told_and_one_that_stays_is_not(shop: Shop
     await promised(shop, order.order_id, 7, request_id=asked)
 
     moved = await shop.order(order.order_id)
-    assert moved.promised_on is not None
-    assert order.promised_on is not None
-    assert moved.promised_on > order.promised_on
+    assert moved.promised_dispatch_on is not None
+    assert order.promised_dispatch_on is not None
+    assert moved.promised_dispatch_on > order.promised_dispatch_on
     assert await shop.told(order.order_id) == ["order_placed", "dispatch_promised"]
 
 
@@ -114,10 +114,10 @@ async def test_the_history_shows_what_was_placed_newest_first_page_by_page(shop:
     first = await shop.store.orders.listed(as_member(member), Page(size=2))
     second = await shop.store.orders.listed(as_member(member), Page(size=2, cursor=first.next_cursor))
 
-    shown = [order.order_id for order in (*first.orders, *second.orders)]
+    shown = [order.order_id for order in (*first.items, *second.items)]
     assert (shown, second.next_cursor) == (placed[::-1], "")
-    assert first.orders[0].lines[0].amount == 3_300
-    assert first.orders[0].payment is not None
+    assert first.items[0].lines[0].amount == 3_300
+    assert first.items[0].payment is not None
     with pytest.raises(InvalidField):
         await shop.store.orders.listed(as_member(member), Page(cursor="bm90aGluZw=="))
 

@@ -41,7 +41,7 @@ async def test_dispatch_is_promised_seven_business_days_later_with_the_calendar_
 ) -> None:
     order = await shop.placed(member)
 
-    assert order.promised_on == date(2026, 7, 14)
+    assert order.promised_dispatch_on == date(2026, 7, 14)
     assert order.calendar_version == shop.calendar.version
 
 
@@ -52,7 +52,7 @@ async def test_a_closure_moves_the_promise(shop: Shop, member: str) -> None:
     order = await shop.placed(member)
 
     # Marine Day, the 20th, is no business day either.
-    assert (order.promised_on, order.calendar_version) == (date(2026, 7, 22), closed.version)
+    assert (order.promised_dispatch_on, order.calendar_version) == (date(2026, 7, 22), closed.version)
 
 
 @pytest.mark.rule("SK-27")

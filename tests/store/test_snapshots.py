@@ -30,9 +30,9 @@ async def test_the_snapshot_holds_all_that_the_page_shows_under_the_hash_of_its_
 
     taken = await shop.snapshot(view, flow_facts={"key_number_digest": "d1", "kind": "normal"})
 
-    assert taken.snapshot_hash == hashlib.sha256(taken.content.encode()).hexdigest()
-    shown = json.loads(taken.content)
-    assert taken.content == json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert taken.snapshot_hash == hashlib.sha256(taken.content_json.encode()).hexdigest()
+    shown = json.loads(taken.content_json)
+    assert taken.content_json == json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert shown["lines"][0] | {"sku": "key-normal", "quantity": 2, "unit_price": 3_300} == shown["lines"][0]
     assert shown["totals"] | {"goods": 6_600, "coupon": 500, "points": 300, "due": 5_800} == shown["totals"]
     assert shown["address"] == HOME.model_dump()
@@ -55,7 +55,7 @@ async def test_the_order_keeps_the_hash_of_the_page_and_the_versions_that_were_t
     row = await shop.row(view.order_id)
     assert (row.snapshot_hash, row.terms_version, row.cancellation_version) == (taken.snapshot_hash, "t1", "c1")
     kept = await shop.scalar("select content from snapshots where order_id = :o", o=view.order_id)
-    assert kept == taken.content
+    assert kept == taken.content_json
 
 
 async def test_the_same_page_is_the_same_snapshot(shop: Shop, member: str) -> None:
@@ -107,7 +107,7 @@ async def test_a_page_shown_to_nobody_cannot_be_confirmed(shop: Shop, member: st
 
 async def price(shop: Shop, view: CheckoutView, sku: str, code: str) -> None:
     product = goods(sku, price=1_100, means=("card",))
-    await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), goods=(product,)))
+    await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=(product,)))
 
 
 async def address(shop: Shop, view: CheckoutView, sku: str, code: str) -> None:
@@ -135,7 +135,7 @@ async def wish(shop: Shop, view: CheckoutView, sku: str, code: str) -> None:
 async def test_what_changed_since_it_was_confirmed_is_not_ordered(shop: Shop, member: str, change: object) -> None:
     sku = request_id()
     product = goods(sku, means=("card",))
-    await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), goods=(product,)))
+    await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=(product,)))
     code = await shop.coupon(uses_total=1)
     view = await shop.opened(member, sku=sku, room_id="room_01jzkey0000000000000000001")
     view = await shop.updated(
@@ -167,7 +167,7 @@ async def test_the_address_on_the_page_is_the_one_that_the_flow_read_from_the_le
 
     taken = await shop.snapshot(view, address=ELSEWHERE)
 
-    assert json.loads(taken.content)["address"] == ELSEWHERE.model_dump()
+    assert json.loads(taken.content_json)["address"] == ELSEWHERE.model_dump()
     assert "address-changed" in taken.checkout.notices
     assert (await shop.begun(view, snapshot_hash=taken.snapshot_hash)).due == 3_300
 

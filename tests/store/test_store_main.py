@@ -35,9 +35,8 @@ from services.chassis.caller import Caller
 from services.chassis.db import Database
 from services.chassis.ids import new_id
 from services.chassis.temporal import NamedFailures
-from services.store.models import cursor
 from tests.sandbox.harness import BEARERS, SIGNING_KEYS, Sandbox
-from tests.store.shop import DESK, GATEWAY, HOME, ORDERER, SPAREKEY, WORKER, as_member, request_id
+from tests.store.shop import DESK, GATEWAY, HOME, ORDERER, SPAREKEY, WORKER, as_member, just_before, request_id
 from tests.store.test_store_service import CONTRACT
 from tests.support.callers import Keys
 from tests.support.contexts import served
@@ -191,8 +190,8 @@ async def test_a_card_order_is_paid_told_and_stands_in_both_books(deployed: Depl
         payment = await deployed.authorised(order_id)
         order = await deployed.confirmed(order_id)
         captured = await deployed.ask(WORKER, "CapturePayment", order_id=order_id)
-        just_before = common_pb2.Page(cursor=cursor(order_id[:-1]), size=1)
-        books = (await deployed.ask(DESK, "ListBooks", page=just_before)).books
+        page = common_pb2.Page(cursor=just_before(order_id), size=1)
+        books = (await deployed.ask(DESK, "ListBooks", page=page)).books
         running.send_signal(signal.SIGTERM)
         ended = await asyncio.to_thread(running.wait, 20)
 

@@ -12,15 +12,15 @@ import pytest
 from ruum.common.v1 import common_pb2
 from ruum.store.v1 import store_pb2 as pb
 from ruum.store.v1.store_pb2_grpc import StoreServiceStub, add_StoreServiceServicer_to_server
+from services.chassis import wire
 from services.chassis.caller import Caller
 from services.chassis.errors import InvalidField, NotAllowed, RuumError
 from services.chassis.ids import new_id
 from services.store.invoices import models as invoices
-from services.store.models import cursor
 from services.store.orders import models as orders
 from services.store.payments import models as payments
-from services.store.servicer import number, word
-from tests.store.shop import CAMPAIGNS, DESK, GATEWAY, HOME, SPAREKEY, WORKER, Shop, as_member, request_id
+from services.store.servicer import StoreServicer
+from tests.store.shop import CAMPAIGNS, DESK, GATEWAY, HOME, SPAREKEY, WORKER, Shop, as_member, just_before, request_id
 from tests.support.callers import Keys, refused
 from tests.support.contexts import served
 
@@ -47,7 +47,7 @@ class Line:
 @pytest.fixture
 async def line(shop: Shop, keys: Keys) -> AsyncIterator[Line]:
     def add(server: Any) -> None:
-        add_StoreServiceServicer_to_server(shop.store, server)
+        add_StoreServiceServicer_to_server(StoreServicer(shop.store), server)
 
     async with served("store", keys.ring(shop.clock), [CONTRACT], add) as running:
         yield Line(running.channel, keys, shop)
@@ -187,7 +187,7 @@ async def test_the_books_show_a_dropped_order_whose_placing_had_asked_for_money(
     await shop.abandoned(view.order_id)
     await line.ask(SPAREKEY, "DropCheckout", order_id=view.order_id, member_id=member)
 
-    page = common_pb2.Page(cursor=cursor(view.order_id[:-1]), size=1)
+    page = common_pb2.Page(cursor=just_before(view.order_id), size=1)
     (book,) = (await line.ask(DESK, "ListBooks", page=page)).books
 
     assert (book.order.order_id, book.order.state) == (view.order_id, pb.ORDER_STATE_DROPPED)
@@ -203,7 +203,7 @@ async def test_the_books_show_a_dropped_order_whose_placing_had_asked_for_money(
     ],
 )
 def test_every_state_has_its_word_in_the_contract(kinds: Any, words: list[str]) -> None:
-    assert [word(kinds, number(kinds, state)) for state in words] == list(words)
+    assert [wire.word(kinds, wire.number(kinds, state)) for state in words] == list(words)
 
 
 async def test_operators_keep_products_and_the_campaign_desk_keeps_coupons(line: Line) -> None:
@@ -223,7 +223,7 @@ async def test_operators_keep_products_and_the_campaign_desk_keeps_coupons(line:
     assert (kept.changed, added.changed) == (0, 1)
     stated.last_day.iso = "2026-02-31"
     failure = await refused(line.ask(CAMPAIGNS, "PutCoupons", coupons=[stated]))
-    assert failure.code == InvalidField.code
+    assert (failure.code, failure.violations[0].field) == (InvalidField.code, "coupons[0].last_day")
 
 
 def callers(method: Any) -> set[str]:

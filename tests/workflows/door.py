@@ -17,6 +17,7 @@ from ruum.store.v1 import store_pb2
 from ruum.store.v1.store_pb2_grpc import StoreServiceStub, add_StoreServiceServicer_to_server
 from services.chassis.clock import SystemClock
 from services.chassis.db import Database
+from services.store.servicer import StoreServicer
 from tests.store.shop import Shop
 from tests.support.callers import Keys
 from tests.support.contexts import served
@@ -102,7 +103,7 @@ async def real_store(database: Database, keys: Keys) -> AsyncIterator[tuple[Shop
     contract = store_pb2.DESCRIPTOR.services_by_name["StoreService"]
 
     def add(server: Any) -> None:
-        add_StoreServiceServicer_to_server(shop.store, server)
+        add_StoreServiceServicer_to_server(StoreServicer(shop.store), server)
 
     async with served("store", keys.ring(clock), [contract], add) as running:
         channel = keys.channel("worker", running.address, "store", clock)

@@ -7,16 +7,17 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from services.chassis.db import Database
+from services.chassis.pages import Page
 from services.store.books import repository
 from services.store.intents import repository as calls
 from services.store.intents.domain import Intents
-from services.store.models import Page, View, cursor
+from services.store.models import View
 from services.store.orders import repository as orders
 from services.store.orders.models import OrderView
 from services.store.payments import repository as payments
 from services.store.payments.models import Payment, Shown, Standing
 from services.store.payments.ports import OutcomeUnknown
-from services.store.settings import LateRules
+from services.store.settings import Rules
 
 _LOOKED_UP_AT_ONCE = 8
 
@@ -47,7 +48,7 @@ class Differing(View):
     of: str
 
 
-class Listed(View):
+class ListedBooks(View):
     """`differing`: sums of the whole store, on the last page."""
 
     books: tuple[Book, ...]
@@ -64,18 +65,17 @@ class _Look:
 
 
 class Books:
-    def __init__(self, database: Database, intents: Intents, late: LateRules) -> None:
+    def __init__(self, database: Database, intents: Intents, rules: Rules) -> None:
         self._database = database
         self._intents = intents
-        self._late = late
+        self._rules = rules
 
-    async def listed(self, page: Page) -> Listed:
+    async def listed(self, page: Page) -> ListedBooks:
         """Orders that ever asked for a payment, oldest first."""
         async with self._database.reading() as session:
-            found = await orders.with_money(session, page)
-            shown = found[: page.limit]
-            ids = [order.order_id for order in shown]
-            views = await orders.views(session, shown, self._late)
+            shown = page.listed(await orders.with_money(session, page), lambda order: (order.order_id,))
+            views = await orders.views(session, shown.items, self._rules)
+            ids = [view.order_id for view in views]
             open_intents = await calls.open_intents(session, ids)
             by_order: dict[str, list[Payment]] = defaultdict(list)
             for payment in await payments.of_orders(session, ids):
@@ -95,9 +95,8 @@ class Books:
             )
             for view, state, yen in zip(views, states, left, strict=True)
         ]
-        more = cursor(shown[-1].order_id) if len(found) > len(shown) else ""
-        differing = () if more else await self.differing()
-        return Listed(books=tuple(books), next_cursor=more, differing=differing)
+        differing = () if shown.next_cursor else await self.differing()
+        return ListedBooks(books=tuple(books), next_cursor=shown.next_cursor, differing=differing)
 
     async def differing(self) -> tuple[Differing, ...]:
         """Credit and coupons whose sums are not those of their rows: none, ever (ST-12, ST-24)."""

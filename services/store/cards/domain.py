@@ -11,10 +11,10 @@ from services.chassis.clock import Clock
 from services.chassis.db import Database
 from services.chassis.errors import Kind, RuumError, Unavailable
 from services.chassis.ids import new_id
+from services.chassis.pages import Listed, Page
 from services.store.cards import repository
 from services.store.cards.models import Card, CardView
 from services.store.cards.ports import Vault
-from services.store.models import Page, View, cursor
 from services.store.payments.ports import OutcomeUnknown
 
 _TOKEN = "pm_"  # noqa: S105  # what the processor's tokens begin with
@@ -33,11 +33,6 @@ class Given:
 
     card: Card
     customer_ref: str
-
-
-class Kept(View):
-    cards: tuple[CardView, ...]
-    next_cursor: str
 
 
 class Cards:
@@ -69,13 +64,11 @@ class Cards:
             raise Unavailable from silent
         return Given(Card.of(facts, new_id("card"), member_id, self._clock.now()), customer)
 
-    async def kept(self, caller: Caller, page: Page) -> Kept:
+    async def kept(self, caller: Caller, page: Page) -> Listed[CardView]:
         """The cards that the member keeps, newest first (SK-18)."""
         async with self._database.reading() as session:
             found = await repository.kept(session, caller.name, page)
-        shown = found[: page.limit]
-        more = cursor(shown[-1].card_id) if len(found) > len(shown) else ""
-        return Kept(cards=tuple(card.view() for card in shown), next_cursor=more)
+        return page.listed(found, lambda card: (card.card_id,)).map(Card.view)
 
 
 async def save(tx: AsyncSession, given: Given) -> Card:

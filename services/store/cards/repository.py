@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.chassis.pages import Page
 from services.store.cards.models import Card, Customer
-from services.store.models import Page
 from services.store.repository import every, one
 
 _T, _C = Card.table().c, Customer.table().c
@@ -54,6 +54,4 @@ async def forgotten(tx: AsyncSession, processor_ref: str, now: datetime) -> None
 async def kept(session: AsyncSession, member_id: str, page: Page) -> Sequence[Card]:
     """One page of the cards that a member keeps and one more, if there is one; newest first."""
     found = sa.select(Card).where(_T.member_id == member_id, _T.kept_at.is_not(None))
-    if page.cursor:
-        found = found.where(_T.card_id < page.after)
-    return await every(session, Card, found.order_by(_T.card_id.desc()).limit(page.limit + 1))
+    return await every(session, Card, page.of(found, _T.card_id))

@@ -24,8 +24,8 @@ class Goods(View):
     product_id: str = ""
     sku: str
     category: str
-    name: LocalText
-    description: LocalText
+    name: LocalText = LocalText()
+    description: LocalText = LocalText()
     picture: str
     price: int
     tax_rate: int

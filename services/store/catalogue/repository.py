@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.chassis.pages import Page
 from services.store.catalogue.models import Product
-from services.store.models import Page
 from services.store.repository import every
 
 _T = Product.table().c
@@ -28,12 +28,8 @@ async def put(tx: AsyncSession, products: Iterable[Product]) -> int:
 
 async def listed(session: AsyncSession, category: str, page: Page) -> Sequence[Product]:
     """One page of products and one more, if there is one; newest first."""
-    found = sa.select(Product).order_by(_T.product_id.desc()).limit(page.limit + 1)
-    if category:
-        found = found.where(_T.category == category)
-    if page.cursor:
-        found = found.where(_T.product_id < page.after)
-    return await every(session, Product, found)
+    found = sa.select(Product).where(_T.category == category) if category else sa.select(Product)
+    return await every(session, Product, page.of(found, _T.product_id))
 
 
 async def by_sku(session: AsyncSession, skus: Iterable[str]) -> dict[str, Product]:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from pydantic import Field
-
 from services.chassis.caller import Caller
 from services.chassis.errors import AWAY, Changed, InvalidField, NotFound, Unavailable, Violation
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
@@ -31,7 +29,7 @@ from services.store.orders.models import (
 )
 from services.store.placing.domain import OrderAlreadyPlaced, OrderBeingPlaced
 from services.store.ports import Balances, Orderers
-from services.store.settings import StoreRules
+from services.store.settings import Rules
 
 
 class OpenKeyCheckout(Command):
@@ -40,8 +38,6 @@ class OpenKeyCheckout(Command):
     sku: str
     quantity: int
     address: Address
-    orderer: Orderer | None = Field(default=None, exclude=True)
-    available: int | None = Field(default=None, exclude=True)
 
 
 class UpdateCheckout(Command):
@@ -59,8 +55,6 @@ class UpdateCheckout(Command):
     recipient: Recipient | None = None
     wish_date: str | None = None
     remarks: str | None = None
-    given: Given | None = Field(default=None, exclude=True)
-    available: int | None = Field(default=None, exclude=True)
 
 
 class DropCheckout(Command):
@@ -74,13 +68,11 @@ class TakeSnapshot(Command):
     flow_facts: dict[str, str]
     language: str
     address: Address
-    orderer: Orderer | None = Field(default=None, exclude=True)
-    available: int | None = Field(default=None, exclude=True)
 
 
 class SnapshotView(View):
     snapshot_hash: str
-    content: str
+    content_json: str
     checkout: CheckoutView
 
 
@@ -92,7 +84,7 @@ class Checkouts(Verbs):
         orderers: Orderers,
         balances: Balances,
         calendar: BusinessCalendar,
-        rules: StoreRules,
+        rules: Rules,
     ) -> None:
         self.commands = commands
         self._cards = cards
@@ -121,20 +113,19 @@ class Checkouts(Verbs):
             OrderBeingPlaced: the one that is open is being placed.
             Unavailable: the orderer's data cannot be read now.
         """
-        known = {
-            "orderer": await self._orderers.orderer(asked.member_id),
-            "available": await self._available(asked.member_id),
-        }
-        return await self._open_key(caller, asked.model_copy(update=known))
+        orderer = await self._orderers.orderer(asked.member_id)
+        return await self._open_key(caller, asked, orderer, await self._available(asked.member_id))
 
     @command
-    async def _open_key(self, work: Work, asked: OpenKeyCheckout) -> CheckoutView:
+    async def _open_key(
+        self, work: Work, asked: OpenKeyCheckout, orderer: Orderer, available: int | None
+    ) -> CheckoutView:
         product = (await catalogue.by_sku(work.tx, [asked.sku])).get(asked.sku)
         if product is None:
             raise InvalidField(violations=[Violation("sku", "field-string-in", {})])
         if not 1 <= asked.quantity <= KEYS_AT_MOST:
             raise InvalidField(violations=[Violation("quantity", "field-int32-gte-lte", {})])
-        order, notices = await self._opened(work, asked)
+        order, notices = await self._opened(work, asked, orderer)
         line = OrderLine.make(
             line_id=new_id("lin"),
             order_id=order.order_id,
@@ -144,17 +135,17 @@ class Checkouts(Verbs):
         )
         await orders.put_lines(work.tx, order.order_id, [line])
         basket = await repository.basket(work.tx, order, jst_date(work.now), self._rules)
-        return basket.view(self._facts(basket, asked.available), *notices)
+        return basket.view(self._facts(basket, available), *notices)
 
-    async def _opened(self, work: Work, asked: OpenKeyCheckout) -> tuple[Order, list[str]]:
-        """The member's open checkout, for this room from now on, and what of it is no more as it was."""
+    async def _opened(self, work: Work, asked: OpenKeyCheckout, orderer: Orderer) -> tuple[Order, list[str]]:
+        """The member's open checkout, for this room from now on, and what of it is no longer as it was."""
         place = {"room_id": asked.room_id, "address": asked.address.model_dump()}
         fresh = Order.make(
             order_id=new_id("ord"),
             flow=KEY_FLOW,
             member_id=asked.member_id,
             state="checkout",
-            recipient=asked.orderer.model_dump(include={"name", "kana", "phone"}) if asked.orderer else {},
+            recipient=orderer.model_dump(include={"name", "kana", "phone"}),
             opened_at=work.now,
             **place,
         )
@@ -182,21 +173,22 @@ class Checkouts(Verbs):
         """
         await self._found(asked.order_id, caller.name)
         given = await self._cards.given(caller.name, asked.card_id) if asked.card_id else None
-        known = {"given": given, "available": await self._available(caller.name)}
-        return await self._update(caller, asked.model_copy(update=known))
+        return await self._update(caller, asked, given, await self._available(caller.name))
 
     @command
-    async def _update(self, work: Work, asked: UpdateCheckout) -> CheckoutView:
+    async def _update(
+        self, work: Work, asked: UpdateCheckout, given: Given | None, available: int | None
+    ) -> CheckoutView:
         order = _open(await orders.get(work.tx, asked.order_id), work.caller.name)
         values = _chosen(asked)
-        if asked.given:
-            values["card_id"] = (await save(work.tx, asked.given)).card_id
+        if given:
+            values["card_id"] = (await save(work.tx, given)).card_id
         edited = await orders.edit(work.tx, order.order_id, asked.version, values)
         if edited is None:
             raise Changed
         basket = await repository.basket(work.tx, edited, jst_date(work.now), self._rules)
-        facts = self._facts(basket, asked.available)
-        if asked.available is None and asked.points_choice in {"some", "all"}:
+        facts = self._facts(basket, available)
+        if available is None and asked.points_choice in {"some", "all"}:
             raise Unavailable
         touched = {*values, "points_some"} if "points_choice" in values else set(values)
         _refuse({field: code for field, code in basket.impossible(facts).items() if field in touched})
@@ -228,16 +220,15 @@ class Checkouts(Verbs):
             Unavailable: the orderer's data, or points that are wanted, cannot be read now.
         """
         await self._found(asked.order_id, asked.member_id)
-        known = {
-            "orderer": await self._orderers.orderer(asked.member_id),
-            "available": await self._available(asked.member_id),
-        }
-        return await self._take_snapshot(caller, asked.model_copy(update=known))
+        orderer = await self._orderers.orderer(asked.member_id)
+        return await self._take_snapshot(caller, asked, orderer, await self._available(asked.member_id))
 
     @command
-    async def _take_snapshot(self, work: Work, asked: TakeSnapshot) -> SnapshotView:
+    async def _take_snapshot(
+        self, work: Work, asked: TakeSnapshot, orderer: Orderer, available: int | None
+    ) -> SnapshotView:
         order = _open(await orders.get(work.tx, asked.order_id), asked.member_id)
-        if asked.available is None and order.points_choice != "none":
+        if available is None and order.points_choice != "none":
             raise Unavailable
         address = asked.address.model_dump()
         moved = order.address != address
@@ -245,7 +236,8 @@ class Checkouts(Verbs):
         if page is None:
             raise Changed
         basket = await repository.basket(work.tx, page, jst_date(work.now), self._rules)
-        facts = self._facts(basket, asked.available, asked)
+        shown_with = {"orderer": orderer, "flow_facts": asked.flow_facts, "language": asked.language}
+        facts = self._facts(basket, available, **shown_with)
         _refuse(basket.missing(facts))
         await self._reprice(work, basket)
         content = basket.content(facts)
@@ -258,24 +250,16 @@ class Checkouts(Verbs):
         )
         await repository.keep(work.tx, snapshot)
         shown = basket.view(facts, *(["address-changed"] if moved else []))
-        return SnapshotView(snapshot_hash=snapshot.snapshot_hash, content=content, checkout=shown)
+        return SnapshotView(snapshot_hash=snapshot.snapshot_hash, content_json=content, checkout=shown)
 
     async def _reprice(self, work: Work, basket: Basket) -> None:
         """The prices of today have been shown: from now on they are what a change is told against (ST-03)."""
         lines = [OrderLine.of(basket.order.order_id, line) for line in basket.lines]
         await orders.put_lines(work.tx, basket.order.order_id, lines)
 
-    def _facts(self, basket: Basket, available: int | None, page: TakeSnapshot | None = None) -> Facts:
+    def _facts(self, basket: Basket, available: int | None, **of_the_page: Any) -> Facts:
         dispatch = basket.expected_dispatch_on(self._calendar)
-        if page is None:
-            return Facts(available=available, expected_dispatch_on=dispatch)
-        return Facts(
-            available=available,
-            expected_dispatch_on=dispatch,
-            orderer=page.orderer,
-            flow_facts=page.flow_facts,
-            language=page.language,
-        )
+        return Facts(available=available, expected_dispatch_on=dispatch, **of_the_page)
 
     async def _found(self, order_id: str, member_id: str) -> Order:
         async with self.commands.database.reading() as session:
@@ -308,7 +292,7 @@ def _chosen(asked: UpdateCheckout) -> dict[str, Any]:
     """What was given, as the row keeps it.
 
     Raises:
-        InvalidField: a telephone, a reading or a day that is none.
+        InvalidField: not a telephone number, not katakana, not a date.
     """
     values = asked.model_dump(
         exclude={"request_id", "as_of", "order_id", "version", "card_id", "recipient", "wish_date"}, exclude_none=True

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from services.chassis.columns import instant, text
 from services.chassis.jst import BusinessCalendar
-from services.store.cards.models import Card, CardView
+from services.store.cards.models import Card
 from services.store.catalogue.models import MEANS_OFFERABLE, Product
 from services.store.coupons.models import Coupon
 from services.store.models import Address, Means, Orderer, Recipient, Table, View
@@ -25,9 +25,9 @@ from services.store.orders.models import (
     OrderLine,
     OrderState,
     PointsChoice,
-    Totals,
+    TotalsView,
 )
-from services.store.settings import StoreRules
+from services.store.settings import Rules
 from services.store.sums.models import Bill, PointsWish, reckon
 
 CARD_AT_LEAST = 50
@@ -55,13 +55,15 @@ class CheckoutView(View):
     room_id: str
     state: OrderState
     lines: tuple[LineView, ...]
-    totals: Totals
+    totals: TotalsView
     points_choice: PointsChoice
     points_some: int
     points_available: int
     coupon_code: str
     means: str
-    card: CardView | None
+    card_id: str | None
+    card_brand: str
+    card_last4: str
     keep_card: bool
     invoice_to: InvoiceTo
     recipient: Recipient
@@ -107,7 +109,7 @@ class Basket:
     outstanding: int
     card: Card | None
     today: date
-    rules: StoreRules
+    rules: Rules
 
     @property
     def lines(self) -> list[LineView]:
@@ -173,10 +175,11 @@ class Basket:
         bill = self.bill(facts.available)
         own = self.order.model_dump() | {
             "lines": bill.lines,
-            "totals": bill.totals,
+            "totals": TotalsView.of(bill.totals, self.rules),
             "points_available": facts.available or 0,
             "means": self.means(bill.totals.due),
-            "card": self.card.view() if self.card else None,
+            "card_brand": self.card.brand if self.card else "",
+            "card_last4": self.card.last4 if self.card else "",
             "means_offered": self.means_offered(bill.totals.due),
             "wish_dates_offered": self.wish_dates(facts.expected_dispatch_on),
             "expected_dispatch_on": facts.expected_dispatch_on,

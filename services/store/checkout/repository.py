@@ -15,7 +15,7 @@ from services.store.coupons.models import Coupon, CouponUses
 from services.store.orders.models import Order, OrderLine
 from services.store.payments.models import Credit
 from services.store.repository import rows
-from services.store.settings import StoreRules
+from services.store.settings import Rules
 
 _S, _O, _L, _D = Snapshot.table().c, Order.table().c, OrderLine.table().c, Card.table().c
 _C, _U, _B, _P = Coupon.table().c, CouponUses.table().c, Credit.table().c, Product.table().c
@@ -42,7 +42,7 @@ _CONFIRMED = (
 )
 
 
-async def basket(session: AsyncSession, order: Order, today: date, rules: StoreRules) -> Basket:
+async def basket(session: AsyncSession, order: Order, today: date, rules: Rules) -> Basket:
     """Everything that decides what the pages of this checkout show."""
     key = {"key": order.order_id}
     ((coupon, uses, outstanding, card),) = await rows(session, _AROUND, key)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ruum.identity.v1 import identity_pb2
-from services.store.models import Address, Orderer
+from services.chassis import wire
+from services.store.models import Orderer
 
 if TYPE_CHECKING:
     # Only the stubs of types know it.
@@ -18,17 +19,4 @@ class IdentityClient:
 
     async def orderer(self, member_id: str) -> Orderer:
         found = await self._identity.GetOrderer(identity_pb2.GetOrdererRequest(member_id=member_id))
-        home = found.address
-        return Orderer(
-            name=found.name,
-            kana=found.kana,
-            phone=found.phone,
-            email=found.email,
-            address=Address(
-                postal_code=home.postal_code,
-                prefecture=home.prefecture,
-                city=home.city,
-                street=home.street,
-                building=home.building,
-            ),
-        )
+        return wire.read(Orderer, found)

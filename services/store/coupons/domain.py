@@ -16,10 +16,10 @@ from services.store.orders import repository as orders
 
 
 class PutCoupons(Command):
-    terms: tuple[CouponTerms, ...]
+    coupons: tuple[CouponTerms, ...]
 
 
-class Changed(View):
+class ChangedCount(View):
     changed: int
 
 
@@ -35,18 +35,18 @@ class Coupons(Verbs):
         self.commands = commands
 
     @command
-    async def put(self, work: Work, asked: PutCoupons) -> Changed:
+    async def put(self, work: Work, asked: PutCoupons) -> ChangedCount:
         """Adds coupons or changes their terms; uses already made stay.
 
         Raises:
             InvalidField: names each coupon whose terms contradict each other (PR-12).
             CouponUsedMore: the new total is below the uses already made.
         """
-        violations = [found for index, terms in enumerate(asked.terms) for found in _violations(index, terms)]
+        violations = [found for index, terms in enumerate(asked.coupons) for found in _violations(index, terms)]
         if violations:
             raise InvalidField(violations=violations)
         try:
-            return Changed(changed=await repository.put(work.tx, map(Coupon.of, asked.terms)))
+            return ChangedCount(changed=await repository.put(work.tx, map(Coupon.of, asked.coupons)))
         except IntegrityError as refused:
             if violated(refused) == "coupons_used":
                 raise CouponUsedMore from refused
@@ -72,6 +72,6 @@ def _violations(index: int, terms: CouponTerms) -> list[Violation]:
     wrong = {
         "amount_off": (terms.amount_off > 0) == (terms.percent_off > 0),
         "last_day": terms.last_day < terms.first_day,
-        "name": not all((terms.name.ja, terms.name.en, terms.name.zh_hans)),
+        "name": not terms.name.complete,
     }
-    return [Violation(f"coupons.{index}.{name}", "field-invalid", {}) for name, is_wrong in wrong.items() if is_wrong]
+    return [Violation(f"coupons[{index}].{name}", "field-invalid", {}) for name, is_wrong in wrong.items() if is_wrong]

@@ -21,7 +21,7 @@ class CouponTerms(View):
     """
 
     code: str
-    name: LocalText
+    name: LocalText = LocalText()
     amount_off: int
     percent_off: int
     first_day: date

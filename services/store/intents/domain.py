@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-from pydantic import Field
 
 from services.chassis.caller import Caller
 from services.chassis.errors import RuumError
@@ -52,7 +51,6 @@ class Settle(Command):
     """A partner's word about a payment, when nobody waits for it."""
 
     payment_id: str
-    word: Word = Field(exclude=True)
 
 
 class Settled(View):
@@ -126,7 +124,7 @@ class Intents(Verbs):
             word = await self.hear(payment_id)
             if word.said is None:
                 return not word.silent
-            await self.settle(SELF, Settle(request_id=word.intent_id, payment_id=payment_id, word=word))
+            await self.settle(SELF, Settle(request_id=word.intent_id, payment_id=payment_id), word)
 
     async def bring_back(self, order_id: str) -> None:
         """Asks for whatever has to come back of an order; what stays unknown is left to the sweep."""
@@ -136,8 +134,8 @@ class Intents(Verbs):
             await self.pursue(payment.payment_id)
 
     @command
-    async def settle(self, work: Work, asked: Settle) -> Settled:
-        payment = await self.settled(work, asked.payment_id, asked.word)
+    async def settle(self, work: Work, asked: Settle, word: Word) -> Settled:
+        payment = await self.settled(work, asked.payment_id, word)
         return Settled(undoing=payment.undoing() is not None)
 
     async def settled(self, work: Work, payment_id: str, word: Word) -> Payment:
@@ -205,14 +203,14 @@ class Intents(Verbs):
             word = await self.hear(errand.payment_id)
             if word.said is None:
                 return False
-            await self.settle(SELF, Settle(request_id=word.intent_id, payment_id=errand.payment_id, word=word))
+            await self.settle(SELF, Settle(request_id=word.intent_id, payment_id=errand.payment_id), word)
             return await self.pursue(errand.payment_id)
 
     async def _end(self, payment: Payment, places: asyncio.Semaphore) -> bool:
         async with places:
             word = await self.hear(payment.payment_id, look=STATES)
-            told = Settle(request_id=f"{payment.payment_id}/left", payment_id=payment.payment_id, word=word)
-            await self.settle(SELF, told)
+            told = Settle(request_id=f"{payment.payment_id}/left", payment_id=payment.payment_id)
+            await self.settle(SELF, told, word)
             return await self.pursue(payment.payment_id)
 
     async def _ask(self, errand: Errand, now: datetime) -> Word:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-from pydantic import Field
-
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.events import Event, ProcessLine
@@ -20,7 +18,7 @@ from services.store.models import View
 from services.store.orders import repository as orders
 from services.store.payments.domain import PartnerSilent, PaymentMissing, PaymentOnHold
 from services.store.payments.models import STATES, InvoiceFacts
-from services.store.settings import LateRules
+from services.store.settings import Rules
 
 PROCESS = "invoice"
 INVOICE_CHANGED = "invoice_changed"
@@ -64,13 +62,11 @@ class IssueInvoice(Command):
 
 class ConcludeIssuing(Command):
     payment_id: str
-    word: Word = Field(exclude=True)
 
 
 class ChargeLateInvoice(Command):
     invoice_id: str
     ordinal: int
-    word: Word = Field(default=Word(), exclude=True)
 
 
 class RecordAction(Command):
@@ -91,10 +87,10 @@ class Recorded(View):
 
 
 class Invoices(Verbs):
-    def __init__(self, commands: Commands, intents: Intents, late: LateRules) -> None:
+    def __init__(self, commands: Commands, intents: Intents, rules: Rules) -> None:
         self.commands = commands
         self._intents = intents
-        self._late = late
+        self._late = rules.late
 
     async def issue(self, caller: Caller, asked: IssueInvoice) -> InvoiceView:
         """Has the provider issue the invoice: the goods came, or went back to the maker (SK-38).
@@ -109,10 +105,8 @@ class Invoices(Verbs):
         word = await self._intents.hear(wanted.payment_id)
         if word.silent:
             raise PartnerSilent
-        concluded = ConcludeIssuing(
-            request_id=asked.request_id, as_of=asked.as_of, payment_id=wanted.payment_id, word=word
-        )
-        return await self._conclude_issuing(caller, concluded)
+        concluding = ConcludeIssuing(request_id=asked.request_id, as_of=asked.as_of, payment_id=wanted.payment_id)
+        return await self._conclude_issuing(caller, concluding, word)
 
     @command
     async def _want(self, work: Work, asked: IssueInvoice) -> Wanted:
@@ -136,8 +130,8 @@ class Invoices(Verbs):
         return Wanted(payment_id=payment.payment_id)
 
     @command
-    async def _conclude_issuing(self, work: Work, asked: ConcludeIssuing) -> InvoiceView:
-        await self._intents.settled(work, asked.payment_id, asked.word)
+    async def _conclude_issuing(self, work: Work, asked: ConcludeIssuing, word: Word) -> InvoiceView:
+        await self._intents.settled(work, asked.payment_id, word)
         invoice = await repository.of_payment(work.tx, asked.payment_id)
         if invoice is None or invoice.state == "requested":
             raise PartnerSilent
@@ -163,14 +157,14 @@ class Invoices(Verbs):
         word = await self._intents.hear(invoice.payment_id, look=STATES)
         if word.silent:
             raise PartnerSilent
-        return await self._charge_late(caller, asked.model_copy(update={"word": word}))
+        return await self._charge_late(caller, asked, word)
 
     @command
-    async def _charge_late(self, work: Work, asked: ChargeLateInvoice) -> InvoiceView:
+    async def _charge_late(self, work: Work, asked: ChargeLateInvoice, word: Word) -> InvoiceView:
         invoice = await repository.get(work.tx, asked.invoice_id)
         if invoice is None:
             raise NotFound
-        await self._intents.settled(work, invoice.payment_id, asked.word)
+        await self._intents.settled(work, invoice.payment_id, word)
         if invoice.due_on is None or work.now < invoice.due(asked.ordinal, self._late):
             raise InvoiceNotLate
         await self._charge(work, invoice.invoice_id, asked.ordinal)

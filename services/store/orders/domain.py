@@ -9,12 +9,12 @@ from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.events import Event, ProcessLine
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.jst import BusinessCalendar
+from services.chassis.pages import Listed, Page
 from services.store.cards import repository as cards
 from services.store.coupons import repository as coupons
 from services.store.intents import repository as calls
 from services.store.intents.domain import Intents
 from services.store.intents.models import Change
-from services.store.models import Page, View, cursor
 from services.store.orders import repository
 from services.store.orders.models import (
     CANCELLABLE,
@@ -28,7 +28,7 @@ from services.store.orders.models import (
 )
 from services.store.payments.domain import PartnerSilent
 from services.store.placing.domain import promise
-from services.store.settings import LateRules
+from services.store.settings import Rules
 
 PAYMENT_CHANGED = "payment_changed"
 _PROCESSES = {"spare-key": "sparekey-order"}
@@ -105,17 +105,12 @@ class PromiseDispatch(OrderStep):
     business_days: int
 
 
-class Listed(View):
-    orders: tuple[OrderView, ...]
-    next_cursor: str
-
-
 class Orders(Verbs):
-    def __init__(self, commands: Commands, intents: Intents, calendar: BusinessCalendar, late: LateRules) -> None:
+    def __init__(self, commands: Commands, intents: Intents, calendar: BusinessCalendar, rules: Rules) -> None:
         self.commands = commands
         self._intents = intents
         self._calendar = calendar
-        self._late = late
+        self._rules = rules
 
     async def get(self, caller: Caller, order_id: str) -> OrderView:
         """An order as it stands; a member's own only (PR-15).
@@ -127,19 +122,15 @@ class Orders(Verbs):
             order = await repository.get(session, order_id)
             if order is None or (caller.role == "member" and order.member_id != caller.name):
                 raise NotFound
-            (view,) = await repository.views(session, [order], self._late)
+            (view,) = await repository.views(session, [order], self._rules)
         return view
 
-    async def listed(self, caller: Caller, page: Page) -> Listed:
+    async def listed(self, caller: Caller, page: Page) -> Listed[OrderView]:
         """The orders that the member placed, newest first (ST-35)."""
         async with self.commands.database.reading() as session:
             found = await repository.placed_by(session, caller.name, page)
-            views = await repository.views(session, found[: page.limit], self._late)
-        last = found[len(views) - 1] if len(found) > len(views) else None
-        return Listed(
-            orders=tuple(views),
-            next_cursor=cursor(f"{last.placed_at.isoformat()} {last.order_id}") if last and last.placed_at else "",
-        )
+            listed = page.listed(found, lambda order: (order.placed_at, order.order_id))  # type: ignore[arg-type,return-value]  # all were placed
+            return Listed(await repository.views(session, listed.items, self._rules), listed.next_cursor)
 
     @command
     async def mark(self, work: Work, asked: MarkOrder) -> OrderView:
@@ -286,7 +277,7 @@ class Orders(Verbs):
         return await self._view(work, order)
 
     async def _view(self, work: Work, order: Order) -> OrderView:
-        (view,) = await repository.views(work.tx, [order], self._late)
+        (view,) = await repository.views(work.tx, [order], self._rules)
         return view
 
 

@@ -1,5 +1,6 @@
 """Orders and their lines; an order that is not placed yet is a checkout: same id, same row."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Literal, Self
 
@@ -10,6 +11,7 @@ from services.chassis.columns import instant, is_one_of, record, text, whole
 from services.store.invoices.models import InvoiceView
 from services.store.models import Address, Means, Recipient, Table, View
 from services.store.payments.models import PaymentView
+from services.store.settings import Rules
 
 OrderState = Literal[
     "checkout",
@@ -73,6 +75,21 @@ class Totals(View):
     """Yen of goods that earn points, after coupon and points (PT-04)."""
 
 
+class TotalsView(Totals):
+    """Sums as they are answered."""
+
+    points_to_earn: int
+
+    @classmethod
+    def of(cls, totals: Totals, rules: Rules) -> Self:
+        return cls(**totals.model_dump(), points_to_earn=rules.points_for(totals.earning_amount))
+
+    @property
+    def points_yen(self) -> int:
+        """What the points pay: each is a yen (PT-01)."""
+        return self.points
+
+
 class OrderView(View):
     """An order as it is answered."""
 
@@ -85,7 +102,7 @@ class OrderView(View):
     state: OrderState
     attempt: int
     lines: tuple[LineView, ...]
-    totals: Totals
+    totals: TotalsView
     payment: PaymentView | None
     invoice: InvoiceView | None
     recipient: Recipient
@@ -94,7 +111,7 @@ class OrderView(View):
     remarks: str
     coupon_code: str
     placed_at: datetime | None
-    promised_on: date | None
+    promised_dispatch_on: date | None
     calendar_version: str
     dispatched_at: datetime | None
     delivered_at: datetime | None
@@ -173,9 +190,18 @@ class Order(Table, table=True):
     def totals(self) -> Totals:
         return Totals.model_validate(self.model_dump())
 
-    def view(self, lines: tuple[LineView, ...], payment: PaymentView | None, invoice: InvoiceView | None) -> OrderView:
-        own = self.model_dump() | {"order_number": self.order_number or "", "totals": self.totals}
-        return OrderView.model_validate(own | {"lines": lines, "payment": payment, "invoice": invoice})
+    def view(
+        self, lines: Sequence[LineView], payment: PaymentView | None, invoice: InvoiceView | None, rules: Rules
+    ) -> OrderView:
+        own = self.model_dump() | {
+            "order_number": self.order_number or "",
+            "lines": lines,
+            "totals": TotalsView.of(self.totals, rules),
+            "payment": payment,
+            "invoice": invoice,
+            "promised_dispatch_on": self.promised_on,
+        }
+        return OrderView.model_validate(own)
 
 
 class OrderLine(Table, table=True):

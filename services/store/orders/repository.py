@@ -14,9 +14,9 @@ from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.chassis.pages import Page
 from services.store.catalogue.models import Product
 from services.store.invoices.models import Invoice
-from services.store.models import Page
 from services.store.orders.models import (
     KEY_FLOW,
     PLACING,
@@ -30,7 +30,7 @@ from services.store.orders.models import (
 )
 from services.store.payments.models import ENDED, Payment
 from services.store.repository import Values, every, new, one, rows
-from services.store.settings import LateRules
+from services.store.settings import Rules
 
 _O, _L, _P, _I = Order.table().c, OrderLine.table().c, Payment.table().c, Invoice.table().c
 _NUMBERS = sa.Sequence("order_numbers", schema="store", data_type=sa.BigInteger)
@@ -226,19 +226,16 @@ async def means_admitted(tx: AsyncSession, order_id: str) -> frozenset[str]:
 async def placed_by(session: AsyncSession, member_id: str, page: Page) -> Sequence[Order]:
     """One page of a member's orders and one more, if there is one; newest first."""
     found = sa.select(Order).where(_O.member_id == member_id, _O.placed_at.is_not(None))
-    if page.cursor:
-        found = found.where(sa.tuple_(_O.placed_at, _O.order_id) < page.after_instant)
-    return await every(session, Order, found.order_by(_O.placed_at.desc(), _O.order_id.desc()).limit(page.limit + 1))
+    return await every(session, Order, page.of(found, _O.placed_at, _O.order_id))
 
 
 async def with_money(session: AsyncSession, page: Page) -> Sequence[Order]:
     """One page of the orders that ever asked for a payment and one more, if there is one; oldest first."""
     asked = sa.exists().where(_P.order_id == _O.order_id)
-    found = sa.select(Order).where(_O.order_id > page.after, asked)
-    return await every(session, Order, found.order_by(_O.order_id).limit(page.limit + 1))
+    return await every(session, Order, page.of(sa.select(Order).where(asked), _O.order_id, oldest_first=True))
 
 
-async def views(session: AsyncSession, orders: Sequence[Order], late: LateRules) -> list[OrderView]:
+async def views(session: AsyncSession, orders: Sequence[Order], rules: Rules) -> list[OrderView]:
     """Orders as they are answered: with their lines, the payments that count, and invoices."""
     lines: dict[str, list[LineView]] = defaultdict(list)
     money: dict[str, tuple[Payment | None, Invoice | None]] = {}
@@ -248,6 +245,6 @@ async def views(session: AsyncSession, orders: Sequence[Order], late: LateRules)
     seen = []
     for order in orders:
         payment, invoice = money.get(order.order_id, (None, None))
-        shown = invoice.view(late) if invoice else None
-        seen.append(order.view(tuple(lines[order.order_id]), payment.view() if payment else None, shown))
+        paying = payment.view() if payment else None
+        seen.append(order.view(lines[order.order_id], paying, invoice.view(rules.late) if invoice else None, rules))
     return seen

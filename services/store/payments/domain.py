@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import Field
-
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
@@ -20,7 +18,7 @@ from services.store.orders import repository as orders
 from services.store.orders.models import UNDISPATCHED, Order
 from services.store.payments import repository
 from services.store.payments.models import LAPSED, STATES, WAITING, Payment, PaymentState, PaymentView, Step
-from services.store.settings import StoreRules
+from services.store.settings import Rules
 
 
 class AttemptOver(RuumError):
@@ -81,8 +79,7 @@ class Authorise(OrderStep):
 
 
 class EnsureAuthorised(OrderStep):
-    heard_of: str = Field(default="", exclude=True)
-    word: Word = Field(default=Word(), exclude=True)
+    pass
 
 
 class CapturePayment(OrderStep):
@@ -100,12 +97,10 @@ class PayerReturned(OrderStep):
 class ChangeMeans(OrderStep):
     means: Means
     card_id: str = ""
-    given: Given | None = Field(default=None, exclude=True)
 
 
 class Conclude(Command):
     payment_id: str
-    word: Word = Field(exclude=True)
 
 
 class Asked(View):
@@ -118,7 +113,7 @@ class Concluded(View):
 
 
 class Payments(Verbs):
-    def __init__(self, commands: Commands, intents: Intents, cards: Cards, rules: StoreRules) -> None:
+    def __init__(self, commands: Commands, intents: Intents, cards: Cards, rules: Rules) -> None:
         self.commands = commands
         self._intents = intents
         self._cards = cards
@@ -155,14 +150,14 @@ class Payments(Verbs):
         """
         payment = await self._current(asked.order_id)
         word = await self._heard(payment.payment_id)
-        begun = await self._renew(caller, asked.model_copy(update={"heard_of": payment.payment_id, "word": word}))
+        begun = await self._renew(caller, asked, payment.payment_id, word)
         if begun.payment_id != payment.payment_id:
             word = await self._heard(begun.payment_id, look=())
         return await self._answer(caller, asked, begun.payment_id, word, kept=True)
 
     @command
-    async def _renew(self, work: Work, asked: EnsureAuthorised) -> Asked:
-        payment = await self._intents.settled(work, asked.heard_of, asked.word)
+    async def _renew(self, work: Work, asked: EnsureAuthorised, heard_of: str, word: Word) -> Asked:
+        payment = await self._intents.settled(work, heard_of, word)
         order = await orders.get(work.tx, asked.order_id)
         # Read once it is locked: while the partner was asked, another payment may have taken this one's place.
         if order is None or order.payment_id != payment.payment_id:
@@ -237,12 +232,12 @@ class Payments(Verbs):
         """
         await self._own(caller, asked.order_id)
         given = await self._cards.given(caller.name, asked.card_id) if asked.means == "card" else None
-        begun = await self._begin_change(caller, asked.model_copy(update={"given": given}))
+        begun = await self._begin_change(caller, asked, given)
         word = await self._intents.hear(begun.payment_id)
         return await self._answer(caller, asked, begun.payment_id, word, kept=not word.silent)
 
     @command
-    async def _begin_change(self, work: Work, asked: ChangeMeans) -> Asked:
+    async def _begin_change(self, work: Work, asked: ChangeMeans, given: Given | None) -> Asked:
         order = await orders.get(work.tx, asked.order_id)
         payment = await repository.get(work.tx, order.payment_id) if order else None
         if order is None or payment is None:
@@ -252,7 +247,7 @@ class Payments(Verbs):
         admitted = await orders.means_admitted(work.tx, order.order_id)
         if asked.means not in admitted or (asked.means == "card" and order.due < CARD_AT_LEAST):
             raise MeansNotOffered(field="means")
-        card = await save(work.tx, asked.given) if asked.given else None
+        card = await save(work.tx, given) if given else None
         new = self._payment(work, order, new_id("pay"))
         new.means, new.card_id = asked.means, card.card_id if card else None
         if not await orders.replace_payment(work.tx, order, new.payment_id, means=new.means, card_id=new.card_id):
@@ -294,16 +289,15 @@ class Payments(Verbs):
     ) -> PaymentView:
         """Settles what was heard and answers; an answer that decides nothing is not kept under the request's id."""
         request_id = f"{type(asked).__name__}/{asked.request_id}" if kept else new_id("req")
-        concluded = await self._conclude(
-            caller, Conclude(request_id=request_id, as_of=asked.as_of, payment_id=payment_id, word=word)
-        )
+        concluding = Conclude(request_id=request_id, as_of=asked.as_of, payment_id=payment_id)
+        concluded = await self._conclude(caller, concluding, word)
         if concluded.undoing:
             await self._intents.pursue(payment_id)
         return concluded.view
 
     @command
-    async def _conclude(self, work: Work, asked: Conclude) -> Concluded:
-        payment = await self._intents.settled(work, asked.payment_id, asked.word)
+    async def _conclude(self, work: Work, asked: Conclude, word: Word) -> Concluded:
+        payment = await self._intents.settled(work, asked.payment_id, word)
         return Concluded(view=payment.view(), undoing=payment.undoing() is not None)
 
     async def _heard(self, payment_id: str, *, look: Sequence[PaymentState] = STATES) -> Word:

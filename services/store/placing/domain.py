@@ -20,7 +20,7 @@ from services.store.orders import repository
 from services.store.orders.models import PLACING, Order, OrderView
 from services.store.payments.domain import AttemptOver
 from services.store.payments.models import GOOD
-from services.store.settings import LateRules, StoreRules
+from services.store.settings import Rules
 from services.store.sums.models import SHIPPING_PART, Bill
 
 
@@ -124,14 +124,11 @@ def promise(calendar: BusinessCalendar, work: Work, business_days: int) -> Promi
 
 
 class Placings(Verbs):
-    def __init__(
-        self, commands: Commands, intents: Intents, calendar: BusinessCalendar, rules: StoreRules, late: LateRules
-    ) -> None:
+    def __init__(self, commands: Commands, intents: Intents, calendar: BusinessCalendar, rules: Rules) -> None:
         self.commands = commands
         self._intents = intents
         self._calendar = calendar
         self._rules = rules
-        self._late = late
 
     @command
     async def begin(self, work: Work, asked: BeginPlacing) -> Placing:
@@ -208,7 +205,7 @@ class Placings(Verbs):
             await cards.keep(work.tx, payment.card_id, work.now)
         facts = placed.model_dump(include={"order_id", "member_id", "earning_amount", "flow"})
         work.tell(OrderPlaced(aggregate_id=placed.order_id, **facts))
-        (view,) = await repository.views(work.tx, [placed], self._late)
+        (view,) = await repository.views(work.tx, [placed], self._rules)
         return view
 
     async def abandon(self, caller: Caller, asked: AbandonPlacing) -> OrderView:
@@ -243,7 +240,7 @@ class Placings(Verbs):
             left = await repository.move(work.tx, order.order_id, ("checkout",), {"attempt": asked.attempt})
         if left is None:
             raise OrderBeingPlaced
-        (view,) = await repository.views(work.tx, [left], self._late)
+        (view,) = await repository.views(work.tx, [left], self._rules)
         return view
 
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 import structlog
-from pydantic import Field
 
 from services.chassis.caller import Caller
 from services.chassis.errors import NotFound
@@ -57,7 +56,6 @@ class TakeWebhook(Command):
     event_id: str
     kind: str
     payment_id: str
-    word: Word | None = Field(exclude=True)
 
 
 class Receipt(View):
@@ -108,21 +106,21 @@ class Webhooks(Verbs):
                 event_id=told.event_id,
                 kind=told.kind,
                 payment_id=payment.payment_id,
-                word=word if self._intents.is_news(payment, word) else None,
             ),
+            word if self._intents.is_news(payment, word) else None,
         )
         if taken.undoing:
             await self._intents.pursue(payment.payment_id)
         return taken
 
     @command
-    async def _take(self, work: Work, asked: TakeWebhook) -> Receipt:
+    async def _take(self, work: Work, asked: TakeWebhook, word: Word | None) -> Receipt:
         webhook = TakenWebhook.make(partner=asked.partner, event_id=asked.event_id, kind=asked.kind, taken_at=work.now)
         if not await repository.take(work.tx, webhook):
             return Receipt(seen_before=True)
-        if asked.word is None:
+        if word is None:
             return Receipt(seen_before=False)
-        payment = await self._intents.settled(work, asked.payment_id, asked.word)
+        payment = await self._intents.settled(work, asked.payment_id, word)
         return Receipt(seen_before=False, undoing=payment.undoing() is not None)
 
 
