@@ -1,4 +1,4 @@
-"""The store over gRPC: decode, ask, encode."""
+"""The contract of the store: read, ask the domain, write."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from services.store.webhooks.domain import Webhooks
 
 @dataclass(frozen=True)
 class Domain:
-    """The store's domain, wired."""
+    """The verbs of the store."""
 
     catalogue: Catalogue
     coupons: Coupons
@@ -49,126 +49,130 @@ class Domain:
 
 class StoreServicer(StoreServiceServicer):
     def __init__(self, domain: Domain) -> None:
-        self._it = domain
+        self._domain = domain
 
     # What is sold.
 
     async def ListProducts(self, request: pb.ListProductsRequest, context: Any) -> pb.ListProductsResponse:
-        listed = await self._it.catalogue.listed(request.category, wire.page(request.page))
+        listed = await self._domain.catalogue.listed(request.category, wire.page(request.page))
         return wire.write(pb.ListProductsResponse, listed, products=listed.items)
 
     async def PutProducts(self, request: pb.PutProductsRequest, context: Any) -> pb.PutProductsResponse:
-        done = await self._it.catalogue.put(caller(), wire.read(PutProducts, request))
+        done = await self._domain.catalogue.put(caller(), wire.read(PutProducts, request))
         return wire.write(pb.PutProductsResponse, done)
 
     async def PutCoupons(self, request: pb.PutCouponsRequest, context: Any) -> pb.PutCouponsResponse:
-        done = await self._it.coupons.put(caller(), wire.read(PutCoupons, request))
+        done = await self._domain.coupons.put(caller(), wire.read(PutCoupons, request))
         return wire.write(pb.PutCouponsResponse, done)
 
     async def ListUsableCoupons(
         self, request: pb.ListUsableCouponsRequest, context: Any
     ) -> pb.ListUsableCouponsResponse:
-        usable = await self._it.coupons.usable(caller(), request.order_id)
+        usable = await self._domain.coupons.usable(caller(), request.order_id)
         return wire.write(pb.ListUsableCouponsResponse, None, coupons=usable)
 
     async def ListKeptCards(self, request: pb.ListKeptCardsRequest, context: Any) -> pb.ListKeptCardsResponse:
-        kept = await self._it.cards.kept(caller(), wire.page(request.page))
+        kept = await self._domain.cards.kept(caller(), wire.page(request.page))
         return wire.write(pb.ListKeptCardsResponse, kept, cards=kept.items)
 
     # Checkouts.
 
     async def OpenKeyCheckout(self, request: pb.OpenKeyCheckoutRequest, context: Any) -> pb.Checkout:
-        opened = await self._it.checkouts.open_key(caller(), wire.read(OpenKeyCheckout, request))
+        opened = await self._domain.checkouts.open_key(caller(), wire.read(OpenKeyCheckout, request))
         return wire.write(pb.Checkout, opened)
 
     async def GetCheckout(self, request: pb.GetCheckoutRequest, context: Any) -> pb.Checkout:
-        return wire.write(pb.Checkout, await self._it.checkouts.get(caller(), request.order_id))
+        return wire.write(pb.Checkout, await self._domain.checkouts.get(caller(), request.order_id))
 
     async def UpdateCheckout(self, request: pb.UpdateCheckoutRequest, context: Any) -> pb.Checkout:
-        updated = await self._it.checkouts.update(caller(), wire.read(UpdateCheckout, request))
+        updated = await self._domain.checkouts.update(caller(), wire.read(UpdateCheckout, request))
         return wire.write(pb.Checkout, updated)
 
     async def DropCheckout(self, request: pb.DropCheckoutRequest, context: Any) -> pb.DropCheckoutResponse:
-        await self._it.checkouts.drop(caller(), wire.read(DropCheckout, request))
+        await self._domain.checkouts.drop(caller(), wire.read(DropCheckout, request))
         return pb.DropCheckoutResponse()
 
     async def TakeSnapshot(self, request: pb.TakeSnapshotRequest, context: Any) -> pb.Snapshot:
-        taken = await self._it.checkouts.take_snapshot(caller(), wire.read(TakeSnapshot, request))
+        taken = await self._domain.checkouts.take_snapshot(caller(), wire.read(TakeSnapshot, request))
         return wire.write(pb.Snapshot, taken)
 
     # Placing an order.
 
     async def BeginPlacing(self, request: pb.BeginPlacingRequest, context: Any) -> pb.Placing:
-        return wire.write(pb.Placing, await self._it.placings.begin(caller(), wire.read(BeginPlacing, request)))
+        return wire.write(pb.Placing, await self._domain.placings.begin(caller(), wire.read(BeginPlacing, request)))
 
     async def ConfirmOrder(self, request: pb.ConfirmOrderRequest, context: Any) -> pb.Order:
-        return wire.write(pb.Order, await self._it.placings.confirm(caller(), wire.read(ConfirmOrder, request)))
+        return wire.write(pb.Order, await self._domain.placings.confirm(caller(), wire.read(ConfirmOrder, request)))
 
     async def AbandonPlacing(self, request: pb.AbandonPlacingRequest, context: Any) -> pb.Order:
-        return wire.write(pb.Order, await self._it.placings.abandon(caller(), wire.read(AbandonPlacing, request)))
+        return wire.write(pb.Order, await self._domain.placings.abandon(caller(), wire.read(AbandonPlacing, request)))
 
     # Payments.
 
     async def Authorise(self, request: pb.AuthoriseRequest, context: Any) -> pb.PaymentView:
-        return wire.write(pb.PaymentView, await self._it.payments.authorise(caller(), wire.read(Authorise, request)))
+        return wire.write(
+            pb.PaymentView, await self._domain.payments.authorise(caller(), wire.read(Authorise, request))
+        )
 
     async def EnsureAuthorised(self, request: pb.EnsureAuthorisedRequest, context: Any) -> pb.PaymentView:
-        ensured = await self._it.payments.ensure_authorised(caller(), wire.read(EnsureAuthorised, request))
+        ensured = await self._domain.payments.ensure_authorised(caller(), wire.read(EnsureAuthorised, request))
         return wire.write(pb.PaymentView, ensured)
 
     async def CapturePayment(self, request: pb.CapturePaymentRequest, context: Any) -> pb.PaymentView:
-        return wire.write(pb.PaymentView, await self._it.payments.capture(caller(), wire.read(CapturePayment, request)))
+        return wire.write(
+            pb.PaymentView, await self._domain.payments.capture(caller(), wire.read(CapturePayment, request))
+        )
 
     async def PayerReturned(self, request: pb.PayerReturnedRequest, context: Any) -> pb.PaymentView:
-        returned = await self._it.payments.payer_returned(caller(), wire.read(PayerReturned, request))
+        returned = await self._domain.payments.payer_returned(caller(), wire.read(PayerReturned, request))
         return wire.write(pb.PaymentView, returned)
 
     async def ChangeMeans(self, request: pb.ChangeMeansRequest, context: Any) -> pb.PaymentView:
-        changed = await self._it.payments.change_means(caller(), wire.read(ChangeMeans, request))
+        changed = await self._domain.payments.change_means(caller(), wire.read(ChangeMeans, request))
         return wire.write(pb.PaymentView, changed)
 
     async def ReceiveWebhook(self, request: pb.ReceiveWebhookRequest, context: Any) -> common_pb2.WebhookReceipt:
         sent = request.webhook
-        taken = await self._it.webhooks.receive(caller(), sent.partner, dict(sent.headers), sent.body)
+        taken = await self._domain.webhooks.receive(caller(), sent.partner, dict(sent.headers), sent.body)
         return wire.write(common_pb2.WebhookReceipt, taken)
 
     # Orders.
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Any) -> pb.Order:
-        return wire.write(pb.Order, await self._it.orders.get(caller(), request.order_id))
+        return wire.write(pb.Order, await self._domain.orders.get(caller(), request.order_id))
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Any) -> pb.ListOrdersResponse:
-        listed = await self._it.orders.listed(caller(), wire.page(request.page))
+        listed = await self._domain.orders.listed(caller(), wire.page(request.page))
         return wire.write(pb.ListOrdersResponse, listed, orders=listed.items)
 
     async def MarkOrder(self, request: pb.MarkOrderRequest, context: Any) -> pb.Order:
-        return wire.write(pb.Order, await self._it.orders.mark(caller(), wire.read(MarkOrder, request)))
+        return wire.write(pb.Order, await self._domain.orders.mark(caller(), wire.read(MarkOrder, request)))
 
     async def PromiseDispatch(self, request: pb.PromiseDispatchRequest, context: Any) -> pb.Order:
-        promised = await self._it.orders.promise_dispatch(caller(), wire.read(PromiseDispatch, request))
+        promised = await self._domain.orders.promise_dispatch(caller(), wire.read(PromiseDispatch, request))
         return wire.write(pb.Order, promised)
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Any) -> pb.Order:
-        return wire.write(pb.Order, await self._it.orders.cancel(caller(), wire.read(CancelOrder, request)))
+        return wire.write(pb.Order, await self._domain.orders.cancel(caller(), wire.read(CancelOrder, request)))
 
     # Invoices.
 
     async def IssueInvoice(self, request: pb.IssueInvoiceRequest, context: Any) -> pb.Invoice:
-        return wire.write(pb.Invoice, await self._it.invoices.issue(caller(), wire.read(IssueInvoice, request)))
+        return wire.write(pb.Invoice, await self._domain.invoices.issue(caller(), wire.read(IssueInvoice, request)))
 
     async def ReviewInvoice(self, request: pb.ReviewInvoiceRequest, context: Any) -> pb.Invoice:
-        return wire.write(pb.Invoice, await self._it.invoices.review(request.invoice_id))
+        return wire.write(pb.Invoice, await self._domain.invoices.review(request.invoice_id))
 
     async def ChargeLateInvoice(self, request: pb.ChargeLateInvoiceRequest, context: Any) -> pb.Invoice:
-        charged = await self._it.invoices.charge_late(caller(), wire.read(ChargeLateInvoice, request))
+        charged = await self._domain.invoices.charge_late(caller(), wire.read(ChargeLateInvoice, request))
         return wire.write(pb.Invoice, charged)
 
     async def RecordAction(self, request: pb.RecordActionRequest, context: Any) -> pb.RecordActionResponse:
-        recorded = await self._it.invoices.record_action(caller(), wire.read(RecordAction, request))
+        recorded = await self._domain.invoices.record_action(caller(), wire.read(RecordAction, request))
         return wire.write(pb.RecordActionResponse, recorded)
 
     # For whoever compares books.
 
     async def ListBooks(self, request: pb.ListBooksRequest, context: Any) -> pb.ListBooksResponse:
-        listed = await self._it.books.listed(wire.page(request.page))
+        listed = await self._domain.books.listed(wire.page(request.page))
         return wire.write(pb.ListBooksResponse, listed)
