@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
+
+from services.chassis.schema import Schema
 
 revision = "0001"
 down_revision = None
+
+_SCHEMA = Schema("identity")
 branch_labels = None
 depends_on = None
 
@@ -21,8 +24,7 @@ def upgrade() -> None:
     _codes()
     _envelopes_and_throttles()
     _sessions()
-    _requests_and_inbox()
-    _outbox()
+    _SCHEMA.chassis_tables()
 
 
 def _accounts() -> None:
@@ -186,47 +188,3 @@ def _sessions() -> None:
         sa.CheckConstraint("idle_until <= absolute_until", name="sessions_bounded"),
     )
     op.create_index("sessions_of_member", "sessions", ["member_id", "id"])
-
-
-def _requests_and_inbox() -> None:
-    op.create_table(
-        "requests",
-        sa.Column("principal", sa.Text(), nullable=False),
-        sa.Column("command", sa.Text(), nullable=False),
-        sa.Column("request_id", sa.Text(), nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("answer", sa.LargeBinary(), nullable=False),
-        sa.Column("asked_at", _INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("principal", "command", "request_id"),
-    )
-    op.create_table(
-        "inbox",
-        sa.Column("consumer", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("aggregate_id", sa.Text(), nullable=False),
-        sa.Column("version", sa.BigInteger(), nullable=False),
-        sa.Column("taken_at", _INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("consumer", "source", "aggregate_id"),
-    )
-
-
-def _outbox() -> None:
-    op.create_table(
-        "outbox",
-        sa.Column("position", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("message_id", sa.Text(), nullable=False),
-        sa.Column("aggregate_id", sa.Text(), nullable=False),
-        sa.Column("aggregate_version", sa.BigInteger(), nullable=True),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("payload", sa.LargeBinary(), nullable=True),
-        sa.Column("line", postgresql.JSONB(), nullable=True),
-        sa.Column("written_at", _INSTANT, nullable=False),
-        sa.Column("claimed_until", _INSTANT, nullable=True),
-        sa.Column("handed_on_at", _INSTANT, nullable=True),
-        sa.PrimaryKeyConstraint("position"),
-        sa.UniqueConstraint("message_id", name="outbox_message_id"),
-        sa.UniqueConstraint("aggregate_id", "aggregate_version", name="outbox_aggregate_order"),
-        sa.CheckConstraint("kind in ('event', 'process')", name="outbox_kind"),
-    )
-    op.create_index("outbox_waiting", "outbox", ["kind", "position"], postgresql_where=sa.text("handed_on_at is null"))

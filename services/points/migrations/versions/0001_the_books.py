@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import JSONB
+
+from services.chassis.schema import INSTANT, Schema, filled, maybe
 
 revision = "0001"
 down_revision = None
 
-_INSTANT = sa.DateTime(timezone=True)
+_SCHEMA = Schema("points")
+
 _MEMBER = "points.balances.member_id"
 
 
@@ -22,64 +22,47 @@ def upgrade() -> None:
     _activities()
     _holds()
     _grants()
-    _chassis()
+    _SCHEMA.chassis_tables()
     _nothing_is_undone()
 
 
-def _table(name: str, *parts: Any, **more: Any) -> None:
-    op.create_table(name, *parts, schema="points", **more)
-
-
-def _index(name: str, table: str, *columns: Any, where: str | None = None, unique: bool = False) -> None:
-    condition = None if where is None else sa.text(where)
-    op.create_index(name, table, list(columns), schema="points", unique=unique, postgresql_where=condition)
-
-
-def _filled(name: str, kind: Any = sa.Text, *more: Any) -> sa.Column[Any]:
-    return sa.Column(name, kind, *more, nullable=False)
-
-
-def _maybe(name: str, kind: Any = sa.Text, *more: Any) -> sa.Column[Any]:
-    return sa.Column(name, kind, *more, nullable=True)
-
-
 def _balances() -> None:
-    _table(
+    _SCHEMA.table(
         "balances",
         sa.Column("member_id", sa.Text, primary_key=True),
-        *(_filled(account, sa.BigInteger) for account in ("available", "held", "pending", "debt")),
-        _maybe("normal_last_day", sa.Date),
-        _maybe("normal_until", _INSTANT),
-        _filled("expiring", sa.Boolean),
+        *(filled(account, sa.BigInteger) for account in ("available", "held", "pending", "debt")),
+        maybe("normal_last_day", sa.Date),
+        maybe("normal_until", INSTANT),
+        filled("expiring", sa.Boolean),
         sa.CheckConstraint("available >= 0 and held >= 0 and pending >= 0 and debt >= 0", name="balances_not_negative"),
         sa.CheckConstraint("(normal_until is null) = (normal_last_day is null)", name="balances_term_whole"),
     )
-    _index("balances_expiring", "balances", "normal_until", where="expiring")
+    _SCHEMA.index("balances_expiring", "balances", "normal_until", where="expiring")
     # Room on each page for the next version of its rows: a balance changes with every entry.
     op.execute("ALTER TABLE points.balances SET (fillfactor = 70)")
 
 
 def _lots() -> None:
-    _table(
+    _SCHEMA.table(
         "lots",
         sa.Column("lot_id", sa.Text, primary_key=True),
-        _filled("member_id", sa.Text, sa.ForeignKey(_MEMBER)),
-        _filled("kind"),
-        _filled("points", sa.BigInteger),
-        _filled("remaining", sa.BigInteger),
-        _maybe("order_id"),
-        _maybe("campaign_id"),
-        _maybe("last_day", sa.Date),
-        _maybe("expires_at", _INSTANT),
-        _filled("granted_at", _INSTANT),
+        filled("member_id", sa.Text, sa.ForeignKey(_MEMBER)),
+        filled("kind"),
+        filled("points", sa.BigInteger),
+        filled("remaining", sa.BigInteger),
+        maybe("order_id"),
+        maybe("campaign_id"),
+        maybe("last_day", sa.Date),
+        maybe("expires_at", INSTANT),
+        filled("granted_at", INSTANT),
         sa.Column("spendable", sa.Boolean, sa.Computed("remaining > 0", persisted=True)),
         sa.CheckConstraint("points > 0 and remaining between 0 and points", name="lots_remaining"),
         sa.CheckConstraint("kind in ('normal', 'limited')", name="lots_kind"),
         sa.CheckConstraint("(kind = 'limited') = (expires_at is not null)", name="lots_limited_end"),
         sa.CheckConstraint("(expires_at is null) = (last_day is null)", name="lots_term_whole"),
     )
-    _index("lots_spendable", "lots", "member_id", where="spendable")
-    _index("lots_expiring", "lots", "expires_at", where="spendable and expires_at is not null")
+    _SCHEMA.index("lots_spendable", "lots", "member_id", where="spendable")
+    _SCHEMA.index("lots_expiring", "lots", "expires_at", where="spendable and expires_at is not null")
     op.execute("ALTER TABLE points.lots SET (fillfactor = 80)")
 
 
@@ -94,21 +77,21 @@ _MOVES = """(kind, debit, credit) in (
 
 
 def _entries() -> None:
-    _table(
+    _SCHEMA.table(
         "entries",
         sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
         sa.Column("entry_id", sa.Uuid, server_default=sa.text("uuidv7()"), nullable=False),
-        _filled("posted_at", _INSTANT),
-        _filled("member_id", sa.Text, sa.ForeignKey(_MEMBER)),
-        _filled("kind"),
-        _filled("debit"),
-        _filled("credit"),
-        _filled("points", sa.BigInteger),
-        _maybe("lot_id", sa.Text, sa.ForeignKey("points.lots.lot_id")),
-        _maybe("order_id"),
-        _maybe("attempt", sa.BigInteger),
-        _maybe("part_id"),
-        _maybe("follows", sa.BigInteger, sa.ForeignKey("points.entries.position")),
+        filled("posted_at", INSTANT),
+        filled("member_id", sa.Text, sa.ForeignKey(_MEMBER)),
+        filled("kind"),
+        filled("debit"),
+        filled("credit"),
+        filled("points", sa.BigInteger),
+        maybe("lot_id", sa.Text, sa.ForeignKey("points.lots.lot_id")),
+        maybe("order_id"),
+        maybe("attempt", sa.BigInteger),
+        maybe("part_id"),
+        maybe("follows", sa.BigInteger, sa.ForeignKey("points.entries.position")),
         sa.UniqueConstraint("entry_id", name="entries_entry_id"),
         sa.CheckConstraint("points > 0", name="entries_positive"),
         sa.CheckConstraint(_MOVES, name="entries_moves"),
@@ -122,53 +105,53 @@ def _entries() -> None:
             name="entries_name_their_part",
         ),
     )
-    _index("entries_of_member", "entries", "member_id", sa.text("position desc"))
-    _index("entries_of_order", "entries", "order_id", where="order_id is not null")
-    _index("entries_hold_ends_once", "entries", "follows", where="debit = 'held'", unique=True)
+    _SCHEMA.index("entries_of_member", "entries", "member_id", sa.text("position desc"))
+    _SCHEMA.index("entries_of_order", "entries", "order_id", where="order_id is not null")
+    _SCHEMA.index("entries_hold_ends_once", "entries", "follows", where="debit = 'held'", unique=True)
     of_an_order = "debit = 'pending' and credit = 'available'"
-    _index("entries_grant_once", "entries", "order_id", where=of_an_order, unique=True)
+    _SCHEMA.index("entries_grant_once", "entries", "order_id", where=of_an_order, unique=True)
 
 
 def _activities() -> None:
-    _table(
+    _SCHEMA.table(
         "activities",
-        _filled("member_id", sa.Text, sa.ForeignKey(_MEMBER)),
-        _filled("ref"),
-        _filled("kind"),
-        _filled("happened_at", _INSTANT),
-        _filled("last_day", sa.Date),
-        _filled("until", _INSTANT),
-        _maybe("cancelled_at", _INSTANT),
+        filled("member_id", sa.Text, sa.ForeignKey(_MEMBER)),
+        filled("ref"),
+        filled("kind"),
+        filled("happened_at", INSTANT),
+        filled("last_day", sa.Date),
+        filled("until", INSTANT),
+        maybe("cancelled_at", INSTANT),
         sa.PrimaryKeyConstraint("member_id", "ref", "kind"),
         sa.CheckConstraint("kind in ('order', 'redemption')", name="activities_kind"),
     )
 
 
 def _holds() -> None:
-    _table(
+    _SCHEMA.table(
         "holds",
-        _filled("order_id"),
-        _filled("attempt", sa.BigInteger),
-        _filled("hold_id"),
-        _maybe("member_id", sa.Text, sa.ForeignKey(_MEMBER)),
-        _filled("held_at", _INSTANT),
-        _maybe("keeps_last_day", sa.Date),
-        _maybe("keeps_until", _INSTANT),
+        filled("order_id"),
+        filled("attempt", sa.BigInteger),
+        filled("hold_id"),
+        maybe("member_id", sa.Text, sa.ForeignKey(_MEMBER)),
+        filled("held_at", INSTANT),
+        maybe("keeps_last_day", sa.Date),
+        maybe("keeps_until", INSTANT),
         sa.PrimaryKeyConstraint("order_id", "attempt"),
         sa.CheckConstraint("(member_id is null) = (keeps_until is null)", name="holds_made_or_never"),
         sa.CheckConstraint("(keeps_until is null) = (keeps_last_day is null)", name="holds_term_whole"),
     )
-    _table(
+    _SCHEMA.table(
         "hold_parts",
-        _filled("order_id"),
-        _filled("attempt", sa.BigInteger),
-        _filled("part_id"),
-        _filled("points", sa.BigInteger),
-        _filled("yen", sa.BigInteger),
-        _filled("state"),
-        _maybe("decided_at", _INSTANT),
-        _filled("given_back", sa.BigInteger),
-        _filled("reissue", sa.Boolean),
+        filled("order_id"),
+        filled("attempt", sa.BigInteger),
+        filled("part_id"),
+        filled("points", sa.BigInteger),
+        filled("yen", sa.BigInteger),
+        filled("state"),
+        maybe("decided_at", INSTANT),
+        filled("given_back", sa.BigInteger),
+        filled("reissue", sa.Boolean),
         sa.PrimaryKeyConstraint("order_id", "attempt", "part_id"),
         sa.ForeignKeyConstraint(["order_id", "attempt"], ["points.holds.order_id", "points.holds.attempt"]),
         sa.CheckConstraint("points > 0 and yen >= 0", name="hold_parts_positive"),
@@ -182,64 +165,32 @@ def _holds() -> None:
 
 
 def _grants() -> None:
-    _table(
+    _SCHEMA.table(
         "grants",
         sa.Column("order_id", sa.Text, primary_key=True),
-        _filled("member_id", sa.Text, sa.ForeignKey(_MEMBER)),
-        _filled("state"),
-        *(_filled(name, sa.BigInteger) for name in ("amount", "points", "reversed")),
-        _filled("rules_version"),
-        *(_filled(name, sa.Integer) for name in ("yen_per_point", "claim_days", "presumed_arrival_days")),
-        _filled("placed_at", _INSTANT),
-        _maybe("dispatched_at", _INSTANT),
-        _maybe("delivered_at", _INSTANT),
-        _maybe("due_at", _INSTANT),
-        _maybe("due_on", sa.Date),
-        _maybe("decided_at", _INSTANT),
+        filled("member_id", sa.Text, sa.ForeignKey(_MEMBER)),
+        filled("state"),
+        *(filled(name, sa.BigInteger) for name in ("amount", "points", "reversed")),
+        filled("rules_version"),
+        *(filled(name, sa.Integer) for name in ("yen_per_point", "claim_days", "presumed_arrival_days")),
+        filled("placed_at", INSTANT),
+        maybe("dispatched_at", INSTANT),
+        maybe("delivered_at", INSTANT),
+        maybe("due_at", INSTANT),
+        maybe("due_on", sa.Date),
+        maybe("decided_at", INSTANT),
         sa.CheckConstraint("state in ('pending', 'granted', 'cancelled')", name="grants_state"),
         sa.CheckConstraint("amount >= 0 and points >= 0 and reversed between 0 and points", name="grants_amounts"),
         sa.CheckConstraint("yen_per_point > 0 and claim_days > 0 and presumed_arrival_days > 0", name="grants_rules"),
         sa.CheckConstraint("(due_at is null) = (due_on is null)", name="grants_due_whole"),
         sa.CheckConstraint("(state = 'pending') = (decided_at is null)", name="grants_decided"),
     )
-    _index("grants_pending", "grants", "member_id", "due_on", where="state = 'pending'")
-    _table(
+    _SCHEMA.index("grants_pending", "grants", "member_id", "due_on", where="state = 'pending'")
+    _SCHEMA.table(
         "actions",
         sa.Column("action_id", sa.Text, primary_key=True),
-        *(_filled(name) for name in ("order_id", "operator", "action", "reason")),
-        _filled("acted_at", _INSTANT),
-    )
-
-
-def _chassis() -> None:
-    _table(
-        "requests",
-        *(sa.Column(name, sa.Text, primary_key=True) for name in ("principal", "command", "request_id")),
-        _filled("digest", sa.LargeBinary),
-        _filled("answer", sa.LargeBinary),
-        _filled("asked_at", _INSTANT),
-    )
-    _table(
-        "outbox",
-        sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-        *(_filled(name) for name in ("kind", "message_id", "aggregate_id")),
-        _maybe("aggregate_version", sa.BigInteger),
-        _filled("subject"),
-        _maybe("payload", sa.LargeBinary),
-        _maybe("line", JSONB),
-        _filled("written_at", _INSTANT),
-        _maybe("claimed_until", _INSTANT),
-        _maybe("handed_on_at", _INSTANT),
-        sa.CheckConstraint("kind in ('event', 'process')", name="outbox_kind"),
-        sa.UniqueConstraint("message_id", name="outbox_message_id"),
-        sa.UniqueConstraint("aggregate_id", "aggregate_version", name="outbox_aggregate_order"),
-    )
-    _index("outbox_waiting", "outbox", "kind", "position", where="handed_on_at is null")
-    _table(
-        "inbox",
-        *(sa.Column(name, sa.Text, primary_key=True) for name in ("consumer", "source", "aggregate_id")),
-        _filled("version", sa.BigInteger),
-        _filled("taken_at", _INSTANT),
+        *(filled(name) for name in ("order_id", "operator", "action", "reason")),
+        filled("acted_at", INSTANT),
     )
 
 
