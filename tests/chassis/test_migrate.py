@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from importlib import import_module
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 from psycopg import sql
 
 from deploy.local.child import running
@@ -130,6 +133,28 @@ async def test_two_that_migrate_at_once_do_it_one_after_the_other(planted: Plant
     await asyncio.gather(*(upgrade_elsewhere(empty, planted) for _ in range(3)))
 
     assert await rows(empty, "points", "select count(*) from points.jars") == [(3,)]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_the_migrated_schema_is_the_one_that_the_models_describe(migrated: Postgres, context: str) -> None:
+    import_module(f"services.{context}.main")  # makes all tables known
+    metadata: sa.MetaData = import_module(f"services.{context}.models").Table.metadata
+    options: dict[str, Any] = {
+        "include_schemas": True,
+        "include_name": lambda name, kind, _: name == context if kind == "schema" else name != "schema_version",
+    }
+    # Outside of the role's own search path, so that the schema is named as the models name it.
+    outside = {"options": "-c search_path=public"}
+    engine = sa.create_engine(migrated.url(f"{context}_owner"), poolclass=sa.NullPool, connect_args=outside)
+
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+        checks = f"select conname from pg_constraint where contype = 'c' and connamespace = '{context}'::regnamespace"
+        there = set(connection.scalars(sa.text(checks)))
+
+    described = (it for table in metadata.tables.values() for it in table.constraints)
+    assert differences == []
+    assert there == {str(it.name) for it in described if isinstance(it, sa.CheckConstraint)}
 
 
 @pytest.mark.parametrize("context", CONTEXTS)

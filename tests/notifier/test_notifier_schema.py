@@ -7,40 +7,17 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from deploy.local.postgres import Postgres
 from services.chassis.db import Database
 from services.chassis.ids import new_id
-from services.notifier.deliveries.models import Delivery, GoodsOrder
-from services.notifier.models import Table
 
-MODELS = (Delivery, GoodsOrder)  # imported, so that the metadata knows all tables
 _ADD = """
 insert into notifier.deliveries (id, event_id, recipient, letter, facts, urgent, planned_at, state, due_at, tries,
   channel, address_digest, failure, ended_at)
 values (:id, :event_id, :recipient, 'points-granted', '{}', false, now(), :state, '9000-01-01', :tries,
   :channel, :address_digest, '', :ended_at)
 """
-
-
-async def test_the_migrated_schema_is_the_one_that_the_models_describe(database: Database, postgres: Postgres) -> None:
-    def compared(connection: sa.Connection) -> list[Any]:
-        options = {
-            "include_schemas": True,
-            "compare_type": True,
-            "include_name": lambda name, kind, _: name == "notifier" if kind == "schema" else name != "schema_version",
-        }
-        return list(compare_metadata(MigrationContext.configure(connection, opts=options), Table.metadata))
-
-    outside = create_async_engine(postgres.url("notifier_owner"), connect_args={"options": "-c search_path=public"})
-    async with outside.connect() as connection:
-        differences = await connection.run_sync(compared)
-    await outside.dispose()
-    assert differences == []
 
 
 async def added(database: Database, **changed: Any) -> dict[str, Any]:

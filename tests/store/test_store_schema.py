@@ -2,49 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from deploy.local.postgres import Postgres
-from services.store.models import Table
 from tests.store.shop import Shop
-
-
-async def test_the_migrated_schema_is_the_one_that_the_models_describe(shop: Shop, postgres: Postgres) -> None:
-    def compared(connection: sa.Connection) -> list[Any]:
-        options = {
-            "include_schemas": True,
-            "compare_type": True,
-            "include_name": lambda name, kind, _: name == "store" if kind == "schema" else name != "schema_version",
-        }
-        return list(compare_metadata(MigrationContext.configure(connection, opts=options), Table.metadata))
-
-    def checks(connection: sa.Connection) -> set[str]:
-        found = sa.text(
-            "select conname from pg_constraint where contype = 'c' and connamespace = 'store'::regnamespace"
-        )
-        return set(connection.scalars(found))
-
-    # Outside of the role's own search path, so that the schema is named as the models name it.
-    outside = create_async_engine(postgres.url("store_owner"), connect_args={"options": "-c search_path=public"})
-    async with outside.connect() as connection:
-        differences = await connection.run_sync(compared)
-        there = await connection.run_sync(checks)
-    await outside.dispose()
-    wanted = {
-        str(constraint.name)
-        for table in Table.metadata.tables.values()
-        for constraint in table.constraints
-        if isinstance(constraint, sa.CheckConstraint)
-    }
-    assert differences == []
-    assert there == wanted
 
 
 @pytest.mark.rule("ST-21")
