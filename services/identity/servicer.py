@@ -34,84 +34,84 @@ class Domain:
 
 class IdentityServicer(IdentityServiceServicer):
     def __init__(self, domain: Domain) -> None:
-        self._it = domain
+        self._domain = domain
 
     # Signing up and in.
 
     async def RequestSignUpCode(self, request: pb.RequestSignUpCodeRequest, context: Any) -> pb.CodeSent:
         asked = wire.read(RequestSignUpCode, request)
-        return self._code_sent(await self._it.signing_in.request_sign_up_code(caller(), asked))
+        return self._code_sent(await self._domain.signing_in.request_sign_up_code(caller(), asked))
 
     async def ResendCode(self, request: pb.ResendCodeRequest, context: Any) -> pb.CodeSent:
-        return self._code_sent(await self._it.signing_in.resend_code(caller(), wire.read(ResendCode, request)))
+        return self._code_sent(await self._domain.signing_in.resend_code(caller(), wire.read(ResendCode, request)))
 
     async def SignUp(self, request: pb.SignUpRequest, context: Any) -> pb.SignedIn:
-        return wire.write(pb.SignedIn, await self._it.signing_in.sign_up(caller(), wire.read(SignUp, request)))
+        return wire.write(pb.SignedIn, await self._domain.signing_in.sign_up(caller(), wire.read(SignUp, request)))
 
     async def SignIn(self, request: pb.SignInRequest, context: Any) -> pb.SignInResponse:
-        given = await self._it.signing_in.sign_in(caller(), wire.read(SignIn, request))
+        given = await self._domain.signing_in.sign_in(caller(), wire.read(SignIn, request))
         if isinstance(given, SignedIn):
             return pb.SignInResponse(signed_in=wire.write(pb.SignedIn, given))
         return pb.SignInResponse(code_required=self._code_sent(given))
 
     async def ConfirmSignIn(self, request: pb.ConfirmSignInRequest, context: Any) -> pb.SignedIn:
         asked = wire.read(ConfirmSignIn, request)
-        return wire.write(pb.SignedIn, await self._it.signing_in.confirm_sign_in(caller(), asked))
+        return wire.write(pb.SignedIn, await self._domain.signing_in.confirm_sign_in(caller(), asked))
 
     def _code_sent(self, sent: CodeSent) -> pb.CodeSent:
-        return wire.write(pb.CodeSent, sent, sending_domain=self._it.rules.sending_domain)
+        return wire.write(pb.CodeSent, sent, sending_domain=self._domain.rules.sending_domain)
 
     # Sessions.
 
     async def IssueToken(self, request: pb.IssueTokenRequest, context: Any) -> pb.AccessToken:
-        token = await self._it.sessions.issue_token(request.session_token, request.audience)
+        token = await self._domain.sessions.issue_token(request.session_token, request.audience)
         return wire.write(pb.AccessToken, token)
 
     async def SignOut(self, request: pb.SignOutRequest, context: Any) -> pb.SignOutResponse:
-        await self._it.sessions.sign_out(caller(), wire.read(SignOut, request))
+        await self._domain.sessions.sign_out(caller(), wire.read(SignOut, request))
         return pb.SignOutResponse()
 
     async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:
-        listed = await self._it.sessions.living(caller(), wire.page(request.page))
+        listed = await self._domain.sessions.living(caller(), wire.page(request.page))
         return wire.write(pb.ListSessionsResponse, listed, sessions=listed.items)
 
     async def EndSession(self, request: pb.EndSessionRequest, context: Any) -> pb.EndSessionResponse:
-        await self._it.sessions.end(caller(), wire.read(EndSession, request))
+        await self._domain.sessions.end(caller(), wire.read(EndSession, request))
         return pb.EndSessionResponse()
 
     async def ListSecurityLog(self, request: pb.ListSecurityLogRequest, context: Any) -> pb.ListSecurityLogResponse:
-        listed = await self._it.journal.read(caller(), wire.page(request.page))
+        listed = await self._domain.journal.read(caller(), wire.page(request.page))
         return wire.write(pb.ListSecurityLogResponse, listed, entries=listed.items)
 
     # Accounts.
 
     async def ListConsents(self, request: pb.ListConsentsRequest, context: Any) -> pb.ListConsentsResponse:
-        listed = await self._it.consents.of(caller(), wire.page(request.page))
+        listed = await self._domain.consents.of(caller(), wire.page(request.page))
         consents = listed.map(lambda given: wire.write(pb.GivenConsent, given, consent=given)).items
         return wire.write(pb.ListConsentsResponse, listed, consents=consents)
 
     async def GiveConsents(self, request: pb.GiveConsentsRequest, context: Any) -> pb.GiveConsentsResponse:
-        await self._it.consents.give(caller(), wire.read(GiveConsents, request))
+        await self._domain.consents.give(caller(), wire.read(GiveConsents, request))
         return pb.GiveConsentsResponse()
 
     async def GetProfile(self, request: pb.GetProfileRequest, context: Any) -> pb.Profile:
-        return wire.write(pb.Profile, await self._it.profiles.own(caller()))
+        return wire.write(pb.Profile, await self._domain.profiles.own(caller()))
 
     async def UpdateProfile(self, request: pb.UpdateProfileRequest, context: Any) -> pb.Profile:
-        return wire.write(pb.Profile, await self._it.profiles.update(caller(), wire.read(UpdateProfile, request)))
+        return wire.write(pb.Profile, await self._domain.profiles.update(caller(), wire.read(UpdateProfile, request)))
 
     # Other services.
 
     async def GetOrderer(self, request: pb.GetOrdererRequest, context: Any) -> pb.Profile:
-        return wire.write(pb.Profile, await self._it.profiles.of(request.member_id))
+        return wire.write(pb.Profile, await self._domain.profiles.of(request.member_id))
 
     async def GetContact(self, request: pb.GetContactRequest, context: Any) -> pb.Contact:
-        return wire.write(pb.Contact, await self._it.profiles.of(request.member_id))
+        return wire.write(pb.Contact, await self._domain.profiles.of(request.member_id))
 
     async def OpenEnvelope(self, request: pb.OpenEnvelopeRequest, context: Any) -> pb.Envelope:
-        letter = await self._it.envelopes.open(request.envelope_id)
+        letter = await self._domain.envelopes.open(request.envelope_id)
         return wire.write(pb.Envelope, letter, purpose=letter.message)
 
     async def CloseEnvelope(self, request: pb.CloseEnvelopeRequest, context: Any) -> pb.CloseEnvelopeResponse:
-        await self._it.envelopes.close(caller(), wire.read(CloseEnvelope, request))
+        await self._domain.envelopes.close(caller(), wire.read(CloseEnvelope, request))
         return pb.CloseEnvelopeResponse()

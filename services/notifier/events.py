@@ -14,6 +14,7 @@ from typing import Any, Literal
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ruum.common.v1.common_pb2 import Day
 from ruum.identity.v1 import events_pb2 as identity
 from ruum.points.v1 import events_pb2 as points
 from ruum.rooms.v1 import events_pb2 as rooms
@@ -22,8 +23,10 @@ from ruum.store.v1 import events_pb2 as store
 from services.chassis.idempotency import Work
 from services.chassis.jst import jst_date
 from services.chassis.stream import Handlers
-from services.notifier.deliveries.domain import Planner
+from services.notifier.deliveries import domain as deliveries
 from services.notifier.deliveries.models import Notice
+
+Of = Literal["everything", "goods-placed", "goods"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Speaks:
     """
 
     notices: Callable[[Any], Iterable[Notice]]
-    of: Literal["everything", "goods-placed", "goods"] = "everything"
+    of: Of = "everything"
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ class Silent:
     because: str
 
 
-def _member(letter: str | Callable[[Any], str], *facts: str) -> Speaks:
+def _member(letter: str | Callable[[Any], str], *facts: str, of: Of = "everything") -> Speaks:
     """One message to the member in the header, written from these fields of the event."""
-    return Speaks(lambda told: [_to_member(told, letter if isinstance(letter, str) else letter(told), *facts)])
+    return Speaks(lambda told: [_to_member(told, letter if isinstance(letter, str) else letter(told), *facts)], of)
 
 
 def _to_member(told: Any, letter: str, *facts: str) -> Notice:
@@ -67,9 +70,10 @@ def _is_unset(told: Any, name: str) -> bool:
 
 def _fact(value: Any) -> str | int:
     if isinstance(value, Timestamp):
+        # A deadline is the first instant that is too late; people are told the last day.
         return jst_date(value.ToDatetime(UTC) - timedelta(microseconds=1)).isoformat()
-    if isinstance(value, Message):
-        return str(getattr(value, "iso"))  # noqa: B009  # a Day: unknown to the type
+    if isinstance(value, Day):
+        return value.iso
     return value if isinstance(value, int) else str(value)
 
 
@@ -89,10 +93,6 @@ def _conflict(told: rooms.ContractorConflictOpened) -> list[Notice]:
         Notice(recipient=told.header.member_id, letter="conflict-opened"),
         Notice(recipient=told.holder_member_id, letter="registration-disputed"),
     ]
-
-
-def _goods_placed(told: store.OrderPlaced) -> list[Notice]:
-    return [_to_member(told, "order-placed", "order_id")]
 
 
 _CANCELLED = {
@@ -143,9 +143,9 @@ TABLE: Mapping[type[Message], Speaks | Silent] = {
     sparekey.KeyLost: _member("key-lost", "order_id"),
     sparekey.KeyDestroyed: _member("key-destroyed", "order_id"),
     sparekey.MailRedirectAlarm: _member("mail-redirect-alarm", "order_id"),
-    store.OrderPlaced: Speaks(_goods_placed, of="goods-placed"),
-    store.OrderCancelled: Speaks(_member("order-cancelled", "order_id").notices, of="goods"),
-    store.OrderDispatched: Speaks(_member("order-dispatched", "order_id").notices, of="goods"),
+    store.OrderPlaced: _member("order-placed", "order_id", of="goods-placed"),
+    store.OrderCancelled: _member("order-cancelled", "order_id", of="goods"),
+    store.OrderDispatched: _member("order-dispatched", "order_id", of="goods"),
     store.OrderDelivered: Silent("the goods speak for themselves; of keys key_handed_over tells"),
     store.OrderClosed: Silent("nothing is left to do, and the order page says so; key_destroyed tells of keys"),
     store.OrderAmountChanged: Silent("it says what earns points; who changed the price tells the customer why"),
@@ -158,20 +158,16 @@ TABLE: Mapping[type[Message], Speaks | Silent] = {
 }
 
 
-class Events:
-    """Takes the events of the other contexts."""
+def handlers() -> Handlers:
+    """What the events of the other contexts make us plan."""
+    return {kind: partial(_plan, row) for kind, row in TABLE.items() if isinstance(row, Speaks)}
 
-    def __init__(self, planner: Planner) -> None:
-        self._planner = planner
 
-    def handlers(self) -> Handlers:
-        return {kind: partial(self._plan, row) for kind, row in TABLE.items() if isinstance(row, Speaks)}
-
-    async def _plan(self, row: Speaks, work: Work, told: Any) -> None:
-        event_id, notices = told.header.event_id, row.notices(told)
-        if row.of == "everything":
-            await self._planner.plan(work, event_id, notices)
-        elif row.of == "goods":
-            await self._planner.plan_for_goods(work, event_id, told.order_id, notices)
-        elif told.flow == "goods":
-            await self._planner.goods_placed(work, event_id, told.order_id, notices)
+async def _plan(row: Speaks, work: Work, told: Any) -> None:
+    event_id, notices = told.header.event_id, row.notices(told)
+    if row.of == "everything":
+        await deliveries.plan(work, event_id, notices)
+    elif row.of == "goods":
+        await deliveries.plan_for_goods(work, event_id, told.order_id, notices)
+    elif told.flow == "goods":
+        await deliveries.goods_placed(work, event_id, told.order_id, notices)

@@ -59,7 +59,7 @@ class Purchase:
 
 
 class NothingToSend(Exception):
-    """There is no such member or envelope any more, or no way to reach it: what was planned has no use."""
+    """The member or envelope is gone, or there is no way to reach it: what was planned has no use."""
 
 
 class Refused(Exception):
@@ -138,3 +138,13 @@ class SmsCarrier(Protocol):
             Refused: no SMS can go to this number.
             NotNow: it has to be sent again.
         """
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All of them."""
+
+    identity: Identity
+    store: Store
+    mail: MailCarrier
+    sms: SmsCarrier

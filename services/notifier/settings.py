@@ -1,19 +1,18 @@
-"""What the notifier is told: where it writes from, through whom, and how often it tries."""
+"""Settings of the notifier: where it writes from, through whom, and how often it tries."""
 
 from datetime import timedelta
 
 from pydantic import Field, SecretStr
 
+from services.chassis import settings
 from services.chassis.foundation import ContextSettings
-from services.chassis.settings import Settings
 
 
-class SendingRules(Settings):
-    """The notifier's choices; all have defaults."""
+class Rules(settings.Settings):
+    """What the business may choose; all have defaults."""
 
     mail_from: str = Field(default="no-reply@ruum.me", pattern=r"^[^@\s<>]+@[a-z0-9.-]+$")
     """At our sending domain, which people may have to let through (ID-04)."""
-    sent_at_once: int = Field(default=8, ge=1)
     sending_lease: timedelta = timedelta(seconds=60)
     """For how long a delivery is one process's; longer than asking, writing and sending may take together."""
     sending_patience: timedelta = timedelta(seconds=20)
@@ -25,7 +24,9 @@ class SendingRules(Settings):
     """Three days of trying, then a delivery is given up."""
 
 
-class NotifierSettings(ContextSettings, SendingRules):
+class Settings(ContextSettings, Rules):
+    """Settings of the process."""
+
     identity_address: str
     store_address: str
     public_url: str

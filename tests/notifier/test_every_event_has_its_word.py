@@ -11,8 +11,7 @@ from google.protobuf.message import Message
 
 from ruum.store.v1 import store_pb2
 from services.chassis.events import subject
-from services.notifier.deliveries.domain import Planner
-from services.notifier.events import TABLE, Events, Silent
+from services.notifier.events import TABLE, Silent, handlers
 from services.notifier.letters.models import KINDS, NUMBER, SUMS
 from services.sparekey.cases.models import CARRIER, POST
 from services.texts import Texts
@@ -43,7 +42,7 @@ def test_every_event_has_a_message_or_a_reason_for_silence() -> None:
 def test_every_event_that_we_speak_of_is_listened_to() -> None:
     speaks = {kind for kind, row in TABLE.items() if not isinstance(row, Silent)}
 
-    assert set(Events(Planner()).handlers()) == speaks
+    assert set(handlers()) == speaks
 
 
 def test_the_contract_says_where_each_event_is_published() -> None:

@@ -16,18 +16,16 @@ from services.chassis.db import Database
 from services.chassis.idempotency import Work
 from services.chassis.ids import new_id
 from services.notifier.deliveries import repository
-from services.notifier.deliveries.domain import Planner
+from services.notifier.deliveries.domain import plan
 from services.notifier.deliveries.models import Delivery, Notice
-from services.notifier.letters.domain import Writer
-from services.notifier.ports import Contact, Envelope, NotNow, Purchase
-from services.notifier.sending.domain import Sender
-from services.notifier.settings import SendingRules
-from services.texts import Texts
+from services.notifier.main import wired
+from services.notifier.ports import Contact, Envelope, NotNow, Ports, Purchase
+from services.notifier.settings import Rules
+from tests.notifier.world import PORTAL
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 FAR = datetime(9000, 1, 1, tzinfo=UTC)
-RULES = SendingRules(retry_first=timedelta(seconds=10), retry_longest=timedelta(seconds=60), most_tries=5)
-
+RULES = Rules(retry_first=timedelta(seconds=10), retry_longest=timedelta(seconds=60), most_tries=5)
 
 _t = Delivery.table()
 
@@ -75,20 +73,19 @@ class Desk:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.carrier = Carrier()
-        writer = Writer(Texts.load(), "https://portal.ruum.example", "no-reply@ruum.me")
-        clock, key = FixedClock(NOW), b"k" * 32
-        self.sender = Sender(database, clock, Somebody(), NoStore(), writer, self.carrier, NoSms(), RULES, key)
+        ports = Ports(identity=Somebody(), store=NoStore(), mail=self.carrier, sms=NoSms())
+        self.sender = wired(database, FixedClock(NOW), ports, RULES, PORTAL, b"k" * 32)
 
     async def planned(self, recipient: str = "", event_id: str = "") -> str:
         """An event whose delivery nobody takes yet."""
         notice = Notice(recipient=recipient or new_id("mem"), letter="points-granted", facts={"points": 1})
         event_id = event_id or new_id("evt")
 
-        async def plan(tx: AsyncSession) -> None:
-            await Planner().plan(Work(tx, Caller("service", "points"), NOW), event_id, [notice])
+        async def later(tx: AsyncSession) -> None:
+            await plan(Work(tx, Caller("service", "points"), NOW), event_id, [notice])
             await tx.execute(sa.update(_t).where(_t.c.event_id == event_id).values(due_at=FAR))
 
-        await self.database.transact(plan)
+        await self.database.transact(later)
         return event_id
 
     async def row(self, event_id: str) -> Delivery:

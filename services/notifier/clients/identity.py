@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from datetime import UTC
 from typing import TYPE_CHECKING, TypeVar
 
 from ruum.identity.v1 import identity_pb2 as pb
+from services.chassis import wire
 from services.chassis.errors import Kind, RuumError
 from services.notifier.ports import Channel, Contact, Envelope, NothingToSend
 
@@ -24,20 +24,11 @@ class IdentityClient:
         self._identity = identity
 
     async def contact(self, member_id: str) -> Contact:
-        found = await _there(self._identity.GetContact(pb.GetContactRequest(member_id=member_id)))
-        return Contact(language=found.language, email=found.email, phone=found.phone, name=found.name)
+        return wire.read(Contact, await _there(self._identity.GetContact(pb.GetContactRequest(member_id=member_id))))
 
     async def open(self, envelope_id: str) -> Envelope:
         found = await _there(self._identity.OpenEnvelope(pb.OpenEnvelopeRequest(envelope_id=envelope_id)))
-        return Envelope(
-            channel=_CHANNELS[found.channel],
-            address=found.address,
-            language=found.language,
-            purpose=found.purpose,
-            code=found.code,
-            sequence=found.sequence,
-            expires_at=found.expires_at.ToDatetime(UTC),
-        )
+        return wire.read(Envelope, found, channel=_CHANNELS[found.channel])
 
     async def close(self, envelope_id: str, request_id: str) -> None:
         closing = pb.CloseEnvelopeRequest(request_id=request_id, envelope_id=envelope_id)

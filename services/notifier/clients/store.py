@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ruum.store.v1 import store_pb2 as pb
+from services.chassis import wire
 from services.notifier.ports import Line, Purchase
 from services.texts import Language
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
     # Only the stubs of types know it.
     from ruum.store.v1.store_pb2_grpc import StoreServiceAsyncStub
 
-_MEANS = {pb.MEANS_CARD: "card", pb.MEANS_DEFERRED: "deferred", pb.MEANS_EPOS: "epos", pb.MEANS_NONE: "none"}
 _ALWAYS = {"goods", "shipping", "due"}
+"""Sums that are shown also where they are nothing."""
 
 
 class StoreClient:
@@ -22,14 +23,15 @@ class StoreClient:
 
     async def purchase(self, order_id: str) -> Purchase:
         order = await self._store.GetOrder(pb.GetOrderRequest(order_id=order_id))
-        facts: dict[str, str | int] = {"order_number": order.order_number, "coupon_code": order.coupon_code}
-        if order.HasField("promised_dispatch_on"):
-            facts["promised_dispatch_on"] = order.promised_dispatch_on.iso
-        if order.payment.means in _MEANS:
-            facts["means"] = _MEANS[order.payment.means]
+        words = {
+            "order_number": order.order_number,
+            "coupon_code": order.coupon_code,
+            "means": wire.word(pb.Means, order.payment.means),
+            "promised_dispatch_on": order.promised_dispatch_on.iso,
+        }
         sums = {field.name: getattr(order.totals, field.name) for field in order.totals.DESCRIPTOR.fields}
-        facts |= {name: yen for name, yen in sums.items() if yen or name in _ALWAYS}
-        return Purchase({name: fact for name, fact in facts.items() if fact != ""}, tuple(map(_line, order.lines)))
+        facts = {name: fact for name, fact in (words | sums).items() if fact or name in _ALWAYS}
+        return Purchase(facts, tuple(_line(line) for line in order.lines))
 
 
 def _line(line: pb.Line) -> Line:

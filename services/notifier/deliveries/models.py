@@ -1,14 +1,12 @@
 """What is to be told to whom: ids, dates and amounts, and never an address, a name or a code (OP-03, OP-11)."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field
 
-from services.chassis.columns import instant, text
+from services.chassis.columns import instant, is_one_of, record, text
 from services.notifier.models import Table
 
 State = Literal["planned", "unclosed", "sent", "bounced", "lapsed", "given-up"]
@@ -32,18 +30,13 @@ class Delivery(Table, table=True):
     __tablename__ = "deliveries"
     __table_args__ = (
         sa.UniqueConstraint("event_id", "recipient", name="deliveries_once"),
-        sa.CheckConstraint(
-            "state in ('planned', 'unclosed', 'sent', 'bounced', 'lapsed', 'given-up')", name="deliveries_state"
-        ),
-        sa.CheckConstraint("channel in ('mail', 'sms')", name="deliveries_channel"),
+        sa.CheckConstraint(is_one_of("state", get_args(State)), name="deliveries_state"),
+        sa.CheckConstraint(is_one_of("channel", ("mail", "sms")), name="deliveries_channel"),
         sa.CheckConstraint("(channel is null) = (address_digest is null)", name="deliveries_addressed"),
-        sa.CheckConstraint("(ended_at is null) = (state in ('planned', 'unclosed'))", name="deliveries_ended"),
+        sa.CheckConstraint(f"(ended_at is null) = ({is_one_of('state', OPEN)})", name="deliveries_ended"),
         sa.CheckConstraint("tries >= 0", name="deliveries_tries"),
         sa.Index(
-            "deliveries_due",
-            sa.text("urgent desc"),
-            "due_at",
-            postgresql_where=sa.text("state in ('planned', 'unclosed')"),
+            "deliveries_due", sa.text("urgent desc"), "due_at", postgresql_where=sa.text(is_one_of("state", OPEN))
         ),
     )
 
@@ -51,7 +44,7 @@ class Delivery(Table, table=True):
     event_id: str = text()
     recipient: str = text()
     letter: str = text()
-    facts: dict[str, Any] = Field(sa_type=JSONB)
+    facts: dict[str, Any] = record()
     urgent: bool
     planned_at: datetime = instant()
     state: str = text(default="planned")

@@ -10,9 +10,11 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.chassis.clock import Clock
 from services.chassis.db import Database
@@ -21,21 +23,12 @@ from services.chassis.sealing import keyed_digest
 from services.notifier.deliveries import repository
 from services.notifier.deliveries.models import Delivery, State
 from services.notifier.letters.domain import NO_PURCHASE, Writer
-from services.notifier.ports import (
-    Channel,
-    Identity,
-    MailCarrier,
-    NothingToSend,
-    NotNow,
-    Purchase,
-    Refused,
-    SmsCarrier,
-    Store,
-)
-from services.notifier.settings import SendingRules
+from services.notifier.ports import Channel, NothingToSend, NotNow, Ports, Purchase, Refused
+from services.notifier.settings import Rules
 
 _log = structlog.get_logger()
 
+_AT_ONCE = 8
 _IDLE_SECONDS = 0.25
 _AWAY_SECONDS = 1.0
 _GRACE_SECONDS = 4
@@ -74,24 +67,12 @@ class Sender:
     """
 
     def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        identity: Identity,
-        store: Store,
-        writer: Writer,
-        mail: MailCarrier,
-        sms: SmsCarrier,
-        rules: SendingRules,
-        key: bytes,
+        self, database: Database, clock: Clock, ports: Ports, writer: Writer, rules: Rules, key: bytes
     ) -> None:
         self._database = database
         self._clock = clock
-        self._identity = identity
-        self._store = store
+        self._ports = ports
         self._writer = writer
-        self._mail = mail
-        self._sms = sms
         self._rules = rules
         self._key = key
         self._under_way: set[asyncio.Task[None]] = set()
@@ -111,7 +92,7 @@ class Sender:
 
     async def _fill(self) -> None:
         """Starts as many deliveries as there is room for, then waits for room or for work."""
-        room = self._rules.sent_at_once - len(self._under_way)
+        room = _AT_ONCE - len(self._under_way)
         lease = self._rules.sending_lease
         claimed = await self._database.transact(lambda tx: repository.claim(tx, room, lease)) if room else ()
         for delivery in claimed:
@@ -138,7 +119,7 @@ class Sender:
             if delivery.state == "planned":
                 await self._send(delivery)
             if delivery.of_envelope:
-                await self._identity.close(delivery.recipient, f"{delivery.id}/close")
+                await self._ports.identity.close(delivery.recipient, f"{delivery.id}/close")
         except NothingToSend:
             return Outcome("lapsed")
         except Refused as refused:
@@ -164,23 +145,23 @@ class Sender:
             raise _TakenOver
         if reader.channel == "mail":
             mail = self._writer.mail(letter, reader.address, delivery.id, delivery.planned_at)
-            await self._mail.send(mail)
+            await self._ports.mail.send(mail)
         else:
-            await self._sms.send(reader.address, self._writer.sms(letter), delivery.id)
+            await self._ports.sms.send(reader.address, self._writer.sms(letter), delivery.id)
         if delivery.of_envelope:
             await self._database.transact(lambda tx: repository.unclosed(tx, delivery))
 
     async def _purchase(self, delivery: Delivery) -> Purchase:
         order_id = delivery.facts.get("order_id")
-        return await self._store.purchase(order_id) if order_id else NO_PURCHASE
+        return await self._ports.store.purchase(order_id) if order_id else NO_PURCHASE
 
     async def _of_envelope(self, delivery: Delivery) -> Reader:
-        found = await self._identity.open(delivery.recipient)
+        found = await self._ports.identity.open(delivery.recipient)
         facts = {"digits": found.code, "sequence": found.sequence, "expires_at": found.expires_at}
         return Reader(found.channel, found.address, found.language, "", f"code-{found.purpose}", facts)
 
     async def _of_member(self, delivery: Delivery) -> Reader:
-        contact = await self._identity.contact(delivery.recipient)
+        contact = await self._ports.identity.contact(delivery.recipient)
         reached: dict[Channel, str] = {"mail": contact.email, "sms": contact.phone}
         # A try that may have gone out is not repeated by another channel.
         first = "mail" if contact.email else "sms"
@@ -194,18 +175,16 @@ class Sender:
         state = outcome.state
         if state is None and delivery.tries >= self._rules.most_tries:
             state = "given-up"
-        if state is None:
-            await self._database.transact(
-                lambda tx: repository.later(tx, delivery, self._pause(delivery.tries), outcome.failure)
-            )
-        else:
-            ended = state
-            await self._database.transact(
-                lambda tx: repository.end(tx, delivery, self._clock.now(), ended, outcome.failure)
-            )
+        await self._database.transact(partial(self._mark, delivery, state, outcome.failure))
         tell = _log.info if state in {"sent", "lapsed"} else _log.warning
         code = outcome.failure.removeprefix("smtp-").removeprefix("sms-") or None
         tell("delivery tried", delivery_id=delivery.id, state=state or "planned", attempt=delivery.tries, code=code)
+
+    async def _mark(self, delivery: Delivery, state: State | None, failure: str, tx: AsyncSession) -> None:
+        if state is None:
+            await repository.later(tx, delivery, self._pause(delivery.tries), failure)
+        else:
+            await repository.end(tx, delivery, self._clock.now(), state, failure)
 
     def _pause(self, tries: int) -> timedelta:
         doubled = self._rules.retry_first * 2.0 ** min(tries - 1, _LONGEST_DOUBLING)
