@@ -28,6 +28,9 @@ BREACHES = [
     ("repository", "services.store.orders.repository", "services.store.orders.domain"),
     ("models", "services.sparekey.numbers.models", "services.sparekey.webhooks.repository"),
     ("settings", "services.notifier.settings", "services.notifier.models"),
+    ("aggregates", "services.store.orders.domain", "services.store.checkout.domain"),
+    ("aggregates", "services.store.payments.repository", "services.store.orders.repository"),
+    ("aggregates", "services.store.payments.models", "services.store.orders.models"),
     ("technology", "services.identity.codes.domain", "grpc"),
     ("technology", "services.points.holds.repository", "google"),
     ("technology", "services.rooms.leases.models", "nats"),
@@ -98,6 +101,20 @@ def test_a_planted_import_is_found(spoilt: str, contract: str, importer: str, im
 @pytest.mark.parametrize(("contract", "module"), STRAYS)
 def test_what_has_no_place_is_found(spoilt: str, contract: str, module: str) -> None:
     assert re.search(rf"- +{module}$", said_of(contract, spoilt), re.MULTILINE), spoilt
+
+
+def test_every_aggregate_of_the_store_has_its_place_in_their_order() -> None:
+    config = ConfigParser()
+    config.read(ROOT / ".importlinter")
+    placed = config["importlinter:contract:aggregates"]["layers"].replace("|", " ").split()
+
+    rooms = [
+        path
+        for path in (ROOT / "services/store").glob("*/*.py")
+        if path.stem in {"domain", "models", "ports", "repository"}
+    ]
+
+    assert sorted(placed) == sorted(f"services.store.{path.parent.name}.{path.stem}" for path in rooms)
 
 
 def test_every_contract_has_a_planted_breach() -> None:

@@ -12,10 +12,10 @@ from typing import Literal
 from services.chassis.clock import Clock
 from services.chassis.jst import jst_date
 from services.store.cards.models import CardFacts
-from services.store.intents.models import Errand
+from services.store.intents.models import PartnerCall
 from services.store.models import Means
 from services.store.payments.models import InvoiceFacts, PaymentState, Standing
-from services.store.payments.ports import OutcomeUnknown
+from services.store.ports import OutcomeUnknown
 
 Fault = Literal["lost", "done-and-lost", "failed", "done-and-failed"]
 HOLDS_FOR = timedelta(days=7)
@@ -66,30 +66,30 @@ class SimulatedPartner:
         self.next_decline = "card-declined"
         self.asked: list[str] = []
         self.cards: dict[str, str | None] = {}
-        self.tampered: Callable[[Errand], None] = lambda _: None
+        self.tampered: Callable[[PartnerCall], None] = lambda _: None
 
     # The port.
 
-    async def authorise(self, errand: Errand) -> Standing:
-        return self._answered(errand, self._open)
+    async def authorise(self, call: PartnerCall) -> Standing:
+        return self._answered(call, self._open)
 
-    async def renew(self, errand: Errand) -> Standing:
-        return self._answered(errand, self._open)
+    async def renew(self, call: PartnerCall) -> Standing:
+        return self._answered(call, self._open)
 
-    async def capture(self, errand: Errand) -> Standing:
-        return self._answered(errand, self._capture)
+    async def capture(self, call: PartnerCall) -> Standing:
+        return self._answered(call, self._capture)
 
-    async def void(self, errand: Errand) -> Standing:
-        return self._answered(errand, self._void)
+    async def void(self, call: PartnerCall) -> Standing:
+        return self._answered(call, self._void)
 
-    async def refund(self, errand: Errand) -> Standing:
-        return self._answered(errand, self._refund)
+    async def refund(self, call: PartnerCall) -> Standing:
+        return self._answered(call, self._refund)
 
-    async def look_up(self, errand: Errand) -> Standing | None:
-        self.tampered(errand)
+    async def look_up(self, call: PartnerCall) -> Standing | None:
+        self.tampered(call)
         if self.faults.down:
             raise OutcomeUnknown(answered=True)
-        account = self.accounts.get(errand.merchant_ref)
+        account = self.accounts.get(call.merchant_ref)
         if account is None or self.clock.now() < account.visible_at:
             return None
         self._lapse(account)
@@ -123,57 +123,57 @@ class SimulatedPartner:
 
     # Inside.
 
-    def _answered(self, errand: Errand, act: Callable[[Errand], Account]) -> Standing:
-        self.tampered(errand)
-        self.asked.append(errand.key)
+    def _answered(self, call: PartnerCall, act: Callable[[PartnerCall], Account]) -> Standing:
+        self.tampered(call)
+        self.asked.append(call.key)
         fault = self.faults.calls.popleft() if self.faults.calls else None
         if fault in {"lost", "failed"}:
             raise OutcomeUnknown(answered=fault == "failed")
-        if errand.key not in self.answers:
-            self.answers[errand.key] = self._standing(act(errand))
+        if call.key not in self.answers:
+            self.answers[call.key] = self._standing(act(call))
         if fault is not None:
             raise OutcomeUnknown(answered=fault == "done-and-failed")
-        return self.answers[errand.key]
+        return self.answers[call.key]
 
-    def _open(self, errand: Errand) -> Account:
-        state, self.next_result = self.next_result or self._usual(errand), None
+    def _open(self, call: PartnerCall) -> Account:
+        state, self.next_result = self.next_result or self._usual(call), None
         account = Account(
-            ref=f"ref-{len(self.accounts)}-{errand.merchant_ref}",
-            merchant_ref=errand.merchant_ref,
-            amount=errand.amount,
+            ref=f"ref-{len(self.accounts)}-{call.merchant_ref}",
+            merchant_ref=call.merchant_ref,
+            amount=call.amount,
             state=state,
             opened_at=self.clock.now(),
             visible_at=self.clock.now() + self.faults.late,
             decline_code=self.next_decline if state == "declined" else "",
         )
-        self.accounts[errand.merchant_ref] = account
-        if errand.card_ref:
-            self.cards[errand.card_ref] = errand.customer_ref
+        self.accounts[call.merchant_ref] = account
+        if call.card_ref:
+            self.cards[call.card_ref] = call.customer_ref
         return account
 
-    def _usual(self, errand: Errand) -> PaymentState:
-        return "requires-action" if self.means == "epos" and errand.step == "authorise" else "authorised"
+    def _usual(self, call: PartnerCall) -> PaymentState:
+        return "requires-action" if self.means == "epos" and call.step == "authorise" else "authorised"
 
-    def _capture(self, errand: Errand) -> Account:
-        account = self.accounts[errand.merchant_ref]
+    def _capture(self, call: PartnerCall) -> Account:
+        account = self.accounts[call.merchant_ref]
         self._lapse(account)
         if account.state == "authorised":
-            account.state, account.captured = "captured", errand.amount
+            account.state, account.captured = "captured", call.amount
             account.issued_on = jst_date(self.clock.now()) if self.means == "deferred" else None
         return account
 
-    def _void(self, errand: Errand) -> Account:
-        account = self.accounts[errand.merchant_ref]
+    def _void(self, call: PartnerCall) -> Account:
+        account = self.accounts[call.merchant_ref]
         if account.state in {"requires-action", "on-hold", "authorised"}:
             account.state = "voided"
         elif self.means == "deferred" and account.state == "captured" and not account.paid:
             account.state, account.refunded = "voided", account.captured
         return account
 
-    def _refund(self, errand: Errand) -> Account:
-        account = self.accounts[errand.merchant_ref]
-        assert account.captured - account.refunded >= errand.amount, "more refunded than captured"
-        account.refunded += errand.amount
+    def _refund(self, call: PartnerCall) -> Account:
+        account = self.accounts[call.merchant_ref]
+        assert account.captured - account.refunded >= call.amount, "more refunded than captured"
+        account.refunded += call.amount
         return account
 
     def _lapse(self, account: Account) -> None:

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from services.chassis.pages import Page
 from services.store.books.domain import Book
-from services.store.intents.models import Errand
-from services.store.payments.ports import OutcomeUnknown
+from services.store.intents.models import PartnerCall
+from services.store.ports import OutcomeUnknown
 from tests.store.shop import Shop, as_member, new_member
 
 
@@ -63,8 +63,8 @@ async def test_a_silent_partner_is_asked_once_a_page(shop: Shop, member: str) ->
         await shop.placed(member)
     asked: list[str] = []
 
-    def silent(errand: Errand) -> None:
-        asked.append(errand.order_id)
+    def silent(call: PartnerCall) -> None:
+        asked.append(call.order_id)
         raise OutcomeUnknown(answered=False)
 
     shop.card.tampered = silent
@@ -116,7 +116,7 @@ async def test_money_that_an_earlier_try_still_holds_shows_after_the_order_was_p
     view = await shop.ready(member)
     await shop.begun(view)
     await shop.authorised(view.order_id)
-    monkeypatch.setattr(shop.card, "_void", lambda errand: shop.card.account(errand.order_id))
+    monkeypatch.setattr(shop.card, "_void", lambda call: shop.card.account(call.order_id))
     await shop.abandoned(view.order_id)
     again = await shop.updated(await shop.store.checkouts.get(as_member(member), view.order_id), means="epos")
     await shop.begun(again, attempt=2)

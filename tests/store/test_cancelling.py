@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.chassis.errors import NotFound
+from services.store.intents.domain import PartnerSilent
 from services.store.orders.domain import MoneyNotReturned, OrderNotPlaced, OrderOver
-from services.store.payments.domain import PartnerSilent
 from tests.store.partner import Fault
 from tests.store.shop import Shop, request_id
 from tests.store.test_deferred import invoiced

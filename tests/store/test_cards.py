@@ -10,7 +10,7 @@ from services.chassis.errors import Unavailable
 from services.chassis.pages import Page
 from services.store.cards.domain import CardUnknown
 from services.store.checkout.domain import DropCheckout
-from services.store.payments.ports import OutcomeUnknown
+from services.store.ports import OutcomeUnknown
 from tests.store.shop import SPAREKEY, Shop, as_member, new_member, request_id
 
 MINUTE = timedelta(minutes=1)

@@ -10,7 +10,7 @@ from services.chassis.errors import Changed, InvalidField, NotFound, Unavailable
 from services.store.catalogue.domain import PutProducts
 from services.store.checkout.domain import DropCheckout
 from services.store.models import Address, Recipient
-from services.store.placing.domain import OrderAlreadyPlaced, OrderBeingPlaced
+from services.store.orders.domain import OrderAlreadyPlaced, OrderBeingPlaced
 from tests.store.shop import DESK, NOW, SPAREKEY, Shop, as_member, new_member, request_id
 from tests.store.test_catalogue import goods
 

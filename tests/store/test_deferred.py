@@ -10,9 +10,10 @@ import pytest
 
 from services.chassis.errors import InvalidField, RuumError
 from services.chassis.jst import deadline
+from services.store.intents.domain import PartnerSilent
 from services.store.invoices.domain import ChargeLateInvoice, InvoiceNotLate, IssueInvoice, NotPaidLater
 from services.store.invoices.models import InvoiceView
-from services.store.payments.domain import PartnerSilent, PaymentOnHold
+from services.store.payments.domain import PaymentOnHold
 from tests.store.shop import WORKER, Shop, request_id
 from tests.support.insisting import insisting
 

@@ -10,14 +10,15 @@ import pytest
 
 from deploy.local.ports import free_port
 from services.chassis.ids import new_id
-from services.store.intents.models import Errand
+from services.store.intents.models import PartnerCall
 from services.store.models import Means
 from services.store.payments.models import Standing, Step
 from services.store.payments.partners.card import CardPartner
 from services.store.payments.partners.deferred import DeferredPartner
 from services.store.payments.partners.epos import EposPartner
 from services.store.payments.partners.http import JsonPartner
-from services.store.payments.ports import OutcomeUnknown, Partner
+from services.store.payments.ports import Partner
+from services.store.ports import OutcomeUnknown
 from tests.sandbox.harness import BEARERS, Sandbox
 from tests.store.shop import ORDERER
 from tests.support.maintenance import under_maintenance
@@ -55,7 +56,7 @@ async def partners(started_sandbox: Sandbox) -> AsyncIterator[Partners]:
     await partners.close()
 
 
-def errand(means: Means, step: Step = "authorise", said: Standing | None = None, **more: Any) -> Errand:
+def call(means: Means, step: Step = "authorise", said: Standing | None = None, **more: Any) -> PartnerCall:
     merchant_ref = more.pop("merchant_ref", None) or f"{new_id('ord')}-1"
     home = ORDERER.address.model_dump()
     stated = {
@@ -72,25 +73,25 @@ def errand(means: Means, step: Step = "authorise", said: Standing | None = None,
         "buyer": {"name": ORDERER.name, "email": ORDERER.email, **home},
         "delivery": {"name": ORDERER.name, **home},
     }
-    return Errand.model_validate(stated | {"means": means, "step": step, "merchant_ref": merchant_ref} | more)
+    return PartnerCall.model_validate(stated | {"means": means, "step": step, "merchant_ref": merchant_ref} | more)
 
 
-async def card_errand(partners: Partners, token: str = "pm_card_visa", **more: Any) -> Errand:
+async def card_call(partners: Partners, token: str = "pm_card_visa", **more: Any) -> PartnerCall:
     facts = await partners.card.describe(token)
     assert facts is not None
     customer = await partners.card.customer(new_id("mem"))
-    return errand("card", card_ref=facts.processor_ref, customer_ref=customer, **more)
+    return call("card", card_ref=facts.processor_ref, customer_ref=customer, **more)
 
 
-def then(first: Errand, step: Step, said: Standing, **more: Any) -> Errand:
+def then(first: PartnerCall, step: Step, said: Standing, **more: Any) -> PartnerCall:
     """The next call for the same payment."""
     changed = {"step": step, "key": f"{first.merchant_ref}/{step}", "partner_ref": said.ref, **more}
     return first.model_copy(update=changed)
 
 
-async def agreed(partners: Partners, sandbox: Sandbox, means: Means) -> tuple[Errand, Standing]:
+async def agreed(partners: Partners, sandbox: Sandbox, means: Means) -> tuple[PartnerCall, Standing]:
     """A payment that the partner, and where need be the payer, agreed to."""
-    asked = await card_errand(partners) if means == "card" else errand(means)
+    asked = await card_call(partners) if means == "card" else call(means)
     said = await partners.of(means).authorise(asked)
     if means == "epos":
         await sandbox.press(f"payments/{said.ref}/decide", result="approved")
@@ -114,7 +115,7 @@ async def test_a_payment_is_authorised_captured_and_found_by_our_own_reference(
     by_ours = await partners.of(means).look_up(asked)
     by_theirs = await partners.of(means).look_up(then(asked, "capture", said))
     assert by_ours == by_theirs == taken
-    assert await partners.of(means).look_up(errand(means, customer_ref=asked.customer_ref)) is None
+    assert await partners.of(means).look_up(call(means, customer_ref=asked.customer_ref)) is None
 
 
 @pytest.mark.parametrize("means", MEANS)
@@ -144,7 +145,7 @@ async def test_what_was_captured_is_paid_back_once(partners: Partners, sandbox: 
 
 @pytest.mark.parametrize("means", MEANS)
 async def test_a_call_repeated_under_its_key_acts_once(partners: Partners, sandbox: Sandbox, means: Means) -> None:
-    asked = await card_errand(partners) if means == "card" else errand(means)
+    asked = await card_call(partners) if means == "card" else call(means)
 
     first, second = [await partners.of(means).authorise(asked) for _ in range(2)]
 
@@ -156,7 +157,7 @@ async def test_a_call_repeated_under_its_key_acts_once(partners: Partners, sandb
 async def test_what_was_done_and_not_answered_is_unknown_and_found_afterwards(
     partners: Partners, sandbox: Sandbox, means: Means
 ) -> None:
-    asked = await card_errand(partners) if means == "card" else errand(means)
+    asked = await card_call(partners) if means == "card" else call(means)
     await sandbox.fault(means, withhold_s=0.05, times=1)
 
     with pytest.raises(OutcomeUnknown) as unknown:
@@ -188,7 +189,7 @@ async def test_where_nobody_listens_the_outcome_is_unknown(means: Means) -> None
     partners = Partners(f"http://127.0.0.1:{free_port()}")
 
     with pytest.raises(OutcomeUnknown) as unknown:
-        await partners.of(means).authorise(errand(means, card_ref="pm_1", customer_ref="cus_1"))
+        await partners.of(means).authorise(call(means, card_ref="pm_1", customer_ref="cus_1"))
 
     assert not unknown.value.answered
     await partners.close()
@@ -197,7 +198,7 @@ async def test_where_nobody_listens_the_outcome_is_unknown(means: Means) -> None
 @pytest.mark.rule("ST-21")
 @pytest.mark.parametrize("means", MEANS)
 async def test_a_page_in_place_of_an_answer_leaves_the_outcome_open(means: Means) -> None:
-    asked = errand(means, card_ref="pm_1", customer_ref="cus_1")
+    asked = call(means, card_ref="pm_1", customer_ref="cus_1")
 
     async with under_maintenance() as url:
         partners = Partners(url)
@@ -214,7 +215,7 @@ async def test_a_secret_that_is_not_known_there_leaves_the_outcome_open(sandbox:
     partner = strangers.get(means) or {"deferred": DeferredPartner(json), "epos": EposPartner(json, PUBLIC)}[means]
 
     with pytest.raises(OutcomeUnknown):
-        await partner.authorise(errand(means, card_ref="pm_1", customer_ref="cus_1"))  # type: ignore[attr-defined]  # one of the three
+        await partner.authorise(call(means, card_ref="pm_1", customer_ref="cus_1"))  # type: ignore[attr-defined]  # one of the three
     await json.close()
     await strangers["card"].close()
 
@@ -231,7 +232,7 @@ async def test_a_secret_that_is_not_known_there_leaves_the_outcome_open(sandbox:
     ],
 )
 async def test_a_declined_card_says_why(partners: Partners, sandbox: Sandbox, token: str, code: str) -> None:
-    asked = await card_errand(partners, token)
+    asked = await card_call(partners, token)
 
     said = await partners.card.authorise(asked)
 
@@ -247,11 +248,11 @@ async def test_the_five_brands_are_taken(partners: Partners, sandbox: Sandbox, b
 
     assert facts is not None
     assert (facts.brand, len(facts.last4)) == (brand, 4)
-    assert (await partners.card.authorise(await card_errand(partners, f"pm_card_{brand}"))).state == "authorised"
+    assert (await partners.card.authorise(await card_call(partners, f"pm_card_{brand}"))).state == "authorised"
 
 
 async def test_a_card_that_was_used_up_or_never_was_cannot_pay(partners: Partners, sandbox: Sandbox) -> None:
-    asked = await card_errand(partners)
+    asked = await card_call(partners)
     await partners.card.authorise(asked)
     await partners.card.detach(asked.card_ref)
     await partners.card.detach(asked.card_ref)
@@ -271,7 +272,7 @@ async def test_a_card_that_was_used_up_or_never_was_cannot_pay(partners: Partner
 async def test_three_d_secure_sends_the_payer_away_and_is_looked_up(
     partners: Partners, sandbox: Sandbox, outcome: str, state: str, code: str
 ) -> None:
-    asked = await card_errand(partners, "pm_card_threeDSecure2Required")
+    asked = await card_call(partners, "pm_card_threeDSecure2Required")
 
     said = await partners.card.authorise(asked)
     assert said.state == "requires-action"
@@ -305,7 +306,7 @@ async def test_a_card_is_charged_anew_without_its_holder_as_long_as_it_is_kept(
 
 
 async def test_a_card_that_wants_its_holder_cannot_be_renewed_without(partners: Partners, sandbox: Sandbox) -> None:
-    asked = await card_errand(partners, "pm_card_threeDSecure2Required")
+    asked = await card_call(partners, "pm_card_threeDSecure2Required")
     said = await partners.card.authorise(asked)
     await sandbox.press(f"payment-intents/{said.ref}/authenticate", outcome="succeeded")
 
@@ -328,7 +329,7 @@ async def test_a_member_is_one_customer_who_says_nothing_of_the_person(partners:
 async def test_of_a_customer_that_the_processor_does_not_know_it_knows_no_payment(
     partners: Partners, sandbox: Sandbox
 ) -> None:
-    stranger = errand("card", card_ref="pm_1", customer_ref="cus_nobody")
+    stranger = call("card", card_ref="pm_1", customer_ref="cus_nobody")
 
     assert await partners.card.look_up(stranger) is None
 
@@ -345,7 +346,7 @@ async def test_of_a_customer_that_the_processor_does_not_know_it_knows_no_paymen
 async def test_the_provider_agrees_holds_or_refuses(
     partners: Partners, sandbox: Sandbox, email: str, state: str, code: str
 ) -> None:
-    asked = errand("deferred", buyer={"name": "山田 花子", "email": email})
+    asked = call("deferred", buyer={"name": "山田 花子", "email": email})
 
     said = await partners.deferred.authorise(asked)
 
@@ -353,13 +354,13 @@ async def test_the_provider_agrees_holds_or_refuses(
 
 
 async def test_beyond_the_providers_own_limit_it_says_so(partners: Partners, sandbox: Sandbox) -> None:
-    said = await partners.deferred.authorise(errand("deferred", amount=55_001))
+    said = await partners.deferred.authorise(call("deferred", amount=55_001))
 
     assert (said.state, said.decline_code) == ("declined", "deferred-limit-reached")
 
 
 async def test_a_hold_gets_no_invoice_and_is_settled_by_the_review(partners: Partners, sandbox: Sandbox) -> None:
-    asked = errand("deferred", buyer={"name": "山田 花子", "email": "hold@example.com"})
+    asked = call("deferred", buyer={"name": "山田 花子", "email": "hold@example.com"})
     said = await partners.deferred.authorise(asked)
 
     assert (await partners.deferred.capture(then(asked, "capture", said))).state == "on-hold"
@@ -389,7 +390,7 @@ async def test_an_invoice_names_its_days_and_says_when_it_was_paid(partners: Par
 
 @pytest.mark.parametrize("result", ["approved", "declined"])
 async def test_epos_is_decided_at_its_own_page(partners: Partners, sandbox: Sandbox, result: str) -> None:
-    asked = errand("epos")
+    asked = call("epos")
     said = await partners.epos.authorise(asked)
     assert (said.state, said.redirect_url != "") == ("requires-action", True)
     (payment,) = await sandbox.seen("payments")
@@ -406,6 +407,6 @@ async def test_epos_is_decided_at_its_own_page(partners: Partners, sandbox: Sand
 
 @pytest.mark.parametrize("means", ["deferred", "epos"])
 async def test_what_does_not_lapse_is_not_renewed(partners: Partners, sandbox: Sandbox, means: Means) -> None:
-    said = await partners.of(means).renew(errand(means, "renew"))
+    said = await partners.of(means).renew(call(means, "renew"))
 
     assert (said.state, said.decline_code) == ("declined", "authorisation-lapsed")

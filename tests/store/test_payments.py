@@ -9,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from services.chassis.errors import NotFound
-from services.store.intents.models import Errand
+from services.store.intents.domain import PartnerSilent
+from services.store.intents.models import PartnerCall
 from services.store.models import requests
-from services.store.payments.domain import PartnerSilent, PayerReturned, PaymentMissing
+from services.store.payments.domain import PayerReturned, PaymentMissing
 from services.store.payments.models import PaymentState
 from services.texts import LANGUAGES, Texts
 from tests.store.partner import Fault
@@ -346,8 +347,8 @@ async def test_a_payment_that_cannot_be_understood_does_not_keep_the_sweep_from_
     shop.card.faults.down = False
     shop.clock.advance(timedelta(minutes=1))
 
-    def tamper(errand: Errand) -> None:
-        if errand.order_id == spoilt:
+    def tamper(call: PartnerCall) -> None:
+        if call.order_id == spoilt:
             raise ZeroDivisionError
 
     shop.card.tampered = tamper

@@ -9,15 +9,10 @@ import pytest
 
 from services.chassis.errors import NotFound, RuumError, StillRunning
 from services.chassis.jst import BusinessCalendar, Closure
+from services.store.orders.domain import OrderAlreadyPlaced, OrderBeingPlaced
 from services.store.orders.models import OrderView
 from services.store.payments.domain import AttemptOver
-from services.store.placing.domain import (
-    AttemptWasBegun,
-    OrderAlreadyPlaced,
-    OrderBeingPlaced,
-    PaymentNotGood,
-    PointsPart,
-)
+from services.store.placing.domain import AttemptWasBegun, PaymentNotGood, PointsPart
 from tests.store.shop import Shop, as_member, new_member, request_id
 from tests.support.insisting import insisting
 

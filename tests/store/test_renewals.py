@@ -7,13 +7,9 @@ from datetime import timedelta
 import pytest
 
 from services.chassis.errors import NotFound
-from services.store.intents.models import Errand
-from services.store.payments.domain import (
-    ChangeMeans,
-    MeansNotOffered,
-    MeansNotWanted,
-    PartnerSilent,
-)
+from services.store.intents.domain import PartnerSilent
+from services.store.intents.models import PartnerCall
+from services.store.payments.domain import ChangeMeans, MeansNotOffered, MeansNotWanted
 from services.store.payments.models import PaymentView, Standing
 from tests.store.partner import HOLDS_FOR
 from tests.store.shop import Shop, as_member, new_member, request_id
@@ -192,8 +188,8 @@ async def test_what_is_heard_of_a_payment_is_not_said_of_the_one_that_took_its_p
     order_id = await unrenewable(shop, member)
     look_up = shop.card.look_up
 
-    async def answers_while_the_member_changes(errand: Errand) -> Standing | None:
-        said = await look_up(errand)
+    async def answers_while_the_member_changes(call: PartnerCall) -> Standing | None:
+        said = await look_up(call)
         await change(shop, member, order_id, "epos")
         return said
 

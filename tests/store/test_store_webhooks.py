@@ -19,7 +19,7 @@ from services.chassis.webhooks import (
     WebhookMalformed,
     WebhookStale,
 )
-from services.store.payments.domain import PartnerSilent
+from services.store.intents.domain import PartnerSilent
 from tests.store.shop import GATEWAY, SECRET, Shop, new_member
 
 

@@ -78,7 +78,7 @@ async def test_of_many_who_take_the_same_call_up_at_once_one_makes_it(shop: Shop
     shop.clock.advance(MINUTE)
     shop.deferred.faults.calls.extend(["lost"] * 12)
 
-    words = await asyncio.gather(*(shop.store.intents.hear(payment.payment_id) for _ in range(12)))
+    replies = await asyncio.gather(*(shop.store.intents.hear(payment.payment_id) for _ in range(12)))
 
-    assert [word.silent for word in words] == [True] * 12
+    assert [reply.silent for reply in replies] == [True] * 12
     assert len(shop.deferred.asked) == 2

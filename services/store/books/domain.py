@@ -16,7 +16,7 @@ from services.store.orders import repository as orders
 from services.store.orders.models import OrderView
 from services.store.payments import repository as payments
 from services.store.payments.models import Payment, Shown, Standing
-from services.store.payments.ports import OutcomeUnknown
+from services.store.ports import OutcomeUnknown
 from services.store.settings import Rules
 
 _LOOKED_UP_AT_ONCE = 8
@@ -124,15 +124,15 @@ class Books:
     async def _said(self, payment_id: str, look: _Look) -> Standing | None:
         """The partner's word; nothing when it does not say, or knows of no such payment."""
         async with look.places, self._database.reading() as session:
-            errand = await calls.look_up_errand(session, payment_id)
-        if errand is None:
+            call = await calls.look_up_call(session, payment_id)
+        if call is None:
             return None
         async with look.places:
-            if errand.means in look.silent:
+            if call.means in look.silent:
                 return None
             try:
-                return await self._intents.look_up(errand)
+                return await self._intents.look_up(call)
             except OutcomeUnknown as unknown:
                 if not unknown.answered:
-                    look.silent.add(errand.means)
+                    look.silent.add(call.means)
                 return None

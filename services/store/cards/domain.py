@@ -15,7 +15,7 @@ from services.chassis.pages import Listed, Page
 from services.store.cards import repository
 from services.store.cards.models import Card, CardView
 from services.store.cards.ports import Vault
-from services.store.payments.ports import OutcomeUnknown
+from services.store.ports import OutcomeUnknown
 
 _TOKEN = "pm_"  # noqa: S105  # what the processor's tokens begin with
 

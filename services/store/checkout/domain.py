@@ -18,6 +18,7 @@ from services.store.checkout.models import Basket, CheckoutView, Facts, Snapshot
 from services.store.intents import repository as calls
 from services.store.models import Address, Means, Orderer, Recipient, View
 from services.store.orders import repository as orders
+from services.store.orders.domain import OrderAlreadyPlaced, OrderBeingPlaced
 from services.store.orders.models import (
     KEY_FLOW,
     KEYS_AT_MOST,
@@ -27,7 +28,6 @@ from services.store.orders.models import (
     OrderLine,
     PointsChoice,
 )
-from services.store.placing.domain import OrderAlreadyPlaced, OrderBeingPlaced
 from services.store.ports import Balances, Orderers
 from services.store.settings import Rules
 

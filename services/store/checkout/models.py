@@ -27,11 +27,9 @@ from services.store.orders.models import (
     PointsChoice,
     TotalsView,
 )
+from services.store.payments.models import CARD_AT_LEAST
 from services.store.settings import Rules
 from services.store.sums.models import Bill, PointsWish, reckon
-
-CARD_AT_LEAST = 50
-"""Yen that the processor charges at least."""
 
 _TIME_OF_PAYMENT: Mapping[Means, str] = {
     "card": "at-dispatch",

@@ -11,12 +11,12 @@ from typing import Any
 import structlog
 
 from services.chassis.caller import Caller
-from services.chassis.errors import RuumError
+from services.chassis.errors import Kind, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.store.cards import repository as cards
 from services.store.cards.ports import Vault
 from services.store.intents import repository
-from services.store.intents.models import Change, Errand, Word
+from services.store.intents.models import Change, PartnerCall, PartnerReply
 from services.store.models import Means, View
 from services.store.payments import repository as payments
 from services.store.payments.models import (
@@ -30,7 +30,8 @@ from services.store.payments.models import (
     Standing,
     Step,
 )
-from services.store.payments.ports import Follower, OutcomeUnknown, Partner
+from services.store.payments.ports import Follower, Partner
+from services.store.ports import OutcomeUnknown
 
 _log = structlog.get_logger()
 
@@ -45,6 +46,13 @@ _SEEN_BY_THEN = timedelta(minutes=10)
 _SWEPT_AFTER = timedelta(seconds=30)
 _SWEPT_AT_ONCE = 8
 _SWEPT = 200
+
+
+class PartnerSilent(RuumError):
+    """The partner has not answered: what it did is not known yet, and will be."""
+
+    kind = Kind.UNAVAILABLE
+    code = "partner-silent"
 
 
 class Settle(Command):
@@ -80,28 +88,39 @@ class Intents(Verbs):
         """Who follows in the transaction of each settlement."""
         self._followers = followers
 
-    async def hear(self, payment_id: str, *, look: Sequence[PaymentState] = ()) -> Word:
+    async def hear(self, payment_id: str, *, look: Sequence[PaymentState] = ()) -> PartnerReply:
         """Asks what the payment still has to ask of its partner.
 
         Where that is nothing and it is in one of the states of `look`, asks how it stands.
         """
         now = self.commands.clock.now()
         claim = partial(repository.claim, payment_id=payment_id, now=now, under_way=_UNDER_WAY)
-        errand = await self.commands.database.transact(claim)
-        if errand is not None:
-            return await self._ask(errand, now)
+        call = await self.commands.database.transact(claim)
+        if call is not None:
+            return await self._ask(call, now)
         if not look:
-            return Word()
+            return PartnerReply()
         async with self.commands.database.reading() as session:
-            idle = await repository.look_up_errand(session, payment_id, look)
+            idle = await repository.look_up_call(session, payment_id, look)
         if idle is None or idle.means == "none":
-            return Word()
+            return PartnerReply()
         try:
-            return Word(said=await self.look_up(idle))
+            return PartnerReply(said=await self.look_up(idle))
         except OutcomeUnknown:
-            return Word(silent=True)
+            return PartnerReply(silent=True)
 
-    async def look_up(self, errand: Errand) -> Standing | None:
+    async def heard(self, payment_id: str, *, look: Sequence[PaymentState] = ()) -> PartnerReply:
+        """Asks as `hear` does.
+
+        Raises:
+            PartnerSilent: what was asked has no outcome; whoever asks knows how long to pause, and longer each time.
+        """
+        reply = await self.hear(payment_id, look=look)
+        if reply.silent:
+            raise PartnerSilent
+        return reply
+
+    async def look_up(self, call: PartnerCall) -> Standing | None:
         """How a payment stands at its partner.
 
         Raises:
@@ -109,22 +128,22 @@ class Intents(Verbs):
         """
         try:
             async with asyncio.timeout(_ANSWERED_WITHIN):
-                return await self._partners[errand.means].look_up(errand)
+                return await self._partners[call.means].look_up(call)
         except TimeoutError as late:
             raise OutcomeUnknown(answered=False) from late
 
-    def is_news(self, payment: Payment, word: Word) -> bool:
+    def is_news(self, payment: Payment, reply: PartnerReply) -> bool:
         """Whether there is anything to settle: a call was answered, or the payment is to stand differently."""
-        answered = word.said is not None and word.intent_id != ""
-        return answered or bool(self._changes(payment, word, self.commands.clock.now()))
+        answered = reply.said is not None and reply.intent_id != ""
+        return answered or bool(self._changes(payment, reply, self.commands.clock.now()))
 
     async def pursue(self, payment_id: str) -> bool:
         """Asks and settles until nothing is open. Returns false when an outcome stays unknown: the sweep goes on."""
         while True:
-            word = await self.hear(payment_id)
-            if word.said is None:
-                return not word.silent
-            await self.settle(SELF, Settle(request_id=word.intent_id, payment_id=payment_id), word)
+            reply = await self.hear(payment_id)
+            if reply.said is None:
+                return not reply.silent
+            await self.settle(SELF, Settle(request_id=reply.intent_id, payment_id=payment_id), reply)
 
     async def bring_back(self, order_id: str) -> None:
         """Asks for whatever has to come back of an order; what stays unknown is left to the sweep."""
@@ -134,17 +153,17 @@ class Intents(Verbs):
             await self.pursue(payment.payment_id)
 
     @command
-    async def settle(self, work: Work, asked: Settle, word: Word) -> Settled:
-        payment = await self.settled(work, asked.payment_id, word)
+    async def settle(self, work: Work, asked: Settle, reply: PartnerReply) -> Settled:
+        payment = await self.settled(work, asked.payment_id, reply)
         return Settled(undoing=payment.undoing() is not None)
 
-    async def settled(self, work: Work, payment_id: str, word: Word) -> Payment:
+    async def settled(self, work: Work, payment_id: str, reply: PartnerReply) -> Payment:
         """Brings a payment to where the partner says it is, within the transaction of whoever asked."""
         payment, order = await payments.locked(work.tx, payment_id)
         was, was_declined = payment.state, bool(payment.decline_code)
-        if changes := self._changes(payment, word, work.now):
+        if changes := self._changes(payment, reply, work.now):
             await payments.change(work.tx, payment, changes)
-        answered = word.intent_id if word.said else ""
+        answered = reply.intent_id if reply.said else ""
         await repository.close_intents(work.tx, payment_id, answered, _done(payment), work.now)
         if payment.credit_held and (payment.ended or payment.paid_at):
             await payments.free_credit(work.tx, payment)
@@ -156,7 +175,7 @@ class Intents(Verbs):
             await self.unwant(work, payment.order_id, but=payment_id)
         await self._undo(work, payment)
         for follow in self._followers:
-            await follow(work, Change(payment, order, was, was_declined, word))
+            await follow(work, Change(payment, order, was, was_declined, reply))
         return payment
 
     async def unwant(self, work: Work, order_id: str, *, but: str = "") -> Sequence[Payment]:
@@ -170,86 +189,86 @@ class Intents(Verbs):
         if step := payment.undoing():
             await repository.open_intent(work.tx, payment, step, work.now)
 
-    def _changes(self, payment: Payment, word: Word, now: datetime) -> dict[str, Any]:
+    def _changes(self, payment: Payment, reply: PartnerReply, now: datetime) -> dict[str, Any]:
         """What a partner's word, or the passing of time, does to a payment."""
-        changes = payment.after(word.said, now) if word.said else {}
+        changes = payment.after(reply.said, now) if reply.said else {}
         state = changes.get("state", payment.state)
         if state == "requires-action" != payment.state:
             changes |= {"action_until": now + self._payer_patience}
         elif state == "requires-action" and payment.unwanted_at is None and payment.too_late(now):
             changes |= {"unwanted_at": now, "decline_code": PAYER_LATE}
-        elif word.step == "capture" and word.said and state == "authorised":
+        elif reply.step == "capture" and reply.said and state == "authorised":
             changes |= {"unwanted_at": now, "decline_code": CAPTURE_REFUSED}
-        elif word.step in UNDOING and word.said and state == payment.state and payment.undoing() == word.step:
-            changes |= {"problem": f"{word.step}-refused"}
+        elif reply.step in UNDOING and reply.said and state == payment.state and payment.undoing() == reply.step:
+            changes |= {"problem": f"{reply.step}-refused"}
         return changes
 
     async def sweep(self) -> Swept:
         """Asks again what has no outcome, ends what a payer left lying, forgets cards (ST-21)."""
         now = self.commands.clock.now()
         async with self.commands.database.reading() as session:
-            stale = await repository.stale_errands(session, now - _SWEPT_AFTER, _SWEPT)
+            stale = await repository.stale_calls(session, now - _SWEPT_AFTER, _SWEPT)
             left = await payments.expired(session, now, _SWEPT)
         places = asyncio.Semaphore(_SWEPT_AT_ONCE)
-        swept = [_apart(self._sweep(errand, places), errand.payment_id) for errand in stale]
+        swept = [_apart(self._sweep(call, places), call.payment_id) for call in stale]
         ended = [_apart(self._end(payment, places), payment.payment_id) for payment in left]
         outcomes = await asyncio.gather(*swept, *ended)
         return Swept(settled=sum(outcomes), still_unknown=len(outcomes) - sum(outcomes))
 
-    async def _sweep(self, errand: Errand, places: asyncio.Semaphore) -> bool:
+    async def _sweep(self, call: PartnerCall, places: asyncio.Semaphore) -> bool:
         async with places:
-            if errand.step == "detach":
-                return await self._detach(errand)
-            word = await self.hear(errand.payment_id)
-            if word.said is None:
+            if call.step == "detach":
+                return await self._detach(call)
+            reply = await self.hear(call.payment_id)
+            if reply.said is None:
                 return False
-            await self.settle(SELF, Settle(request_id=word.intent_id, payment_id=errand.payment_id), word)
-            return await self.pursue(errand.payment_id)
+            await self.settle(SELF, Settle(request_id=reply.intent_id, payment_id=call.payment_id), reply)
+            return await self.pursue(call.payment_id)
 
     async def _end(self, payment: Payment, places: asyncio.Semaphore) -> bool:
         async with places:
-            word = await self.hear(payment.payment_id, look=STATES)
+            reply = await self.hear(payment.payment_id, look=STATES)
             told = Settle(request_id=f"{payment.payment_id}/left", payment_id=payment.payment_id)
-            await self.settle(SELF, told, word)
+            await self.settle(SELF, told, reply)
             return await self.pursue(payment.payment_id)
 
-    async def _ask(self, errand: Errand, now: datetime) -> Word:
+    async def _ask(self, call: PartnerCall, now: datetime) -> PartnerReply:
         try:
             async with asyncio.timeout(_ANSWERED_WITHIN):
-                said = await self._outcome(errand, now)
+                said = await self._outcome(call, now)
         except (OutcomeUnknown, TimeoutError):
-            _log.warning("partner silent", means=errand.means, step=errand.step, payment=errand.payment_id)
-            return Word(silent=True, intent_id=errand.intent_id, step=errand.step)
-        return Word(said=said, intent_id=errand.intent_id, step=errand.step)
+            _log.warning("partner silent", means=call.means, step=call.step, payment=call.payment_id)
+            return PartnerReply(silent=True, intent_id=call.intent_id, step=call.step)
+        return PartnerReply(said=said, intent_id=call.intent_id, step=call.step)
 
-    async def _outcome(self, errand: Errand, now: datetime) -> Standing:
+    async def _outcome(self, call: PartnerCall, now: datetime) -> Standing:
         """What became of a call, or becomes of it now.
 
         Raises:
             OutcomeUnknown: it may have been done and cannot be seen.
         """
-        if errand.tries or errand.only_looks:
-            said = await self._seen(errand)
+        if call.tries or call.only_looks:
+            said = await self._seen(call)
             if said is not None:
                 return said
-        if not errand.may_call:
-            long_ago = errand.asked_at is None or now - errand.asked_at >= _SEEN_BY_THEN
-            if errand.only_looks and long_ago:
+        if not call.may_call:
+            long_ago = call.asked_at is None or now - call.asked_at >= _SEEN_BY_THEN
+            if call.only_looks and long_ago:
                 return NEVER_ARRIVED
             raise OutcomeUnknown(answered=False)
         try:
-            return await self._call(errand)
+            return await self._call(call)
         except OutcomeUnknown as silent:
-            said = await self._seen(errand)
+            said = await self._seen(call)
             if said is not None:
                 return said
             if not silent.answered:
                 raise
         # The partner failed inside and shows nothing: the same call under the same key cannot act twice.
-        return await self._call(errand)
+        return await self._call(call)
 
-    async def _call(self, errand: Errand) -> Standing:
-        partner = self._partners[errand.means]
+    async def _call(self, call: PartnerCall) -> Standing:
+        partner = self._partners[call.means]
         calls = {
             "authorise": partner.authorise,
             "renew": partner.renew,
@@ -257,24 +276,24 @@ class Intents(Verbs):
             "void": partner.void,
             "refund": partner.refund,
         }
-        return await calls[errand.step](errand)
+        return await calls[call.step](call)
 
-    async def _seen(self, errand: Errand) -> Standing | None:
+    async def _seen(self, call: PartnerCall) -> Standing | None:
         """How the payment stands, when that shows that the call has been carried out or is moot."""
-        said = await self._partners[errand.means].look_up(errand)
-        return said if said is not None and said.fulfils(errand.step, errand.amount) else None
+        said = await self._partners[call.means].look_up(call)
+        return said if said is not None and said.fulfils(call.step, call.amount) else None
 
-    async def _detach(self, errand: Errand) -> bool:
+    async def _detach(self, call: PartnerCall) -> bool:
         now = self.commands.clock.now()
-        await self.commands.database.transact(partial(repository.looked, intent_id=errand.intent_id, now=now))
+        await self.commands.database.transact(partial(repository.looked, intent_id=call.intent_id, now=now))
         try:
-            await self._vault.detach(errand.card_ref)
+            await self._vault.detach(call.card_ref)
         except OutcomeUnknown:
             return False
 
         async def forget(tx: Any) -> None:
-            await cards.forgotten(tx, errand.card_ref, now)
-            await repository.close(tx, errand.intent_id, now)
+            await cards.forgotten(tx, call.card_ref, now)
+            await repository.close(tx, call.intent_id, now)
 
         await self.commands.database.transact(forget)
         return True

@@ -41,7 +41,7 @@ class Intent(Table, table=True):
     done_at: datetime | None = instant(default=None)
 
 
-class Errand(BaseModel):
+class PartnerCall(BaseModel):
     """One call to a partner, with all that it needs; asked again it is the very same.
 
     Attributes:
@@ -79,7 +79,7 @@ class Errand(BaseModel):
         return f"{public_url}/orders/{self.order_id}/payer-returned"
 
 
-class Word(BaseModel):
+class PartnerReply(BaseModel):
     """What was heard from a partner.
 
     Attributes:
@@ -104,7 +104,7 @@ class Change:
     order: Order
     was: PaymentState
     was_declined: bool
-    word: Word
+    reply: PartnerReply
 
     @property
     def is_news(self) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.chassis.ids import new_id
 from services.store.cards.models import Card, Customer
 from services.store.checkout.models import Snapshot
-from services.store.intents.models import Errand, Intent
+from services.store.intents.models import Intent, PartnerCall
 from services.store.orders.models import Order
 from services.store.payments.models import STATES, Payment, PaymentState, Step
 
@@ -63,7 +63,7 @@ async def close_intents(
     await tx.execute(_CLOSE, done)
 
 
-async def claim(tx: AsyncSession, payment_id: str, now: datetime, under_way: timedelta) -> Errand | None:
+async def claim(tx: AsyncSession, payment_id: str, now: datetime, under_way: timedelta) -> PartnerCall | None:
     """Notes, before the partner is called, that it is: whoever comes later looks up first.
 
     Gives what the partner has to be asked, or asked again, with how often, and when last, it had been; None when
@@ -71,7 +71,7 @@ async def claim(tx: AsyncSession, payment_id: str, now: datetime, under_way: tim
     """
     claimed = await tx.execute(_TAKE_UP, {"key": payment_id, "now": now, "before": now - under_way})
     found: Mapping[str, Any] | None = claimed.mappings().first()  # type: ignore[assignment]  # its keys are texts
-    return None if found is None else _errand(found)
+    return None if found is None else _call(found)
 
 
 async def looked(tx: AsyncSession, intent_id: str, now: datetime) -> None:
@@ -82,19 +82,19 @@ async def close(tx: AsyncSession, intent_id: str, now: datetime) -> None:
     await tx.execute(sa.update(Intent.table()).where(_I.intent_id == intent_id).values(done_at=now))
 
 
-async def stale_errands(session: AsyncSession, before: datetime, limit: int) -> Sequence[Errand]:
+async def stale_calls(session: AsyncSession, before: datetime, limit: int) -> Sequence[PartnerCall]:
     """Calls without an outcome that nobody has looked at for a while (ST-21); a card is forgotten at once."""
     due = sa.or_(_I.looked_at < before, _I.step == "detach")
-    rows = await session.execute(_ERRANDS.where(due).order_by(_I.looked_at).limit(limit))
-    return [_errand(row) for row in rows.mappings()]
+    rows = await session.execute(_CALLS.where(due).order_by(_I.looked_at).limit(limit))
+    return [_call(row) for row in rows.mappings()]
 
 
-async def look_up_errand(
+async def look_up_call(
     session: AsyncSession, payment_id: str, states: Sequence[PaymentState] = STATES
-) -> Errand | None:
+) -> PartnerCall | None:
     """What is needed to look up a payment that is in one of these states, whether or not anything is open."""
     found = (await session.execute(_LOOK_UPS, {"key": payment_id, "states": list(states)})).mappings().first()
-    return None if found is None else _errand(found)
+    return None if found is None else _call(found)
 
 
 async def open_intents(session: AsyncSession, order_ids: Iterable[str]) -> dict[str, int]:
@@ -108,7 +108,7 @@ async def open_intents(session: AsyncSession, order_ids: Iterable[str]) -> dict[
     return dict((await session.execute(counted)).all())
 
 
-def _errands(intents: sa.FromClause, *own: sa.ColumnElement[Any]) -> sa.Select[Any]:
+def _calls(intents: sa.FromClause, *own: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return (
         sa.select(
             *own,
@@ -133,7 +133,7 @@ def _errands(intents: sa.FromClause, *own: sa.ColumnElement[Any]) -> sa.Select[A
     )
 
 
-_ERRANDS = _errands(
+_CALLS = _calls(
     Intent.table().join(Payment.table(), _I.payment_id == _P.payment_id),
     _I.intent_id,
     _I.step,
@@ -142,7 +142,7 @@ _ERRANDS = _errands(
     _I.asked_at,
     sa.and_(_P.unwanted_at.is_not(None), _I.step.in_(("authorise", "renew"))).label("only_looks"),
 ).where(_I.done_at.is_(None))
-_LOOK_UPS = _errands(
+_LOOK_UPS = _calls(
     Payment.table(),
     sa.literal("").label("intent_id"),
     sa.literal("authorise").label("step"),
@@ -154,7 +154,7 @@ _LOOK_UPS = _errands(
 
 def _taken_up() -> sa.UpdateBase:
     """One statement locks the call, sees whether it may be made, and notes it."""
-    held = _ERRANDS.where(_P.payment_id == _KEY, _I.step != "detach").with_for_update(of=Intent.table()).cte("held")
+    held = _CALLS.where(_P.payment_id == _KEY, _I.step != "detach").with_for_update(of=Intent.table()).cte("held")
     now = sa.bindparam("now", type_=_I.asked_at.type)
     nobody_calls = sa.or_(held.c.asked_at.is_(None), held.c.asked_at <= sa.bindparam("before", type_=_I.asked_at.type))
     may_call = sa.and_(nobody_calls, ~held.c.only_looks)
@@ -169,7 +169,7 @@ def _taken_up() -> sa.UpdateBase:
 _TAKE_UP = _taken_up()
 
 
-def _errand(row: Mapping[str, Any]) -> Errand:
-    return Errand.model_validate(
+def _call(row: Mapping[str, Any]) -> PartnerCall:
+    return PartnerCall.model_validate(
         dict(row) | {"key": f"{row['merchant_ref']}/{row['step']}"} | Snapshot.parties(row["content"])
     )

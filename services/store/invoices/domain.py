@@ -10,13 +10,13 @@ from services.chassis.events import Event, ProcessLine
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
 from services.store.intents import repository as calls
-from services.store.intents.domain import Intents
-from services.store.intents.models import Change, Word
+from services.store.intents.domain import Intents, PartnerSilent
+from services.store.intents.models import Change, PartnerReply
 from services.store.invoices import repository
 from services.store.invoices.models import Invoice, InvoiceAction, InvoiceView
 from services.store.models import View
 from services.store.orders import repository as orders
-from services.store.payments.domain import PartnerSilent, PaymentMissing, PaymentOnHold
+from services.store.payments.domain import PaymentMissing, PaymentOnHold
 from services.store.payments.models import STATES, InvoiceFacts
 from services.store.settings import Rules
 
@@ -102,11 +102,9 @@ class Invoices(Verbs):
             PartnerSilent: try again later.
         """
         wanted = await self._want(caller, asked)
-        word = await self._intents.hear(wanted.payment_id)
-        if word.silent:
-            raise PartnerSilent
+        reply = await self._intents.heard(wanted.payment_id)
         concluding = ConcludeIssuing(request_id=asked.request_id, as_of=asked.as_of, payment_id=wanted.payment_id)
-        return await self._conclude_issuing(caller, concluding, word)
+        return await self._conclude_issuing(caller, concluding, reply)
 
     @command
     async def _want(self, work: Work, asked: IssueInvoice) -> Wanted:
@@ -130,8 +128,8 @@ class Invoices(Verbs):
         return Wanted(payment_id=payment.payment_id)
 
     @command
-    async def _conclude_issuing(self, work: Work, asked: ConcludeIssuing, word: Word) -> InvoiceView:
-        await self._intents.settled(work, asked.payment_id, word)
+    async def _conclude_issuing(self, work: Work, asked: ConcludeIssuing, reply: PartnerReply) -> InvoiceView:
+        await self._intents.settled(work, asked.payment_id, reply)
         invoice = await repository.of_payment(work.tx, asked.payment_id)
         if invoice is None or invoice.state == "requested":
             raise PartnerSilent
@@ -154,17 +152,15 @@ class Invoices(Verbs):
             PartnerSilent: try again later.
         """
         invoice = await self._found(asked.invoice_id)
-        word = await self._intents.hear(invoice.payment_id, look=STATES)
-        if word.silent:
-            raise PartnerSilent
-        return await self._charge_late(caller, asked, word)
+        reply = await self._intents.heard(invoice.payment_id, look=STATES)
+        return await self._charge_late(caller, asked, reply)
 
     @command
-    async def _charge_late(self, work: Work, asked: ChargeLateInvoice, word: Word) -> InvoiceView:
+    async def _charge_late(self, work: Work, asked: ChargeLateInvoice, reply: PartnerReply) -> InvoiceView:
         invoice = await repository.get(work.tx, asked.invoice_id)
         if invoice is None:
             raise NotFound
-        await self._intents.settled(work, invoice.payment_id, word)
+        await self._intents.settled(work, invoice.payment_id, reply)
         if invoice.due_on is None or work.now < invoice.due(asked.ordinal, self._late):
             raise InvoiceNotLate
         await self._charge(work, invoice.invoice_id, asked.ordinal)
@@ -204,7 +200,7 @@ class Invoices(Verbs):
 
     async def follow(self, work: Work, change: Change) -> None:
         """What the provider's word does to an invoice, in the same transaction."""
-        payment, said = change.payment, change.word.said
+        payment, said = change.payment, change.reply.said
         if payment.means != "deferred" or said is None:
             return
         moved = False

@@ -13,7 +13,7 @@ from services.chassis.pages import Listed, Page
 from services.store.cards import repository as cards
 from services.store.coupons import repository as coupons
 from services.store.intents import repository as calls
-from services.store.intents.domain import Intents
+from services.store.intents.domain import Intents, PartnerSilent
 from services.store.intents.models import Change
 from services.store.orders import repository
 from services.store.orders.models import (
@@ -25,9 +25,8 @@ from services.store.orders.models import (
     Order,
     OrderState,
     OrderView,
+    Promise,
 )
-from services.store.payments.domain import PartnerSilent
-from services.store.placing.domain import promise
 from services.store.settings import Rules
 
 PAYMENT_CHANGED = "payment_changed"
@@ -64,13 +63,25 @@ class MeansWanted(Event):
     decline_code: str
 
 
+class OrderBeingPlaced(RuumError):
+    """Another try is under way, perhaps in another tab."""
+
+    kind = Kind.REFUSED
+    code = "order-being-placed"
+
+
+class OrderAlreadyPlaced(RuumError):
+    kind = Kind.REFUSED
+    code = "order-already-placed"
+
+
 class OrderNotPlaced(RuumError):
     kind = Kind.REFUSED
     code = "order-not-placed"
 
 
 class OrderOver(RuumError):
-    """It is cancelled, or is being, or has come so far that this is not possible any more."""
+    """It is cancelled, or is being, or has come so far that this is no longer possible."""
 
     kind = Kind.REFUSED
     code = "order-over"
@@ -83,25 +94,24 @@ class MoneyNotReturned(RuumError):
     code = "money-not-returned"
 
 
-class OrderStep(Command):
+class CancelOrder(Command):
     order_id: str
-
-
-class CancelOrder(OrderStep):
     reason: str
 
 
-class ConcludeCancelling(OrderStep):
-    pass
+class ConcludeCancelling(Command):
+    order_id: str
 
 
-class MarkOrder(OrderStep):
+class MarkOrder(Command):
+    order_id: str
     state: OrderState
     happened_at: datetime | None = None
     unclaimed: bool = False
 
 
-class PromiseDispatch(OrderStep):
+class PromiseDispatch(Command):
+    order_id: str
     business_days: int
 
 
@@ -167,7 +177,7 @@ class Orders(Verbs):
             OrderNotPlaced: it is not placed.
             OrderOver: it was dispatched, or is cancelled.
         """
-        promised = promise(self._calendar, work, asked.business_days)
+        promised = Promise.of(self._calendar, work.now, asked.business_days)
         moved = await repository.promise_anew(work.tx, asked.order_id, promised.promised_on, promised.calendar_version)
         if moved is None:
             return await self._as_it_stands(work, asked.order_id, UNDISPATCHED)
@@ -286,4 +296,4 @@ def _had_been_good(change: Change) -> bool:
 
     A promise that merely lapsed is asked for anew first.
     """
-    return change.word.step in {"renew", "capture"} or change.was == "on-hold"
+    return change.reply.step in {"renew", "capture"} or change.was == "on-hold"

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import Field
 
 from services.chassis.columns import instant, is_one_of, record, text, whole
+from services.chassis.jst import BusinessCalendar, jst_date
 from services.store.invoices.models import InvoiceView
 from services.store.models import Address, Means, Recipient, Table, View
 from services.store.payments.models import PaymentView
@@ -88,6 +89,19 @@ class TotalsView(Totals):
     def points_yen(self) -> int:
         """What the points pay: each is a yen (PT-01)."""
         return self.points
+
+
+class Promise(View):
+    """The day of dispatch, and the calendar that it was counted with (SK-28)."""
+
+    promised_on: date
+    calendar_version: str
+
+    @classmethod
+    def of(cls, calendar: BusinessCalendar, now: datetime, business_days: int) -> Self:
+        """So many business days after the present one (PR-04)."""
+        day = calendar.add_business_days(jst_date(now), business_days)
+        return cls(promised_on=day, calendar_version=calendar.version)
 
 
 class OrderView(View):

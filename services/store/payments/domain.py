@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
 from services.store.cards.domain import Cards, Given, save
-from services.store.checkout.models import CARD_AT_LEAST
 from services.store.intents import repository as calls
-from services.store.intents.domain import Intents
-from services.store.intents.models import Word
+from services.store.intents.domain import Intents, PartnerSilent
+from services.store.intents.models import PartnerReply
 from services.store.models import Means, View
 from services.store.orders import repository as orders
 from services.store.orders.models import UNDISPATCHED, Order
 from services.store.payments import repository
-from services.store.payments.models import LAPSED, STATES, WAITING, Payment, PaymentState, PaymentView, Step
+from services.store.payments.models import (
+    CARD_AT_LEAST,
+    LAPSED,
+    STATES,
+    WAITING,
+    Payment,
+    PaymentView,
+    Step,
+)
 from services.store.settings import Rules
 
 
@@ -42,13 +47,6 @@ class PaymentOnHold(RuumError):
     code = "payment-on-hold"
 
 
-class PartnerSilent(RuumError):
-    """The partner has not answered: what it did is not known yet, and will be."""
-
-    kind = Kind.UNAVAILABLE
-    code = "partner-silent"
-
-
 class MeansNotWanted(RuumError):
     """The order has a payment that stands; there is nothing to change (SK-38)."""
 
@@ -70,31 +68,29 @@ class DeferredLimitReached(RuumError):
     code = "deferred-limit-reached"
 
 
-class OrderStep(Command):
+class Authorise(Command):
     order_id: str
-
-
-class Authorise(OrderStep):
     attempt: int
 
 
-class EnsureAuthorised(OrderStep):
-    pass
+class EnsureAuthorised(Command):
+    order_id: str
 
 
-class CapturePayment(OrderStep):
-    pass
+class CapturePayment(Command):
+    order_id: str
 
 
 class BeginCapture(Command):
     payment_id: str
 
 
-class PayerReturned(OrderStep):
-    pass
+class PayerReturned(Command):
+    order_id: str
 
 
-class ChangeMeans(OrderStep):
+class ChangeMeans(Command):
+    order_id: str
     means: Means
     card_id: str = ""
 
@@ -126,8 +122,8 @@ class Payments(Verbs):
             AttemptOver: this try is not under way.
         """
         begun = await self._begin(caller, asked)
-        word = await self._intents.hear(begun.payment_id, look=WAITING)
-        return await self._answer(caller, asked, begun.payment_id, word, kept=not word.silent)
+        reply = await self._intents.hear(begun.payment_id, look=WAITING)
+        return await self._answer(caller, asked, begun.payment_id, reply, kept=not reply.silent)
 
     @command
     async def _begin(self, work: Work, asked: Authorise) -> Asked:
@@ -149,15 +145,15 @@ class Payments(Verbs):
             PartnerSilent: try again later.
         """
         payment = await self._current(asked.order_id)
-        word = await self._heard(payment.payment_id)
-        begun = await self._renew(caller, asked, payment.payment_id, word)
+        reply = await self._intents.heard(payment.payment_id, look=STATES)
+        begun = await self._renew(caller, asked, payment.payment_id, reply)
         if begun.payment_id != payment.payment_id:
-            word = await self._heard(begun.payment_id, look=())
-        return await self._answer(caller, asked, begun.payment_id, word, kept=True)
+            reply = await self._intents.heard(begun.payment_id)
+        return await self._answer(caller, asked, begun.payment_id, reply, kept=True)
 
     @command
-    async def _renew(self, work: Work, asked: EnsureAuthorised, heard_of: str, word: Word) -> Asked:
-        payment = await self._intents.settled(work, heard_of, word)
+    async def _renew(self, work: Work, asked: EnsureAuthorised, heard_of: str, reply: PartnerReply) -> Asked:
+        payment = await self._intents.settled(work, heard_of, reply)
         order = await orders.get(work.tx, asked.order_id)
         # Read once it is locked: while the partner was asked, another payment may have taken this one's place.
         if order is None or order.payment_id != payment.payment_id:
@@ -192,9 +188,9 @@ class Payments(Verbs):
         if payment.means in {"card", "epos"}:
             key = f"{asked.request_id}/{payment.payment_id}"
             await self._begin_capture(caller, BeginCapture(request_id=key, payment_id=payment.payment_id))
-        word = await self._heard(payment.payment_id, look=())
-        taken = word.said.captured > 0 if word.said else not payment.decline_code
-        view = await self._answer(caller, asked, payment.payment_id, word, kept=taken)
+        reply = await self._intents.heard(payment.payment_id)
+        taken = reply.said.captured > 0 if reply.said else not payment.decline_code
+        view = await self._answer(caller, asked, payment.payment_id, reply, kept=taken)
         if view.state == "authorised" and view.means != "deferred":
             raise PartnerSilent  # what was heard first was another call's outcome
         return view
@@ -215,10 +211,10 @@ class Payments(Verbs):
             NotFound: no order of this member's with a payment.
         """
         payment = await self._own(caller, asked.order_id)
-        word = await self._intents.hear(payment.payment_id, look=STATES)
-        if not self._intents.is_news(payment, word):
+        reply = await self._intents.hear(payment.payment_id, look=STATES)
+        if not self._intents.is_news(payment, reply):
             return payment.view()
-        return await self._answer(caller, asked, payment.payment_id, word, kept=not word.silent)
+        return await self._answer(caller, asked, payment.payment_id, reply, kept=not reply.silent)
 
     async def change_means(self, caller: Caller, asked: ChangeMeans) -> PaymentView:
         """Another means for an order whose payment could not be kept (SK-38, ST-26).
@@ -233,8 +229,8 @@ class Payments(Verbs):
         await self._own(caller, asked.order_id)
         given = await self._cards.given(caller.name, asked.card_id) if asked.means == "card" else None
         begun = await self._begin_change(caller, asked, given)
-        word = await self._intents.hear(begun.payment_id)
-        return await self._answer(caller, asked, begun.payment_id, word, kept=not word.silent)
+        reply = await self._intents.hear(begun.payment_id)
+        return await self._answer(caller, asked, begun.payment_id, reply, kept=not reply.silent)
 
     @command
     async def _begin_change(self, work: Work, asked: ChangeMeans, given: Given | None) -> Asked:
@@ -285,26 +281,20 @@ class Payments(Verbs):
             await calls.open_intent(work.tx, payment, step, work.now)
 
     async def _answer(
-        self, caller: Caller, asked: OrderStep, payment_id: str, word: Word, *, kept: bool
+        self, caller: Caller, asked: Command, payment_id: str, reply: PartnerReply, *, kept: bool
     ) -> PaymentView:
         """Settles what was heard and answers; an answer that decides nothing is not kept under the request's id."""
         request_id = f"{type(asked).__name__}/{asked.request_id}" if kept else new_id("req")
         concluding = Conclude(request_id=request_id, as_of=asked.as_of, payment_id=payment_id)
-        concluded = await self._conclude(caller, concluding, word)
+        concluded = await self._conclude(caller, concluding, reply)
         if concluded.undoing:
             await self._intents.pursue(payment_id)
         return concluded.view
 
     @command
-    async def _conclude(self, work: Work, asked: Conclude, word: Word) -> Concluded:
-        payment = await self._intents.settled(work, asked.payment_id, word)
+    async def _conclude(self, work: Work, asked: Conclude, reply: PartnerReply) -> Concluded:
+        payment = await self._intents.settled(work, asked.payment_id, reply)
         return Concluded(view=payment.view(), undoing=payment.undoing() is not None)
-
-    async def _heard(self, payment_id: str, *, look: Sequence[PaymentState] = STATES) -> Word:
-        word = await self._intents.hear(payment_id, look=look)
-        if word.silent:
-            raise PartnerSilent  # whoever asks knows how long to pause, and longer each time
-        return word
 
     async def _current(self, order_id: str) -> Payment:
         async with self.commands.database.reading() as session:

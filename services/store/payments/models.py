@@ -38,6 +38,9 @@ LAPSED = "authorisation-lapsed"
 PAYER_LATE = "payer-too-late"
 CAPTURE_REFUSED = "capture-refused"
 
+CARD_AT_LEAST = 50
+"""Yen that the processor charges at least."""
+
 
 def kept(state: PaymentState, authorised: int, captured: int, refunded: int) -> int:
     """Yen of a payer's that a payment holds or keeps: reserved, or taken and not given back."""

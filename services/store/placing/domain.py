@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.events import Event
@@ -17,7 +15,8 @@ from services.store.coupons.models import Redemption
 from services.store.intents.domain import Intents
 from services.store.models import Means, View
 from services.store.orders import repository
-from services.store.orders.models import PLACING, Order, OrderView
+from services.store.orders.domain import OrderAlreadyPlaced, OrderBeingPlaced
+from services.store.orders.models import PLACING, Order, OrderView, Promise
 from services.store.payments.domain import AttemptOver
 from services.store.payments.models import GOOD
 from services.store.settings import Rules
@@ -42,18 +41,6 @@ class AttemptWasBegun(RuumError):
 
     kind = Kind.REFUSED
     code = "attempt-was-begun"
-
-
-class OrderBeingPlaced(RuumError):
-    """Another try is under way, perhaps in another tab."""
-
-    kind = Kind.REFUSED
-    code = "order-being-placed"
-
-
-class OrderAlreadyPlaced(RuumError):
-    kind = Kind.REFUSED
-    code = "order-already-placed"
 
 
 class CouponTaken(RuumError):
@@ -108,19 +95,6 @@ class Placing(View):
     points_parts: tuple[PointsPart, ...]
     due: int
     means: Means
-
-
-class Promise(View):
-    """The day of dispatch, and the calendar that it was counted with (SK-28)."""
-
-    promised_on: date
-    calendar_version: str
-
-
-def promise(calendar: BusinessCalendar, work: Work, business_days: int) -> Promise:
-    """So many business days after the present one (PR-04)."""
-    day = calendar.add_business_days(jst_date(work.now), business_days)
-    return Promise(promised_on=day, calendar_version=calendar.version)
 
 
 class Placings(Verbs):
@@ -196,7 +170,7 @@ class Placings(Verbs):
             raise AttemptOver
         if payment is None or payment.state not in GOOD or payment.unwanted_at:
             raise PaymentNotGood
-        promised = promise(self._calendar, work, asked.dispatch_business_days)
+        promised = Promise.of(self._calendar, work.now, asked.dispatch_business_days)
         values = promised.model_dump() | {"placed_at": work.now}
         placed = await repository.confirm(work.tx, asked.order_id, asked.attempt, values)
         if placed is None:

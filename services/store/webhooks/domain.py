@@ -15,11 +15,10 @@ from services.chassis.errors import NotFound
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
 from services.chassis.webhooks import WebhookMalformed
-from services.store.intents.domain import Intents
-from services.store.intents.models import Word
+from services.store.intents.domain import Intents, PartnerSilent
+from services.store.intents.models import PartnerReply
 from services.store.models import View
 from services.store.payments import repository as payments
-from services.store.payments.domain import PartnerSilent
 from services.store.payments.models import STATES
 from services.store.webhooks import repository
 from services.store.webhooks.models import TakenWebhook
@@ -93,11 +92,11 @@ class Webhooks(Verbs):
         if payment is None:
             _log.info("webhook of nothing of ours", partner=partner, kind=told.kind)
             return Receipt(seen_before=False)
-        word = await self._intents.hear(payment.payment_id, look=STATES)
-        if word.silent:
+        reply = await self._intents.hear(payment.payment_id, look=STATES)
+        if reply.silent:
             raise PartnerSilent(retry_after=timedelta(seconds=5))
-        if told.refund_failed and word.said:
-            word = word.model_copy(update={"said": word.said.model_copy(update={"refund_failed": True})})
+        if told.refund_failed and reply.said:
+            reply = reply.model_copy(update={"said": reply.said.model_copy(update={"refund_failed": True})})
         taken = await self._take(
             caller,
             TakeWebhook(
@@ -107,20 +106,20 @@ class Webhooks(Verbs):
                 kind=told.kind,
                 payment_id=payment.payment_id,
             ),
-            word if self._intents.is_news(payment, word) else None,
+            reply if self._intents.is_news(payment, reply) else None,
         )
         if taken.undoing:
             await self._intents.pursue(payment.payment_id)
         return taken
 
     @command
-    async def _take(self, work: Work, asked: TakeWebhook, word: Word | None) -> Receipt:
+    async def _take(self, work: Work, asked: TakeWebhook, reply: PartnerReply | None) -> Receipt:
         webhook = TakenWebhook.make(partner=asked.partner, event_id=asked.event_id, kind=asked.kind, taken_at=work.now)
         if not await repository.take(work.tx, webhook):
             return Receipt(seen_before=True)
-        if word is None:
+        if reply is None:
             return Receipt(seen_before=False)
-        payment = await self._intents.settled(work, asked.payment_id, word)
+        payment = await self._intents.settled(work, asked.payment_id, reply)
         return Receipt(seen_before=False, undoing=payment.undoing() is not None)
 
 

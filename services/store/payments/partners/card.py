@@ -10,10 +10,10 @@ import stripe
 from stripe.params import PaymentIntentCreateParams
 
 from services.store.cards.models import CardFacts
-from services.store.intents.models import Errand
+from services.store.intents.models import PartnerCall
 from services.store.payments.models import PaymentState, Standing
 from services.store.payments.partners.http import ANSWERED_WITHIN
-from services.store.payments.ports import OutcomeUnknown
+from services.store.ports import OutcomeUnknown
 
 _STATES: Mapping[str, PaymentState] = {
     "requires_payment_method": "declined",
@@ -55,66 +55,66 @@ class CardPartner:
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
 
-    async def authorise(self, errand: Errand) -> Standing:
-        wanted = self._wanted(errand)
-        wanted["return_url"] = errand.return_url(self._public_url)
+    async def authorise(self, call: PartnerCall) -> Standing:
+        wanted = self._wanted(call)
+        wanted["return_url"] = call.return_url(self._public_url)
         # Kept with the processor at least until the order is over: an authorisation that lapses is renewed with it.
         wanted["setup_future_usage"] = "off_session"
-        return await self._create(wanted, errand)
+        return await self._create(wanted, call)
 
-    async def renew(self, errand: Errand) -> Standing:
-        wanted = self._wanted(errand)
+    async def renew(self, call: PartnerCall) -> Standing:
+        wanted = self._wanted(call)
         wanted["off_session"] = True
-        return await self._create(wanted, errand)
+        return await self._create(wanted, call)
 
-    async def capture(self, errand: Errand) -> Standing:
+    async def capture(self, call: PartnerCall) -> Standing:
         try:
             async with _outcome():
                 taken = await self._api.payment_intents.capture_async(
-                    errand.partner_ref, {"expand": _CHARGE}, {"idempotency_key": errand.key}
+                    call.partner_ref, {"expand": _CHARGE}, {"idempotency_key": call.key}
                 )
         except stripe.InvalidRequestError:
-            return await self._sure(errand)
+            return await self._sure(call)
         return _standing(taken)
 
-    async def void(self, errand: Errand) -> Standing:
+    async def void(self, call: PartnerCall) -> Standing:
         try:
             async with _outcome():
                 given_up = await self._api.payment_intents.cancel_async(
-                    errand.partner_ref, {"expand": _CHARGE}, {"idempotency_key": errand.key}
+                    call.partner_ref, {"expand": _CHARGE}, {"idempotency_key": call.key}
                 )
         except stripe.InvalidRequestError:
-            return await self._sure(errand)
+            return await self._sure(call)
         return _standing(given_up)
 
-    async def refund(self, errand: Errand) -> Standing:
+    async def refund(self, call: PartnerCall) -> Standing:
         try:
             async with _outcome():
                 await self._api.refunds.create_async(
                     {
-                        "payment_intent": errand.partner_ref,
-                        "amount": errand.amount,
-                        "metadata": {"merchant_ref": errand.merchant_ref},
+                        "payment_intent": call.partner_ref,
+                        "amount": call.amount,
+                        "metadata": {"merchant_ref": call.merchant_ref},
                     },
-                    {"idempotency_key": errand.key},
+                    {"idempotency_key": call.key},
                 )
         except stripe.InvalidRequestError:
             pass  # there is nothing left to refund: how it stands says the rest
-        return await self._sure(errand)
+        return await self._sure(call)
 
-    async def look_up(self, errand: Errand) -> Standing | None:
-        if errand.partner_ref:
-            return await self._retrieved(errand.partner_ref)
-        if not errand.customer_ref:
+    async def look_up(self, call: PartnerCall) -> Standing | None:
+        if call.partner_ref:
+            return await self._retrieved(call.partner_ref)
+        if not call.customer_ref:
             return None
         async with _outcome():
             # The list of a customer's is up to date at once, the processor's search is not.
             listed = await self._api.payment_intents.list_async(
-                {"customer": errand.customer_ref, "limit": 100, "expand": ["data.latest_charge"]}
+                {"customer": call.customer_ref, "limit": 100, "expand": ["data.latest_charge"]}
             )
             async for intent in listed.auto_paging_iter():
                 metadata = intent.metadata.to_dict() if intent.metadata else {}
-                if metadata.get("merchant_ref") == errand.merchant_ref:
+                if metadata.get("merchant_ref") == call.merchant_ref:
                     return _standing(intent)
         return None
 
@@ -148,22 +148,22 @@ class CardPartner:
         except stripe.InvalidRequestError:
             return  # it is not attached to anybody: forgotten already
 
-    def _wanted(self, errand: Errand) -> PaymentIntentCreateParams:
+    def _wanted(self, call: PartnerCall) -> PaymentIntentCreateParams:
         return {
-            "amount": errand.amount,
+            "amount": call.amount,
             "currency": "jpy",
             "capture_method": "manual",
             "confirm": True,
-            "payment_method": errand.card_ref,
-            "customer": errand.customer_ref,
-            "metadata": {"merchant_ref": errand.merchant_ref, "order": errand.order_id},
+            "payment_method": call.card_ref,
+            "customer": call.customer_ref,
+            "metadata": {"merchant_ref": call.merchant_ref, "order": call.order_id},
             "expand": _CHARGE,
         }
 
-    async def _create(self, wanted: PaymentIntentCreateParams, errand: Errand) -> Standing:
+    async def _create(self, wanted: PaymentIntentCreateParams, call: PartnerCall) -> Standing:
         try:
             async with _outcome():
-                made = await self._api.payment_intents.create_async(wanted, {"idempotency_key": errand.key})
+                made = await self._api.payment_intents.create_async(wanted, {"idempotency_key": call.key})
         except stripe.CardError as declined:
             intent = declined.error.payment_intent if declined.error else None
             code = _decline(getattr(declined.error, "decline_code", None), declined.code)
@@ -179,8 +179,8 @@ class CardPartner:
         except stripe.InvalidRequestError:
             return None
 
-    async def _sure(self, errand: Errand) -> Standing:
-        found = await self._retrieved(errand.partner_ref)
+    async def _sure(self, call: PartnerCall) -> Standing:
+        found = await self._retrieved(call.partner_ref)
         if found is None:
             raise OutcomeUnknown(answered=False)
         return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from services.store.intents.models import Errand
+from services.store.intents.models import PartnerCall
 from services.store.payments.models import LAPSED, InvoiceFacts, PaymentState, Standing
 from services.store.payments.partners.http import JsonPartner, Refused
-from services.store.payments.ports import OutcomeUnknown
+from services.store.ports import OutcomeUnknown
 
 _STATES: dict[str, PaymentState] = {
     "accepted": "authorised",
@@ -29,51 +29,51 @@ class DeferredPartner:
     def __init__(self, partner: JsonPartner) -> None:
         self._partner = partner
 
-    async def authorise(self, errand: Errand) -> Standing:
+    async def authorise(self, call: PartnerCall) -> Standing:
         wanted = {
-            "merchant_ref": errand.merchant_ref,
-            "amount": errand.amount,
-            "buyer": errand.buyer,
-            "delivery": errand.delivery,
-            "invoice_to": "delivery" if errand.invoice_to == "delivery" else "buyer",
+            "merchant_ref": call.merchant_ref,
+            "amount": call.amount,
+            "buyer": call.buyer,
+            "delivery": call.delivery,
+            "invoice_to": "delivery" if call.invoice_to == "delivery" else "buyer",
         }
         try:
-            return _standing(await self._partner.post("/transactions", wanted, errand.key))
+            return _standing(await self._partner.post("/transactions", wanted, call.key))
         except Refused:
             return Standing(state="declined", decline_code=_REFUSED)
 
-    async def renew(self, errand: Errand) -> Standing:  # noqa: ARG002  # the port's signature
+    async def renew(self, call: PartnerCall) -> Standing:  # noqa: ARG002  # the port's signature
         """What the provider agreed to does not lapse; what it withdrew it does not agree to unasked."""
         return Standing(state="declined", decline_code=LAPSED)
 
-    async def capture(self, errand: Errand) -> Standing:
-        return await self._act(errand, "shipment")
+    async def capture(self, call: PartnerCall) -> Standing:
+        return await self._act(call, "shipment")
 
-    async def void(self, errand: Errand) -> Standing:
-        return await self._act(errand, "cancel")
+    async def void(self, call: PartnerCall) -> Standing:
+        return await self._act(call, "cancel")
 
-    async def refund(self, errand: Errand) -> Standing:
+    async def refund(self, call: PartnerCall) -> Standing:
         """What was paid at the counter goes back by bank transfer (ST-27): the provider cannot do it."""
-        return await self._sure(errand)
+        return await self._sure(call)
 
-    async def look_up(self, errand: Errand) -> Standing | None:
+    async def look_up(self, call: PartnerCall) -> Standing | None:
         try:
-            if errand.partner_ref:
-                return _standing(await self._partner.get(f"/transactions/{errand.partner_ref}"))
-            found = await self._partner.get("/transactions", merchant_ref=errand.merchant_ref)
+            if call.partner_ref:
+                return _standing(await self._partner.get(f"/transactions/{call.partner_ref}"))
+            found = await self._partner.get("/transactions", merchant_ref=call.merchant_ref)
         except Refused:
             return None
         return next(map(_standing, found["transactions"]), None)
 
-    async def _act(self, errand: Errand, what: str) -> Standing:
+    async def _act(self, call: PartnerCall, what: str) -> Standing:
         try:
-            return _standing(await self._partner.post(f"/transactions/{errand.partner_ref}/{what}", {}, errand.key))
+            return _standing(await self._partner.post(f"/transactions/{call.partner_ref}/{what}", {}, call.key))
         except Refused:
-            return await self._sure(errand)
+            return await self._sure(call)
 
-    async def _sure(self, errand: Errand) -> Standing:
+    async def _sure(self, call: PartnerCall) -> Standing:
         """How the transaction stands after the provider refused something."""
-        found = await self.look_up(errand)
+        found = await self.look_up(call)
         if found is None:
             raise OutcomeUnknown(answered=False)
         return found

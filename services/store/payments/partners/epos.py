@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.store.intents.models import Errand
+from services.store.intents.models import PartnerCall
 from services.store.payments.models import LAPSED, PAYER_LATE, PaymentState, Standing
 from services.store.payments.partners.http import JsonPartner, Refused
-from services.store.payments.ports import OutcomeUnknown
+from services.store.ports import OutcomeUnknown
 
 _STATES: dict[str, PaymentState] = {
     "open": "requires-action",
@@ -25,44 +25,44 @@ class EposPartner:
         self._partner = partner
         self._public_url = public_url
 
-    async def authorise(self, errand: Errand) -> Standing:
+    async def authorise(self, call: PartnerCall) -> Standing:
         wanted = {
-            "merchant_ref": errand.merchant_ref,
-            "amount": errand.amount,
-            "return_url": errand.return_url(self._public_url),
+            "merchant_ref": call.merchant_ref,
+            "amount": call.amount,
+            "return_url": call.return_url(self._public_url),
         }
         try:
-            return _standing(await self._partner.post("/payments", wanted, errand.key))
+            return _standing(await self._partner.post("/payments", wanted, call.key))
         except Refused:
             return Standing(state="declined", decline_code=_DECLINES["declined"])
 
-    async def renew(self, errand: Errand) -> Standing:  # noqa: ARG002  # the port's signature
+    async def renew(self, call: PartnerCall) -> Standing:  # noqa: ARG002  # the port's signature
         """What was approved does not lapse; anything else needs the payer at EPOS's page."""
         return Standing(state="declined", decline_code=LAPSED)
 
-    async def capture(self, errand: Errand) -> Standing:
-        return await self._act(errand, "capture", {"amount": errand.amount})
+    async def capture(self, call: PartnerCall) -> Standing:
+        return await self._act(call, "capture", {"amount": call.amount})
 
-    async def void(self, errand: Errand) -> Standing:
-        return await self._act(errand, "void", {})
+    async def void(self, call: PartnerCall) -> Standing:
+        return await self._act(call, "void", {})
 
-    async def refund(self, errand: Errand) -> Standing:
-        return await self._act(errand, "refund", {"amount": errand.amount})
+    async def refund(self, call: PartnerCall) -> Standing:
+        return await self._act(call, "refund", {"amount": call.amount})
 
-    async def look_up(self, errand: Errand) -> Standing | None:
+    async def look_up(self, call: PartnerCall) -> Standing | None:
         try:
-            if errand.partner_ref:
-                return _standing(await self._partner.get(f"/payments/{errand.partner_ref}"))
-            found = await self._partner.get("/payments", merchant_ref=errand.merchant_ref)
+            if call.partner_ref:
+                return _standing(await self._partner.get(f"/payments/{call.partner_ref}"))
+            found = await self._partner.get("/payments", merchant_ref=call.merchant_ref)
         except Refused:
             return None
         return next(map(_standing, found["payments"]), None)
 
-    async def _act(self, errand: Errand, what: str, content: dict[str, int]) -> Standing:
+    async def _act(self, call: PartnerCall, what: str, content: dict[str, int]) -> Standing:
         try:
-            return _standing(await self._partner.post(f"/payments/{errand.partner_ref}/{what}", content, errand.key))
+            return _standing(await self._partner.post(f"/payments/{call.partner_ref}/{what}", content, call.key))
         except Refused:
-            found = await self.look_up(errand)
+            found = await self.look_up(call)
             if found is None:
                 raise OutcomeUnknown(answered=False) from None
             return found

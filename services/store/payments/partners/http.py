@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from services.store.payments.ports import OutcomeUnknown
+from services.store.ports import OutcomeUnknown
 
 ANSWERED_WITHIN = 5.0
 """Seconds that one call may take."""
