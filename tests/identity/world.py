@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,6 @@ from ruum.identity.v1 import events_pb2
 from services.chassis.caller import Caller
 from services.chassis.clock import FixedClock
 from services.chassis.db import Database
-from services.chassis.errors import RuumError
 from services.chassis.events import Outbox
 from services.chassis.idempotency import Commands
 from services.chassis.ids import new_id
@@ -146,13 +145,3 @@ Founded = Callable[..., World]
 def other_than(code: str) -> str:
     """Six digits that are not these."""
     return f"{(int(code) + 1) % 10**6:06d}"
-
-
-async def insisting(call: Callable[[], Awaitable[T]]) -> T:
-    """Calls again as long as the answer is to try again, as every caller does on a busy machine."""
-    while True:
-        try:
-            return await call()
-        except RuumError as refused:
-            if not refused.row.retryable:
-                raise

@@ -53,7 +53,7 @@ class Address:
         """Reads an address as people write it, also in full-width characters.
 
         Raises:
-            AddressMalformed: it is none.
+            AddressMalformed: neither an email address nor a telephone number.
             NumberWithoutSms: a 050 number.
             NumberNotMobile: a fixed or a foreign number.
         """
@@ -67,7 +67,7 @@ class Address:
 
 
 def telephone(written: str) -> str | None:
-    """A Japanese number of any kind as E.164, to be rung and not written to; None when it is none (ID-03)."""
+    """A Japanese number of any kind as E.164, to call, not to write to; None for anything else (ID-03)."""
     number = _number(unicodedata.normalize("NFKC", written))
     if number is None or not phonenumbers.is_valid_number_for_region(number, _REGION):
         return None

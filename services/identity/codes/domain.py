@@ -1,4 +1,4 @@
-"""Codes that prove an address: sent under caps, guessed at under caps, used once (ID-02, ID-05, ID-06)."""
+"""Codes that prove an address: both sending and guessing are capped, each is used once (ID-02, ID-05, ID-06)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HINTS: Mapping[Channel, tuple[str, ...]] = {
 
 
 class CodeMalformed(RuumError):
-    """Not six digits: not even a try."""
+    """Not six digits: does not count as a try."""
 
     kind = Kind.INVALID
     code = "code-malformed"
@@ -125,7 +125,7 @@ class Codes:
         return flow
 
     async def advance(self, work: Work, flow_id: str) -> Flow:
-        """Goes on to the next code of a flow.
+        """Counts the next code of a flow.
 
         Raises:
             NotFound, FlowOver
@@ -136,15 +136,16 @@ class Codes:
         return flow
 
     async def send(self, work: Work, flow: Flow, client: str, message: Message) -> CodeSent:
-        """Makes a code the one that counts, and leaves it to be sent.
+        """Makes a new code the only valid one, and leaves it for the notifier to send.
 
-        Where the address has an account already the letter says so and holds no code; whatever is entered then is
-        wrong, and each step here is the same (ID-06).
+        Where the address already has an account the letter says so and holds no code. Whatever is entered then is
+        wrong, and every step here is the same, so that nobody can tell the two apart (ID-06).
 
         Raises:
             TooManyCodes: a cap is used up; says when to ask again.
         """
         await throttles.count(work.tx, self._send_caps(flow, client), work.now, throttles.TooManyCodes)
+        # Both are always made: what takes longer in one of the two cases would tell which it is.
         code, never = f"{secrets.randbelow(10**6):06d}", secrets.token_hex()
         nothing_fits = message == "sign-up-existing"
         expires_at = work.now + self._rules.code_lifetime
@@ -198,7 +199,7 @@ class Codes:
         if not tried.right:
             if flow.member_id is not None:
                 await journal.note(work, "code-wrong", flow.member_id)
-            # Of a cap that is full, one try is left after its wait.
+            # A cap that is used up admits another try after its wait; only the code's own tries come to an end.
             return WrongCode(sequence=flow.sequence, left=min(max(left, 1), most - tried.tries))
         await throttles.give_back(work.tx, caps, work.now)
         await repository.end(work.tx, flow.id, work.now)
@@ -206,7 +207,7 @@ class Codes:
         return flow
 
     async def open_flow(self, session: AsyncSession, flow_id: str, purpose: Purpose, now: datetime) -> Flow | None:
-        """A flow that a code could still be entered in."""
+        """A flow in which a code could still be entered."""
         flow = await repository.flow(session, flow_id, purpose)
         return flow if flow is not None and flow.is_open(now) else None
 

@@ -14,7 +14,7 @@ PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 
 class Flow(Table, table=True):
-    """One person's way from a code to what it is for. Its id is told to nobody but that person's browser.
+    """One person's way from a code to what it is for. Only that person's browser knows its id.
 
     Attributes:
         member_id: whose password was right, in a flow of sign-in; in one of sign-up nobody is known yet.
@@ -54,7 +54,7 @@ class Flow(Table, table=True):
 
 
 class Code(Table, table=True):
-    """The newest code for one purpose at one address; older ones are overwritten and so count no more (ID-02).
+    """The newest code for one purpose at one address; older ones are overwritten and so no longer count (ID-02).
 
     Attributes:
         address_digest: keyed, as all digests here (ID-05).

@@ -32,6 +32,7 @@ async def flow(session: AsyncSession, flow_id: str, purpose: Purpose) -> Flow | 
 
 async def hold_flow(tx: AsyncSession, flow_id: str, purpose: Purpose) -> Flow | None:
     """The flow, which stays as it is while the transaction lasts."""
+    # The weaker lock: codes refer to the flow, and a full one would keep them waiting for their foreign key.
     return await _one_flow(tx, _flow(flow_id, purpose).with_for_update(key_share=True))
 
 
@@ -81,6 +82,7 @@ async def try_code(
 
 async def forget(tx: AsyncSession, before: datetime) -> None:
     """Deletes codes and flows that ended before then."""
+    # Codes first: they refer to their flow, and the newest may live longer than the flow itself.
     await tx.execute(sa.delete(_codes).where(_codes.c.expires_at < before))
     in_use = sa.exists().where(_codes.c.flow_id == _flows.c.id)
     await tx.execute(sa.delete(_flows).where(_flows.c.expires_at < before, ~in_use))

@@ -36,20 +36,15 @@ class GiveConsents(Command):
     consents: tuple[Agreement, ...]
 
 
-class Given(BaseModel):
-    """Done."""
-
-
 class Consents(Verbs):
     def __init__(self, commands: Commands) -> None:
         self.commands = commands
 
     @command
-    async def give(self, work: Work, asked: GiveConsents) -> Given:
-        """Agrees to newer versions of documents; the first time of each version is what is kept."""
+    async def give(self, work: Work, asked: GiveConsents) -> None:
+        """Agrees to newer versions of documents; of each version the first time is kept."""
         await record(work, work.caller.name, asked.consents)
         await journal.note(work, "consents-given", work.caller.name, work.caller.session)
-        return Given()
 
     async def of(self, caller: Caller, page: Page) -> Listed[Consent]:
         """What the member agreed to, newest first."""
@@ -65,7 +60,7 @@ def require_all(given: Sequence[Agreement]) -> None:
 
 
 async def record(work: Work, member_id: str, given: Sequence[Agreement]) -> None:
-    """Keeps consents in the transaction of what they were given for."""
+    """Keeps consents in the transaction of the command that they were given with."""
     rows = [
         Consent.make(id=new_id("con"), member_id=member_id, given_at=work.now, **each.model_dump()) for each in given
     ]

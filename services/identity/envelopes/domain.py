@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from pydantic import BaseModel
+from dataclasses import asdict
 
 from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.events import Event
@@ -30,28 +28,21 @@ class CloseEnvelope(Command):
     envelope_id: str
 
 
-class Closed(BaseModel):
-    kind: ClassVar[str] = "closed"
-
-
 class Envelopes(Verbs):
     def __init__(self, commands: Commands, sealer: Sealer) -> None:
         self.commands = commands
         self._sealer = sealer
 
     async def post(self, work: Work, flow_id: str, letter: Letter) -> None:
-        """Seals a letter and tells the notifier, in the asker's transaction; an older one of the flow goes unsent."""
+        """Seals a letter and tells the notifier, in the caller's transaction; an older one of the flow is not sent."""
         await self.withdraw(work, flow_id)
         envelope_id = new_id("env")
         sealed = self._sealer.seal(letter.model_dump_json().encode(), _bound_to(envelope_id))
         envelope = Envelope.make(
             id=envelope_id,
             flow_id=flow_id,
-            key_id=sealed.key_id,
-            wrapped_key=sealed.wrapped_key,
-            nonce=sealed.nonce,
-            ciphertext=sealed.ciphertext,
             expires_at=letter.expires_at,
+            **asdict(sealed),
         )
         await repository.add(work.tx, envelope)
         work.tell(CodeRequested(aggregate_id=envelope_id, envelope_id=envelope_id))
@@ -61,11 +52,11 @@ class Envelopes(Verbs):
         await repository.destroy(work.tx, work.now, repository.of_flow(flow_id))
 
     async def open(self, envelope_id: str) -> Letter:
-        """What must be sent; may be read again until it is closed, since a sender may die before it has sent.
+        """What must be sent. It can be read until it is closed, since a sender may die before it has sent.
 
         Raises:
             NotFound: there never was such an envelope.
-            EnvelopeGone: there is nothing to send any more.
+            EnvelopeGone: there is nothing left to send.
         """
         async with self.commands.database.reading() as session:
             envelope = await repository.find(session, envelope_id)
@@ -77,14 +68,14 @@ class Envelopes(Verbs):
         return Letter.model_validate_json(self._sealer.open(sealed, _bound_to(envelope_id)))
 
     @command
-    async def close(self, work: Work, asked: CloseEnvelope) -> Closed:
+    async def close(self, work: Work, asked: CloseEnvelope) -> None:
         """Destroys what was sent.
 
         Raises:
             NotFound, EnvelopeGone: as `open`.
         """
         if await repository.destroy(work.tx, work.now, repository.by_id(asked.envelope_id)):
-            return Closed()
+            return
         if await repository.find(work.tx, asked.envelope_id) is None:
             raise NotFound(field="envelope_id")
         raise EnvelopeGone(field="envelope_id")

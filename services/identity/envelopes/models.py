@@ -29,7 +29,7 @@ class Letter(BaseModel):
 
 
 class Envelope(Table, table=True):
-    """A sealed letter. Without its wrapped key nobody can open it any more, also not from a backup's tables."""
+    """A sealed letter. Once its wrapped key is gone nobody can open it, not even with the tables of a backup."""
 
     __tablename__ = "envelopes"
     __table_args__ = (
@@ -47,7 +47,7 @@ class Envelope(Table, table=True):
     destroyed_at: datetime | None = instant(default=None)
 
     def sealed(self, now: datetime) -> Sealed | None:
-        """What can be opened; None when it was destroyed or what it says is no longer true."""
+        """What can be opened; None when it was destroyed or its code has expired."""
         if self.wrapped_key is None or self.ciphertext is None or now >= self.expires_at:
             return None
         return Sealed(self.key_id, self.wrapped_key, self.nonce, self.ciphertext)

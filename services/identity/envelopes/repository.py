@@ -20,7 +20,7 @@ async def find(session: AsyncSession, envelope_id: str) -> Envelope | None:
 
 
 async def destroy(tx: AsyncSession, now: datetime, *which: sa.ColumnElement[bool]) -> bool:
-    """Takes the keys and contents out of envelopes. Returns whether there were any that still had them."""
+    """Takes keys and contents out of envelopes. Returns whether any still had them."""
     emptied = {"wrapped_key": None, "ciphertext": None, "destroyed_at": now}
     living = sa.update(_t).where(_t.c.destroyed_at.is_(None), *which)
     return (await tx.execute(living.values(emptied).returning(_t.c.id))).first() is not None

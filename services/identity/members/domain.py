@@ -14,7 +14,7 @@ from services.identity.members.models import Member, ProvedAddress
 
 
 class AddressTaken(Exception):
-    """Between the sending of a code and its use the address got an account; no answer of ours may say so (ID-06)."""
+    """The address got an account after its code was sent; no answer of ours may say so (ID-06)."""
 
 
 class MemberSignedUp(Event):

@@ -1,4 +1,4 @@
-"""Passwords: which are taken, and how they are kept and compared (ID-10)."""
+"""Passwords: which are accepted, and how they are kept and compared (ID-10)."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ class Passwords:
         if len(password) > self.longest:
             raise PasswordTooLong(field="password", longest=self.longest)
         folded = password.casefold()
+        # Telephone numbers are kept as E.164, and typed as they are written in Japan.
         own = {address, address.partition("@")[0], address.replace("+81", "0")}
         if folded in self._known or folded in own or not folded.replace("ruum", "") or len(set(folded)) == 1:
             raise PasswordKnown(field="password")

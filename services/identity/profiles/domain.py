@@ -45,7 +45,7 @@ class ProfileView(PostalAddress):
     Attributes:
         email: proved; empty where there is none.
         phone: a proved mobile number as E.164; empty where there is none.
-        telephone: what the member says where to ring; else the proved number.
+        telephone: the number to call that the member states; else the proved one.
     """
 
     member_id: str
@@ -65,7 +65,7 @@ class ProfileView(PostalAddress):
 
 
 class UpdateProfile(Command):
-    """An edit; what is None stays as it is, what is empty is taken away.
+    """An edit: None leaves a field as it is, an empty value clears it.
 
     Attributes:
         version: the one that was edited.

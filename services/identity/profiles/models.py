@@ -1,4 +1,4 @@
-"""What a member tells of themselves (ID-20)."""
+"""What members say about themselves (ID-20)."""
 
 from datetime import date
 from typing import get_args
@@ -10,12 +10,12 @@ from services.identity.models import Language, Table
 
 
 class Profile(Table, table=True):
-    """Empty until it is told, except for the language.
+    """Empty until its member fills it in, except for the language.
 
     Attributes:
         version: counts the edits.
         kana: the reading of the name, in katakana.
-        telephone: where to ring; any Japanese number as E.164, proved by nobody.
+        telephone: where to call; any Japanese number as E.164, which no code has proved.
     """
 
     __tablename__ = "profiles"

@@ -28,7 +28,7 @@ _TOUCHED_EVERY = timedelta(minutes=5)  # not every request writes when the sessi
 class SessionOver(RuumError):
     """The session was ended, or its time is over; or there never was one: sign in again.
 
-    The gateway that asks has shown who it is, so it is not what an unknown caller is told.
+    Not `CallerUnknown`: the gateway that asks has shown who it is.
     """
 
     kind = Kind.REFUSED
@@ -91,10 +91,6 @@ class EndSession(Command):
     session_id: str
 
 
-class Ended(BaseModel):
-    """Done."""
-
-
 class Sessions(Verbs):
     def __init__(self, commands: Commands, rules: Rules, signer: Signer, key: bytes) -> None:
         self.commands = commands
@@ -144,33 +140,33 @@ class Sessions(Verbs):
             SessionOver
         """
         now = self.commands.clock.now()
-        rules = self._rules
         async with self.commands.database.reading() as reading:
             found = await repository.by_token(reading, self.digest(session_token))
             if found is None or not found[0].is_alive(now):
                 raise SessionOver
             session, language = found
             unless_since = now - _TOUCHED_EVERY
+            # A query may write this: one statement, and nothing else depends on it.
             if session.seen_at <= unless_since:
-                await repository.touch(reading, session.id, unless_since, now, now + rules.session_idle)
+                await repository.touch(reading, session.id, unless_since, now, now + self._rules.session_idle)
         token, until = self._signer.sign(Caller("member", session.member_id, session.id), audience)
         return AccessToken(
             token=token, expires_at=until, member_id=session.member_id, session_id=session.id, language=language
         )
 
     @command
-    async def sign_out(self, work: Work, _: SignOut) -> Ended:
+    async def sign_out(self, work: Work, _: SignOut) -> None:
         """Ends the caller's own session.
 
         Raises:
-            SessionOver: it had ended, while the token that names it lives for a moment longer.
+            SessionOver: it has ended already; the token that names it outlives it by up to two minutes.
         """
         if not await repository.end(work.tx, work.caller.name, work.caller.session, work.now):
             raise SessionOver
-        return await self._ended(work, work.caller.session, "signed-out")
+        await journal.note(work, "signed-out", work.caller.name, work.caller.session)
 
     @command
-    async def end(self, work: Work, asked: EndSession) -> Ended:
+    async def end(self, work: Work, asked: EndSession) -> None:
         """Ends one of the caller's sessions, wherever it is used.
 
         Raises:
@@ -181,7 +177,7 @@ class Sessions(Verbs):
             if await repository.exists(work.tx, work.caller.name, session_id):
                 raise SessionEndedAlready(field="session_id")
             raise NotFound(field="session_id")
-        return await self._ended(work, session_id, "session-ended")
+        await journal.note(work, "session-ended", work.caller.name, session_id)
 
     async def living(self, caller: Caller, page: Page) -> Listed[SessionView]:
         """The caller's sessions that have not ended, newest first (PR-16)."""
@@ -191,11 +187,6 @@ class Sessions(Verbs):
 
     def digest(self, token: str) -> str:
         return keyed_digest(token, self._key, "token")
-
-    @staticmethod
-    async def _ended(work: Work, session_id: str, how: Happening) -> Ended:
-        await journal.note(work, how, work.caller.name, session_id)
-        return Ended()
 
 
 def _view(caller: Caller, session: Session) -> SessionView:

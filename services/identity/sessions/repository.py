@@ -36,7 +36,7 @@ async def by_token(session: AsyncSession, token_digest: str) -> tuple[Session, L
 
 
 async def touch(session: AsyncSession, session_id: str, unless_since: datetime, now: datetime, until: datetime) -> None:
-    """Writes the last use down, unless somebody else just did."""
+    """Notes the last use, unless another request has just done so."""
     seen = (_sessions.c.id == session_id, _sessions.c.ended_at.is_(None), _sessions.c.seen_at <= unless_since)
     bounded = sa.func.least(until, _sessions.c.absolute_until)
     await session.execute(sa.update(_sessions).where(*seen).values(seen_at=now, idle_until=bounded))

@@ -38,7 +38,7 @@ from services.identity.throttles import domain as throttles
 
 
 class CredentialsWrong(RuumError):
-    """Address and password do not belong together; which of them is wrong nobody is told (ID-06)."""
+    """Address and password do not belong together; the answer does not say which is wrong (ID-06)."""
 
     kind = Kind.INVALID
     code = "credentials-wrong"
@@ -49,11 +49,11 @@ class SignedInOnNewDevice(Event):
 
 
 class AtAddress(Command):
-    """What a stranger asks about an address: those at another share no request ids with them (PR-10)."""
+    """What a stranger asks about an address; request ids count for one address only (PR-10)."""
 
     address: str = Field(repr=False)
     client: str = Field(exclude=True)
-    """From where it comes, which may be elsewhere when it comes again: no part of what is asked."""
+    """Where it comes from. Not part of the request: a repeat may come from elsewhere."""
 
     @property
     def of_whom(self) -> str:
@@ -61,7 +61,7 @@ class AtAddress(Command):
 
 
 class InFlow(Command):
-    """What a stranger asks in a flow, whose id nobody guesses."""
+    """What a stranger asks in a flow, whose id cannot be guessed."""
 
     flow_id: str
     client: str = Field(exclude=True)
@@ -97,7 +97,7 @@ class ConfirmSignIn(InFlow):
 
 
 class WrongPassword(BaseModel):
-    """A try that failed, as `WrongCode`."""
+    """A failed try: an answer and not an error, as `WrongCode`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -110,7 +110,7 @@ class _Comparison:
 
     Attributes:
         kept: the hash to keep; None when the password is wrong.
-        wait: how long a cap forbids to compare it at all.
+        wait: for how long a cap forbids comparing it at all.
     """
 
     address: Address
@@ -208,6 +208,7 @@ class SigningIn(Verbs):
         return given
 
     async def _compare(self, asked: SignIn) -> _Comparison:
+        """Compares before the transaction: argon2 takes so long that locks held meanwhile would queue up others."""
         address = Address.read(asked.address)
         now = self.commands.clock.now()
         device = self._sessions.digest(asked.device_token)

@@ -1,4 +1,4 @@
-"""What has had its time goes: letters nobody may open any more, codes, flows, used-up counts (ID-05)."""
+"""Removes what is over: letters that nobody may open any longer, codes, flows, old counts (ID-05)."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ async def count(tx: AsyncSession, caps: Caps, now: datetime, refusal: type[Throt
     """Counts one try under each cap.
 
     Returns:
-        How many more the tightest of them admits now.
+        How many more tries the tightest of them admits now.
 
     Raises:
         Throttled: one of them admits none; the transaction must not be committed.
@@ -55,7 +55,7 @@ async def count(tx: AsyncSession, caps: Caps, now: datetime, refusal: type[Throt
 
 
 async def give_back(tx: AsyncSession, caps: Caps, now: datetime) -> None:
-    """Takes back what `count` counted in the same transaction: it was no guess."""
+    """Takes back what `count` counted in the same transaction: it was not a guess."""
     await repository.move(tx, {key: -cap.step for key, cap in caps.items()}, now)
 
 

@@ -13,7 +13,7 @@ class Throttle(Table, table=True):
 
     Attributes:
         key: what is counted, as a digest: `send/address/…`.
-        forgotten_at: when all tries that were counted so far count no more.
+        forgotten_at: when the tries counted so far no longer count.
     """
 
     __tablename__ = "throttles"

@@ -18,6 +18,7 @@ async def move(tx: AsyncSession, steps: Mapping[str, timedelta], now: datetime) 
     rows = [{"key": key, "forgotten_at": now + step} for key, step in sorted(steps.items())]
     fresh = insert(_t).values(rows)
     step = fresh.excluded.forgotten_at - sa.literal(now, sa.DateTime(timezone=True))
+    # A count whose instant has passed starts again from now; else the step is added to what is still counted.
     moved = fresh.on_conflict_do_update(
         index_elements=[_t.c.key], set_={"forgotten_at": sa.func.greatest(_t.c.forgotten_at, now) + step}
     )
