@@ -51,7 +51,8 @@ bench: $(READY)
 faults: $(READY)
 	$(BIN)/python -m tests.faults
 
-$(READY): pyproject.toml uv.lock | $(UV)
+$(READY): pyproject.toml uv.lock
+	@$(MAKE) --no-print-directory $(UV)
 	$(UV) sync --frozen --quiet --compile-bytecode --python $(PYTHON)
 	@touch $@
 

@@ -1,6 +1,7 @@
-"""The names under which the requests of each context are known: `python -m tests.conventions.commands [--write]`.
+"""The requests of each context that are kept (PR-10): `python -m tests.conventions.commands [--write]`.
 
-They stand in `docs/commands.txt`. Requests are kept in the database by them (PR-10), so a name that goes is noticed.
+`docs/commands.txt` holds the name under which each is known and the fields that it must have: a name that goes, or a
+field that must be there from now on, would make another request of one that is repeated across the release.
 """
 
 from __future__ import annotations
@@ -15,11 +16,17 @@ from tests.conventions.rules import ROOT
 LIST = ROOT / "docs/commands.txt"
 
 
-def names() -> list[str]:
-    """Each as `points HoldPoints`."""
+def kept() -> dict[str, set[str]]:
+    """Of each, as `points HoldPoints`, the fields without a default."""
     for main in sorted((ROOT / "services").glob("*/main.py")):  # what a service is made of
         import_module(".".join(main.relative_to(ROOT).with_suffix("").parts))
-    return sorted({f"{it.__module__.split('.')[1]} {it.kept_as}" for it in _kinds(Command) if _is_ours(it)})
+    ours = (kind for kind in _kinds(Command) if kind.__module__.startswith("services."))
+    return {f"{kind.__module__.split('.')[1]} {kind.kept_as}": _required(kind) for kind in ours}
+
+
+def written() -> dict[str, set[str]]:
+    lines = (line.split() for line in LIST.read_text("utf-8").splitlines())
+    return {f"{context} {name}": set(fields) for context, name, *fields in lines}
 
 
 def _kinds(parent: type[Command]) -> Iterator[type[Command]]:
@@ -28,13 +35,11 @@ def _kinds(parent: type[Command]) -> Iterator[type[Command]]:
         yield from _kinds(child)
 
 
-def _is_ours(kind: type[Command]) -> bool:
-    return kind.__module__.startswith("services.")
+def _required(kind: type[Command]) -> set[str]:
+    return {name for name, field in kind.model_fields.items() if field.is_required()}
 
 
-if __name__ == "__main__":
-    found = "\n".join(names()) + "\n"
-    if "--write" in sys.argv:
-        LIST.write_text(found, "utf-8")
-    elif found != LIST.read_text("utf-8"):
-        raise SystemExit("docs/commands.txt is not what the code says: run it with --write")
+if __name__ == "__main__" and "--write" in sys.argv:
+    LIST.write_text(
+        "".join(f"{' '.join([name, *sorted(fields)])}\n" for name, fields in sorted(kept().items())), "utf-8"
+    )

@@ -40,9 +40,9 @@ def read_rules(root: Path = ROOT) -> list[Chapter]:
     return [
         Chapter(
             content["title"],
-            {f"{prefix}-{key}": words for key, words in content.items() if key != "title"},
+            {rule: words for rule, words in content.items() if rule != "title"},
         )
-        for prefix, content in chapters.items()
+        for content in chapters.values()
     ]
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from services.chassis.idempotency import Command
-from tests.conventions.commands import LIST, names
+from tests.conventions.commands import kept, written
 
 
 class Renamed(Command):
@@ -16,13 +16,25 @@ class Child(Renamed):
 
 @pytest.mark.rule("PR-10")
 def test_a_command_keeps_the_name_under_which_its_requests_are_known() -> None:
-    known, now = set(LIST.read_text("utf-8").split("\n")) - {""}, set(names())
+    known, now = set(written()), set(kept())
 
     assert known - now == set(), (
         "a request that is repeated across the release would act twice: give the class that took its place "
         '`kept_as = "<its old name>"`, or take the line out if nobody sends such requests any more'
     )
     assert now - known == set(), "new: write them down with `python -m tests.conventions.commands --write`"
+
+
+@pytest.mark.rule("PR-10")
+def test_a_field_that_a_command_gains_has_a_default() -> None:
+    now = kept()
+
+    gained = {name: now[name] - fields for name, fields in written().items() if name in now and now[name] - fields}
+
+    assert gained == {}, (
+        "a request that was made before the release does not have it, and would be refused as another when it is "
+        "repeated: give it a default; if no such request can be under way, `python -m tests.conventions.commands --write`"
+    )
 
 
 def test_a_renamed_command_says_what_it_was_called_and_its_children_do_not_inherit_it() -> None:

@@ -109,7 +109,7 @@ def example(message: Descriptor, names: frozenset[str] | None = None) -> dict[st
     """A message as somebody would send or get it; of its fields those with these names, or all.
 
     Raises:
-        KeyError: a field for which there is no word yet.
+        LookupError: a field for which there is no word yet.
     """
     return {field.name: _field(field) for field in message.fields if names is None or field.name in names}
 
@@ -140,7 +140,10 @@ def _plain(field: FieldDescriptor) -> Any:
     prefix = found[1] if (found := _ID.match(rules.pattern)) else _IDS.get(field.name)
     if prefix:
         return prefix + _ULID
-    return _HERE.get(_place(field)) or _WORDS[field.name]
+    try:
+        return _HERE.get(_place(field)) or _WORDS[field.name]
+    except KeyError:
+        raise LookupError(f"add a word for {field.full_name} to _WORDS of {__name__}") from None
 
 
 def _place(field: FieldDescriptor) -> tuple[str, str]:
