@@ -33,7 +33,7 @@ def test_a_field_that_a_command_gains_has_a_default() -> None:
 
     assert gained == {}, (
         "a request that was made before the release does not have it, and would be refused as another when it is "
-        "repeated: give it a default; if no such request can be under way, `python -m tests.conventions.commands --write`"
+        "repeated: give it a default; or, if none can be under way, `python -m tests.conventions.commands --write`"
     )
 
 

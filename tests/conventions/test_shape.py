@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.conventions.rules import ROOT
 
+_LIMIT = "at most 500, so part it by subject"
 FOLDERS = ("services", "workflows", "deploy", "tests")
 NAMELESS = {
     "base",
@@ -44,11 +45,7 @@ def functions(path: Path) -> Iterator[int]:
 def problems(root: Path) -> list[str]:
     lines = {path: path.read_text("utf-8").count("\n") for path in sources(root)}
     lengths = [length for path in lines for length in functions(path)]
-    found = [
-        f"{path.relative_to(root)}: {count} lines, 500 at most: part it by subject"
-        for path, count in lines.items()
-        if count > 500
-    ]
+    found = [f"{path.relative_to(root)}: {count} lines; {_LIMIT}" for path, count in lines.items() if count > 500]
     found += [
         f"{path.relative_to(root)}: named for nothing" for path in lines if {path.stem, path.parent.stem} & NAMELESS
     ]
