@@ -19,7 +19,7 @@ from services.points.settings import Rules, Settings
 
 
 def wired(commands: Commands, rules: Rules) -> Domain:
-    """The verbs of points on their parts."""
+    """The domain on its parts."""
     ledger = Ledger(commands, rules)
     return Domain(ledger=ledger, holds=Holds(commands, ledger), grants=Grants(commands, ledger, rules))
 

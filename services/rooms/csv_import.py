@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ruum.common.v1.common_pb2 import Address, Day
+from ruum.common.v1.common_pb2 import Address
 from ruum.rooms.v1.rooms_pb2 import Building, ImportLeasesRequest, Lease
+from services.chassis import wire
 from services.chassis.errors import Kind, RuumError, Violation
 
 _PER_REQUEST = 1000
@@ -53,29 +54,11 @@ class Line(BaseModel):
     ends_on: Annotated[date | None, BeforeValidator(lambda written: written or None)]
 
     def building(self) -> Building:
-        return Building(
-            building_code=self.building_code,
-            version=self.building_version,
-            name=self.building_name,
-            address=Address(
-                postal_code=self.postal_code, prefecture=self.prefecture, city=self.city, street=self.street
-            ),
-            e_touch=self.e_touch,
-            contact_phone=self.contact_phone,
-        )
+        address = wire.write(Address, self, building=None)
+        return wire.write(Building, self, version=self.building_version, name=self.building_name, address=address)
 
     def lease(self) -> Lease:
-        return Lease(
-            lease_code=self.lease_code,
-            version=self.lease_version,
-            building_code=self.building_code,
-            room_number=self.room_number,
-            corporate=self.corporate,
-            contractor_name=self.contractor_name,
-            contractor_kana=self.contractor_kana,
-            starts_on=Day(iso=self.starts_on.isoformat()),
-            ends_on=Day(iso=self.ends_on.isoformat()) if self.ends_on else None,
-        )
+        return wire.write(Lease, self, version=self.lease_version)
 
 
 def requests(content: str) -> Iterator[ImportLeasesRequest]:

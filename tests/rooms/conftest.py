@@ -6,7 +6,7 @@ import pytest
 
 from deploy.local.postgres import Postgres
 from services.chassis.db import Database
-from tests.rooms.town import Town
+from tests.rooms.world import World
 from tests.support.contexts import migrated
 
 
@@ -17,5 +17,5 @@ async def database(postgres: Postgres) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def town(database: Database) -> Town:
-    return Town(database)
+def world(database: Database) -> World:
+    return World(database)

@@ -24,7 +24,7 @@ from services.rooms.codes.domain import (
 )
 from services.rooms.codes.models import ALPHABET, CodePair, WrongCodes
 from services.rooms.models import Table
-from tests.rooms.town import MASTER, Town, new_member, request_id, typed_from
+from tests.rooms.world import MASTER, World, new_member, request_id, typed_from
 from tests.support.insisting import insisting
 
 PAIR = CodePair("ACEF2345", "HJKM789W")
@@ -35,9 +35,9 @@ def wrong(pair: IssuedPair, **more: str) -> Typed:
     return Typed(code1=pair.code1, code2=CodePair.fresh().code2, client=more.get("client", request_id()))
 
 
-async def answer(town: Town, who: Caller, typed: Typed) -> type[RuumError] | None:
+async def answer(world: World, who: Caller, typed: Typed) -> type[RuumError] | None:
     try:
-        await insisting(lambda: town.registration.preview(who, typed))
+        await insisting(lambda: world.registration.preview(who, typed))
     except RuumError as refused:
         return type(refused)
     return None
@@ -55,17 +55,17 @@ async def answer(town: Town, who: Caller, typed: Typed) -> type[RuumError] | Non
         ("A-C-E-F−2345", "HJKM–789W"),
     ],
 )
-def test_a_code_is_read_however_it_is_written(town: Town, code1: str, code2: str) -> None:
-    assert town.codes.read(Typed(code1=code1, code2=code2, client=request_id())) == PAIR
+def test_a_code_is_read_however_it_is_written(world: World, code1: str, code2: str) -> None:
+    assert world.codes.read(Typed(code1=code1, code2=code2, client=request_id())) == PAIR
 
 
 @pytest.mark.rule("PR-12")
 @pytest.mark.parametrize("code", ["", "ACEF234", "ACEF23456", "ACEF234O", "ACEF234①", "ACEF_234", "アイウエオカキク"])
-def test_what_is_no_code_is_refused_at_once_with_its_field(town: Town, code: str) -> None:
+def test_what_is_no_code_is_refused_at_once_with_its_field(world: World, code: str) -> None:
     with pytest.raises(CodeMalformed) as first:
-        town.codes.read(Typed(code1=code, code2="HJKM789W", client=request_id()))
+        world.codes.read(Typed(code1=code, code2="HJKM789W", client=request_id()))
     with pytest.raises(CodeMalformed) as second:
-        town.codes.read(Typed(code1="ACEF2345", code2=code, client=request_id()))
+        world.codes.read(Typed(code1="ACEF2345", code2=code, client=request_id()))
 
     assert (first.value.field, second.value.field) == ("code1", "code2")
 
@@ -87,12 +87,12 @@ def test_codes_are_random() -> None:
 
 
 @pytest.mark.rule("RM-02")
-async def test_the_qr_is_the_same_pair_in_a_link(town: Town) -> None:
-    pair = await town.issue(await town.let())
+async def test_the_qr_is_the_same_pair_in_a_link(world: World) -> None:
+    pair = await world.issue(await world.let())
     who = new_member()
 
-    scanned = await town.registration.preview(who, Typed(link=pair.link, client=request_id()))
-    typed = await town.registration.preview(who, typed_from(pair))
+    scanned = await world.registration.preview(who, Typed(link=pair.link, client=request_id()))
+    typed = await world.registration.preview(who, typed_from(pair))
 
     assert pair.link.startswith("https://ruum.example/rooms/register?")
     assert scanned == typed
@@ -109,9 +109,9 @@ async def test_the_qr_is_the_same_pair_in_a_link(town: Town) -> None:
         {"link": "https://www.example.jp/DK-SELECT/start"},
     ],
 )
-def test_the_way_through_dk_select_is_refused_with_the_day_it_ended(town: Town, typed: dict[str, str]) -> None:
+def test_the_way_through_dk_select_is_refused_with_the_day_it_ended(world: World, typed: dict[str, str]) -> None:
     with pytest.raises(OldServiceEnded) as refused:
-        town.codes.read(Typed(**typed, client=request_id()))
+        world.codes.read(Typed(**typed, client=request_id()))
 
     assert refused.value.params == {"ended": "2022-09-26"}
 
@@ -126,14 +126,14 @@ def test_the_way_through_dk_select_is_refused_with_the_day_it_ended(town: Town, 
         "nonsense",
     ],
 )
-def test_another_link_is_refused(town: Town, link: str) -> None:
+def test_another_link_is_refused(world: World, link: str) -> None:
     with pytest.raises(LinkUnknown):
-        town.codes.read(Typed(link=link, client=request_id()))
+        world.codes.read(Typed(link=link, client=request_id()))
 
 
 @pytest.mark.rule("RM-03")
-async def test_an_unknown_code_1_and_a_wrong_code_2_get_the_same_answer(town: Town) -> None:
-    pair, other = await town.issue(await town.let()), CodePair.fresh()
+async def test_an_unknown_code_1_and_a_wrong_code_2_get_the_same_answer(world: World) -> None:
+    pair, other = await world.issue(await world.let()), CodePair.fresh()
     tries = [
         wrong(pair),
         Typed(code1=other.code1, code2=pair.code2, client=request_id()),
@@ -143,69 +143,69 @@ async def test_an_unknown_code_1_and_a_wrong_code_2_get_the_same_answer(town: To
     answers = []
     for typed in tries:
         with pytest.raises(CodesWrong) as refused:
-            await town.registration.preview(new_member(), typed)
+            await world.registration.preview(new_member(), typed)
         answers.append((refused.value.code, refused.value.field, refused.value.params, refused.value.violations))
 
     assert answers[0] == answers[1] == answers[2]
 
 
 @pytest.mark.rule("RM-03")
-async def test_codes_of_two_pairs_do_not_open_anything_together(town: Town) -> None:
-    one, two = await town.issue(await town.let()), await town.issue(await town.let())
+async def test_codes_of_two_pairs_do_not_open_anything_together(world: World) -> None:
+    one, two = await world.issue(await world.let()), await world.issue(await world.let())
 
-    assert await answer(town, new_member(), Typed(code1=one.code1, code2=two.code2, client=request_id())) is CodesWrong
+    assert await answer(world, new_member(), Typed(code1=one.code1, code2=two.code2, client=request_id())) is CodesWrong
 
 
 @pytest.mark.rule("RM-03")
-async def test_issuing_again_kills_the_old_pair(town: Town) -> None:
-    lease = await town.let()
-    old = await town.issue(lease)
+async def test_issuing_again_kills_the_old_pair(world: World) -> None:
+    lease = await world.let()
+    old = await world.issue(lease)
 
-    new = await town.issue(lease)
+    new = await world.issue(lease)
 
-    assert await answer(town, new_member(), typed_from(old)) is CodesWrong
-    assert await answer(town, new_member(), typed_from(new)) is None
+    assert await answer(world, new_member(), typed_from(old)) is CodesWrong
+    assert await answer(world, new_member(), typed_from(new)) is None
 
 
 @pytest.mark.rule("RM-03")
 @pytest.mark.parametrize(("seconds", "opens"), [(-1, True), (0, False), (1, False)])
-async def test_a_pair_lives_as_long_as_its_lease(town: Town, seconds: int, opens: bool) -> None:
-    pair = await town.issue(await town.let(ends_on=date(2026, 4, 10)))
-    town.clock.advance(timedelta(hours=12, seconds=seconds))
+async def test_a_pair_lives_as_long_as_its_lease(world: World, seconds: int, opens: bool) -> None:
+    pair = await world.issue(await world.let(ends_on=date(2026, 4, 10)))
+    world.clock.advance(timedelta(hours=12, seconds=seconds))
 
-    found = await answer(town, new_member(), typed_from(pair))
+    found = await answer(world, new_member(), typed_from(pair))
 
     assert found is (None if opens else CodesWrong)
 
 
-async def test_codes_are_issued_only_for_a_lease_that_lasts(town: Town) -> None:
-    over = await town.let(ends_on=date(2026, 4, 9))
+async def test_codes_are_issued_only_for_a_lease_that_lasts(world: World) -> None:
+    over = await world.let(ends_on=date(2026, 4, 9))
 
     with pytest.raises(LeaseOver):
-        await town.issue(over)
+        await world.issue(over)
     with pytest.raises(NotFound):
-        await town.issue(town.lease())
+        await world.issue(world.lease())
 
 
 @pytest.mark.rule("PR-10")
-async def test_issuing_repeated_gives_the_same_pair_and_leaves_it_alive(town: Town) -> None:
-    lease = await town.let()
-    asked = IssueCodes(request_id=request_id(), lease_code=lease.code)
+async def test_issuing_repeated_gives_the_same_pair_and_leaves_it_alive(world: World) -> None:
+    lease = await world.let()
+    asked = IssueCodes(request_id=request_id(), lease_code=lease.lease_code)
 
-    first, again = [await town.codes.issue(MASTER, asked) for _ in range(2)]
+    first, again = [await world.codes.issue(MASTER, asked) for _ in range(2)]
 
     assert again == first
-    assert await answer(town, new_member(), typed_from(first)) is None
+    assert await answer(world, new_member(), typed_from(first)) is None
 
 
 @pytest.mark.rule("RM-03")
-async def test_no_table_holds_a_code_in_plain(town: Town) -> None:
-    pair = await town.issue(await town.let())
-    await town.register(new_member(), pair)
+async def test_no_table_holds_a_code_in_plain(world: World) -> None:
+    pair = await world.issue(await world.let())
+    await world.register(new_member(), pair)
     codes = [pair.code1, pair.code2, pair.code1.replace("-", ""), pair.code2.replace("-", "")]
 
     for table in Table.metadata.sorted_tables:
-        held = await _text_of(town.database, table)
+        held = await _text_of(world.database, table)
         assert not [code for code in codes if code in held], table.name
 
 
@@ -218,8 +218,8 @@ async def _text_of(database: Database, table: sa.Table) -> str:
 @pytest.mark.parametrize("scope", ["member", "client", "code1"])
 async def test_after_too_many_wrong_codes_even_the_right_one_is_refused(database: Database, scope: str) -> None:
     limits: dict[str, Any] = dict.fromkeys(("member", "client", "code1"), 100) | {scope: 3}
-    town = Town(database, **{f"wrong_codes_per_{name}": limit for name, limit in limits.items()})
-    right = [await town.issue(await town.let()) for _ in range(5)]
+    world = World(database, **{f"wrong_codes_per_{name}": limit for name, limit in limits.items()})
+    right = [await world.issue(await world.let()) for _ in range(5)]
     who, client = new_member(), request_id()
 
     def person() -> Caller:
@@ -232,9 +232,9 @@ async def test_after_too_many_wrong_codes_even_the_right_one_is_refused(database
         return right[0] if scope == "code1" else right.pop()
 
     for _ in range(3):
-        assert await answer(town, person(), wrong(pair(), client=machine())) is CodesWrong
+        assert await answer(world, person(), wrong(pair(), client=machine())) is CodesWrong
     with pytest.raises(TooManyWrongCodes) as refused:
-        await town.registration.preview(person(), typed_from(pair(), client=machine()))
+        await world.registration.preview(person(), typed_from(pair(), client=machine()))
 
     assert refused.value.retry_after == timedelta(hours=1)
 
@@ -242,35 +242,35 @@ async def test_after_too_many_wrong_codes_even_the_right_one_is_refused(database
 @pytest.mark.rule("RM-03")
 @pytest.mark.parametrize(("seconds", "open_again"), [(-1, False), (0, True), (1, True)])
 async def test_wrong_codes_count_for_an_hour(database: Database, seconds: int, open_again: bool) -> None:
-    town = Town(database, wrong_codes_per_member=1)
-    who, pair = new_member(), await town.issue(await town.let())
-    assert await answer(town, who, wrong(pair)) is CodesWrong
-    town.clock.advance(timedelta(hours=1, seconds=seconds))
+    world = World(database, wrong_codes_per_member=1)
+    who, pair = new_member(), await world.issue(await world.let())
+    assert await answer(world, who, wrong(pair)) is CodesWrong
+    world.clock.advance(timedelta(hours=1, seconds=seconds))
 
-    found = await answer(town, who, typed_from(pair))
+    found = await answer(world, who, typed_from(pair))
 
     assert found is (None if open_again else TooManyWrongCodes)
 
 
 async def test_right_codes_do_not_count(database: Database) -> None:
-    town = Town(database, wrong_codes_per_member=1, wrong_codes_per_client=1, wrong_codes_per_code1=1)
-    who, pair = new_member(), await town.issue(await town.let())
+    world = World(database, wrong_codes_per_member=1, wrong_codes_per_client=1, wrong_codes_per_code1=1)
+    who, pair = new_member(), await world.issue(await world.let())
 
     client = request_id()
 
-    found = [await answer(town, who, typed_from(pair, client=client)) for _ in range(5)]
+    found = [await answer(world, who, typed_from(pair, client=client)) for _ in range(5)]
 
     assert found == [None] * 5
 
 
 @pytest.mark.rule("RM-03")
-async def test_of_two_hundred_guesses_at_once_ten_are_answered(town: Town) -> None:
-    pair = await town.issue(await town.let())
+async def test_of_two_hundred_guesses_at_once_ten_are_answered(world: World) -> None:
+    pair = await world.issue(await world.let())
     start = asyncio.Event()
 
     async def guess() -> type[RuumError] | None:
         await start.wait()
-        return await answer(town, new_member(), wrong(pair))
+        return await answer(world, new_member(), wrong(pair))
 
     guesses = [asyncio.create_task(guess()) for _ in range(200)]
     await asyncio.sleep(0)
@@ -278,20 +278,20 @@ async def test_of_two_hundred_guesses_at_once_ten_are_answered(town: Town) -> No
     answers = Counter(await asyncio.gather(*guesses))
 
     assert answers == {CodesWrong: 10, TooManyWrongCodes: 190}
-    assert await answer(town, new_member(), typed_from(pair)) is TooManyWrongCodes
+    assert await answer(world, new_member(), typed_from(pair)) is TooManyWrongCodes
 
 
-async def test_old_tries_are_forgotten(town: Town) -> None:
-    await answer(town, new_member(), wrong(await town.issue(await town.let())))
-    town.clock.advance(timedelta(hours=1))
+async def test_old_tries_are_forgotten(world: World) -> None:
+    await answer(world, new_member(), wrong(await world.issue(await world.let())))
+    world.clock.advance(timedelta(hours=1))
     tries = WrongCodes.table().c
-    old = sa.select(sa.func.count()).where(tries.until <= town.clock.now())
+    old = sa.select(sa.func.count()).where(tries.until <= world.clock.now())
 
     async def left() -> int:
-        async with town.database.reading() as session:
+        async with world.database.reading() as session:
             return int((await session.execute(old)).scalar_one())
 
     assert await left() >= 3
-    await town.codes.forget_old_tries()
+    await world.codes.forget_old_tries()
 
     assert await left() == 0

@@ -15,7 +15,7 @@ from services.rooms.conflicts.domain import ConflictSettled
 from services.rooms.leases.domain import StatedLease
 from services.rooms.members.models import Place
 from services.rooms.registration.domain import SeatTaken
-from tests.rooms.town import Town, new_member, request_id
+from tests.rooms.world import World, new_member, request_id
 from tests.support.insisting import insisting
 
 
@@ -30,29 +30,29 @@ class Clash:
     conflict_id: str
 
     @classmethod
-    async def in_(cls, town: Town, **lease: object) -> Clash:
+    async def in_(cls, world: World, **lease: object) -> Clash:
         clash = cls()
-        clash.lease = await town.let(**lease)
-        clash.pair, clash.holder, clash.claimant = await town.issue(clash.lease), new_member(), new_member()
-        clash.place = await town.register(clash.holder, clash.pair)
-        clash.conflict_id = await claim(town, clash.claimant, clash.pair)
+        clash.lease = await world.let(**lease)
+        clash.pair, clash.holder, clash.claimant = await world.issue(clash.lease), new_member(), new_member()
+        clash.place = await world.register(clash.holder, clash.pair)
+        clash.conflict_id = await claim(world, clash.claimant, clash.pair)
         return clash
 
 
-async def claim(town: Town, who: Caller, pair: IssuedPair, request: str = "") -> str:
+async def claim(world: World, who: Caller, pair: IssuedPair, request: str = "") -> str:
     with pytest.raises(SeatTaken) as refused:
-        await town.register(who, pair, request)
+        await world.register(who, pair, request)
     return str(refused.value.params["conflict_id"])
 
 
 @pytest.mark.rule("RM-06")
-async def test_a_taken_seat_is_never_taken_over_but_claimed(town: Town) -> None:
-    clash = await Clash.in_(town)
+async def test_a_taken_seat_is_never_taken_over_but_claimed(world: World) -> None:
+    clash = await Clash.in_(world)
 
-    assert await town.members.contractor(clash.place.room_id) == clash.holder.name
+    assert await world.members.contractor(clash.place.room_id) == clash.holder.name
     with pytest.raises(NotFound):
-        await town.check(clash.claimant, clash.place)
-    opened = (await town.told(clash.place.room_id))[-1]
+        await world.check(clash.claimant, clash.place)
+    opened = (await world.told(clash.place.room_id))[-1]
     assert type(opened).__name__ == "ContractorConflictOpened"
     assert opened.conflict_id == clash.conflict_id  # type: ignore[attr-defined]  # as its name says
     assert opened.holder_member_id == clash.holder.name  # type: ignore[attr-defined]  # as its name says
@@ -60,93 +60,93 @@ async def test_a_taken_seat_is_never_taken_over_but_claimed(town: Town) -> None:
 
 
 @pytest.mark.rule("RM-06")
-async def test_trying_again_joins_the_open_claim(town: Town) -> None:
-    clash = await Clash.in_(town)
+async def test_trying_again_joins_the_open_claim(world: World) -> None:
+    clash = await Clash.in_(world)
 
-    assert await claim(town, clash.claimant, clash.pair) == clash.conflict_id
+    assert await claim(world, clash.claimant, clash.pair) == clash.conflict_id
 
-    assert (await town.told_of(clash.place.room_id))["ContractorConflictOpened"] == 1
+    assert (await world.told_of(clash.place.room_id))["ContractorConflictOpened"] == 1
 
 
 @pytest.mark.rule("PR-10")
-async def test_the_same_try_gets_the_same_refusal_also_when_the_seat_is_free(town: Town) -> None:
-    lease = await town.let()
-    pair, holder, claimant, request = await town.issue(lease), new_member(), new_member(), request_id()
-    place = await town.register(holder, pair)
-    conflict_id = await claim(town, claimant, pair, request)
-    await town.remove(holder, place, holder)
+async def test_the_same_try_gets_the_same_refusal_also_when_the_seat_is_free(world: World) -> None:
+    lease = await world.let()
+    pair, holder, claimant, request = await world.issue(lease), new_member(), new_member(), request_id()
+    place = await world.register(holder, pair)
+    conflict_id = await claim(world, claimant, pair, request)
+    await world.remove(holder, place, holder)
 
-    assert await claim(town, claimant, pair, request) == conflict_id
+    assert await claim(world, claimant, pair, request) == conflict_id
 
 
 @pytest.mark.rule("RM-06")
-async def test_when_the_holder_releases_the_seat_the_contractor_registers(town: Town) -> None:
-    clash = await Clash.in_(town)
+async def test_when_the_holder_releases_the_seat_the_contractor_registers(world: World) -> None:
+    clash = await Clash.in_(world)
 
-    await town.remove(clash.holder, clash.place, clash.holder)
-    await town.register(clash.claimant, clash.pair)
+    await world.remove(clash.holder, clash.place, clash.holder)
+    await world.register(clash.claimant, clash.pair)
 
-    assert await town.members.contractor(clash.place.room_id) == clash.claimant.name
-    assert await outcomes(town, clash.place.room_id) == [(clash.conflict_id, "released", clash.claimant.name)]
+    assert await world.members.contractor(clash.place.room_id) == clash.claimant.name
+    assert await outcomes(world, clash.place.room_id) == [(clash.conflict_id, "released", clash.claimant.name)]
     with pytest.raises(ConflictSettled):
-        await town.settle(clash.conflict_id, grant=True)
+        await world.settle(clash.conflict_id, grant=True)
 
 
 @pytest.mark.rule("RM-06")
-async def test_an_operator_gives_the_seat_to_the_claimant_and_both_are_told(town: Town) -> None:
-    clash = await Clash.in_(town)
+async def test_an_operator_gives_the_seat_to_the_claimant_and_both_are_told(world: World) -> None:
+    clash = await Clash.in_(world)
 
-    await town.settle(clash.conflict_id, grant=True)
+    await world.settle(clash.conflict_id, grant=True)
 
-    assert await town.members.contractor(clash.place.room_id) == clash.claimant.name
+    assert await world.members.contractor(clash.place.room_id) == clash.claimant.name
     with pytest.raises(NotFound):
-        await town.check(clash.holder, clash.place)
-    told = [(type(event).__name__, event.header.member_id) for event in await town.told(clash.place.room_id)]  # type: ignore[attr-defined]  # every event has one
+        await world.check(clash.holder, clash.place)
+    told = [(type(event).__name__, event.header.member_id) for event in await world.told(clash.place.room_id)]  # type: ignore[attr-defined]  # every event has one
     assert ("MemberRemoved", clash.holder.name) in told
     assert told.count(("RoomRegistered", clash.claimant.name)) == 1
-    assert await outcomes(town, clash.place.room_id) == [(clash.conflict_id, "granted", clash.claimant.name)]
+    assert await outcomes(world, clash.place.room_id) == [(clash.conflict_id, "granted", clash.claimant.name)]
 
 
 @pytest.mark.rule("RM-06")
-async def test_an_operator_leaves_the_seat_to_the_holder(town: Town) -> None:
-    clash = await Clash.in_(town)
+async def test_an_operator_leaves_the_seat_to_the_holder(world: World) -> None:
+    clash = await Clash.in_(world)
 
-    await town.settle(clash.conflict_id, grant=False)
+    await world.settle(clash.conflict_id, grant=False)
 
-    assert await town.members.contractor(clash.place.room_id) == clash.holder.name
-    assert await outcomes(town, clash.place.room_id) == [(clash.conflict_id, "refused", clash.claimant.name)]
-    assert await claim(town, clash.claimant, clash.pair) != clash.conflict_id
+    assert await world.members.contractor(clash.place.room_id) == clash.holder.name
+    assert await outcomes(world, clash.place.room_id) == [(clash.conflict_id, "refused", clash.claimant.name)]
+    assert await claim(world, clash.claimant, clash.pair) != clash.conflict_id
 
 
-async def outcomes(town: Town, room_id: str) -> list[tuple[str, str, str]]:
+async def outcomes(world: World, room_id: str) -> list[tuple[str, str, str]]:
     return [
         (event.conflict_id, event.outcome, event.header.member_id)  # type: ignore[attr-defined]  # as its name says
-        for event in await town.told(room_id)
+        for event in await world.told(room_id)
         if type(event).__name__ == "ContractorConflictSettled"
     ]
 
 
 @pytest.mark.rule("PR-13")
-async def test_a_settled_claim_is_not_settled_again(town: Town) -> None:
-    clash = await Clash.in_(town)
-    await town.settle(clash.conflict_id, grant=False)
+async def test_a_settled_claim_is_not_settled_again(world: World) -> None:
+    clash = await Clash.in_(world)
+    await world.settle(clash.conflict_id, grant=False)
 
     with pytest.raises(ConflictSettled):
-        await town.settle(clash.conflict_id, grant=True)
+        await world.settle(clash.conflict_id, grant=True)
 
-    assert await town.members.contractor(clash.place.room_id) == clash.holder.name
+    assert await world.members.contractor(clash.place.room_id) == clash.holder.name
 
 
 @pytest.mark.rule("PR-10")
-async def test_settling_repeated_settles_once(town: Town) -> None:
-    clash, request = await Clash.in_(town), request_id()
+async def test_settling_repeated_settles_once(world: World) -> None:
+    clash, request = await Clash.in_(world), request_id()
 
     for _ in range(3):
-        await town.settle(clash.conflict_id, grant=True, request=request)
+        await world.settle(clash.conflict_id, grant=True, request=request)
     with pytest.raises(RequestReused):
-        await town.settle(clash.conflict_id, grant=False, request=request)
+        await world.settle(clash.conflict_id, grant=False, request=request)
 
-    assert await town.told_of(clash.place.room_id) == {
+    assert await world.told_of(clash.place.room_id) == {
         "RoomRegistered": 2,
         "ContractorConflictOpened": 1,
         "MemberRemoved": 1,
@@ -154,49 +154,49 @@ async def test_settling_repeated_settles_once(town: Town) -> None:
     }
 
 
-async def test_a_claim_that_nobody_made_is_not_found(town: Town) -> None:
+async def test_a_claim_that_nobody_made_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
-        await town.settle("cnf_01j00000000000000000000000", grant=True)
+        await world.settle("cnf_01j00000000000000000000000", grant=True)
 
 
 @pytest.mark.rule("RM-06")
-async def test_when_one_claimant_gets_the_seat_the_other_claims_end(town: Town) -> None:
-    clash = await Clash.in_(town)
+async def test_when_one_claimant_gets_the_seat_the_other_claims_end(world: World) -> None:
+    clash = await Clash.in_(world)
     other = new_member()
-    lost = await claim(town, other, clash.pair)
+    lost = await claim(world, other, clash.pair)
 
-    await town.settle(clash.conflict_id, grant=True)
+    await world.settle(clash.conflict_id, grant=True)
 
-    assert (lost, "refused", other.name) in await outcomes(town, clash.place.room_id)
-
-
-async def test_a_claimant_who_was_invited_meanwhile_becomes_the_contractor(town: Town) -> None:
-    clash = await Clash.in_(town)
-    clash.claimant = await town.add_family(clash.place, clash.claimant)
-
-    await town.settle(clash.conflict_id, grant=True)
-
-    assert await town.members.contractor(clash.place.room_id) == clash.claimant.name
+    assert (lost, "refused", other.name) in await outcomes(world, clash.place.room_id)
 
 
-async def test_the_seat_of_a_lease_that_is_over_is_not_given(town: Town) -> None:
-    clash = await Clash.in_(town, ends_on=date(2026, 4, 10))
-    town.clock.advance(timedelta(days=1))
+async def test_a_claimant_who_was_invited_meanwhile_becomes_the_contractor(world: World) -> None:
+    clash = await Clash.in_(world)
+    clash.claimant = await world.add_family(clash.place, clash.claimant)
+
+    await world.settle(clash.conflict_id, grant=True)
+
+    assert await world.members.contractor(clash.place.room_id) == clash.claimant.name
+
+
+async def test_the_seat_of_a_lease_that_is_over_is_not_given(world: World) -> None:
+    clash = await Clash.in_(world, ends_on=date(2026, 4, 10))
+    world.clock.advance(timedelta(days=1))
 
     with pytest.raises(LeaseOver):
-        await town.settle(clash.conflict_id, grant=True)
-    await town.settle(clash.conflict_id, grant=False)
+        await world.settle(clash.conflict_id, grant=True)
+    await world.settle(clash.conflict_id, grant=False)
 
 
 @pytest.mark.rule("RM-06")
-async def test_of_two_hundred_who_register_at_once_one_becomes_the_contractor(town: Town) -> None:
-    pair, start = await town.issue(await town.let()), asyncio.Event()
+async def test_of_two_hundred_who_register_at_once_one_becomes_the_contractor(world: World) -> None:
+    pair, start = await world.issue(await world.let()), asyncio.Event()
 
     async def attempt(who: Caller) -> str:
         request = request_id()
         await start.wait()
         try:
-            return (await insisting(lambda: town.register(who, pair, request))).room_id
+            return (await insisting(lambda: world.register(who, pair, request))).room_id
         except RuumError as refused:
             return refused.code
 
@@ -208,48 +208,48 @@ async def test_of_two_hundred_who_register_at_once_one_becomes_the_contractor(to
 
     (room_id,) = set(answers) - {"contractor-seat-taken"}
     assert answers == {room_id: 1, "contractor-seat-taken": 199}
-    assert await town.told_of(room_id) == {"RoomRegistered": 1, "ContractorConflictOpened": 199}
+    assert await world.told_of(room_id) == {"RoomRegistered": 1, "ContractorConflictOpened": 199}
 
 
 @pytest.mark.rule("RM-06")
-async def test_release_and_decision_at_once_leave_one_contractor_and_no_claim(town: Town) -> None:
+async def test_release_and_decision_at_once_leave_one_contractor_and_no_claim(world: World) -> None:
     for _ in range(20):
-        clash = await Clash.in_(town)
+        clash = await Clash.in_(world)
 
         results = await asyncio.gather(
-            insisting(partial(town.remove, clash.holder, clash.place, clash.holder)),
-            insisting(partial(town.settle, clash.conflict_id, grant=True)),
-            insisting(partial(town.register, clash.claimant, clash.pair)),
+            insisting(partial(world.remove, clash.holder, clash.place, clash.holder)),
+            insisting(partial(world.settle, clash.conflict_id, grant=True)),
+            insisting(partial(world.register, clash.claimant, clash.pair)),
             return_exceptions=True,
         )
 
         unnamed = [result for result in results if isinstance(result, Exception) and not isinstance(result, RuumError)]
         assert unnamed == []
-        contractor = await town.members.contractor(clash.place.room_id)
+        contractor = await world.members.contractor(clash.place.room_id)
         assert contractor in {None, clash.claimant.name}
-        told = await town.told_of(clash.place.room_id)
+        told = await world.told_of(clash.place.room_id)
         assert told["ContractorConflictOpened"] == told["ContractorConflictSettled"]
         assert told["MemberRemoved"] == 1
 
 
 @pytest.mark.rule("RM-06")
-async def test_a_release_while_a_claim_is_being_opened_ends_it(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    pair, holder = await town.issue(await town.let()), new_member()
-    place = await town.register(holder, pair)
-    seat_found_taken, go_on, claim_on = asyncio.Event(), asyncio.Event(), town.conflicts.claim
+async def test_a_release_while_a_claim_is_being_opened_ends_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair, holder = await world.issue(await world.let()), new_member()
+    place = await world.register(holder, pair)
+    seat_found_taken, go_on, claim_on = asyncio.Event(), asyncio.Event(), world.conflicts.claim
 
     async def pausing(*given: Any) -> str:
         seat_found_taken.set()
         await go_on.wait()
         return await claim_on(*given)
 
-    monkeypatch.setattr(town.conflicts, "claim", pausing)
-    claiming = asyncio.create_task(claim(town, new_member(), pair))
+    monkeypatch.setattr(world.conflicts, "claim", pausing)
+    claiming = asyncio.create_task(claim(world, new_member(), pair))
     await seat_found_taken.wait()
-    releasing = asyncio.create_task(town.remove(holder, place, holder))
+    releasing = asyncio.create_task(world.remove(holder, place, holder))
     await asyncio.wait({releasing}, timeout=0.5)
     go_on.set()
     await asyncio.gather(claiming, releasing)
 
-    told = await town.told_of(place.room_id)
+    told = await world.told_of(place.room_id)
     assert told["ContractorConflictOpened"] == told["ContractorConflictSettled"] == 1

@@ -27,7 +27,7 @@ from services.chassis.clock import SystemClock
 from services.chassis.db import Database
 from services.rooms import csv_import
 from tests.rooms.test_lease_csv import csv_of
-from tests.rooms.town import MASTER, new_member, request_id
+from tests.rooms.world import MASTER, new_member, request_id
 from tests.support.callers import Keys
 
 SECRETS = {"RUUM_REQUEST_KEY": "r" * 40, "RUUM_CODE_KEY": "c" * 40}

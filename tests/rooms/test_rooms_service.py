@@ -17,7 +17,7 @@ from services.chassis.ids import new_id
 from services.rooms.members.models import Action, MemberKind
 from services.rooms.servicer import RoomsServicer
 from services.texts import LANGUAGES, Texts
-from tests.rooms.town import DESK, MASTER, Town, new_member, request_id
+from tests.rooms.world import DESK, MASTER, World, new_member, request_id
 from tests.support.callers import Keys, refused, service
 from tests.support.contexts import served
 
@@ -69,24 +69,24 @@ CALLERS = {
 class Desk:
     """The service on a real port, called by whoever one likes."""
 
-    def __init__(self, town: Town, keys: Keys, channel: grpc.aio.Channel) -> None:
-        self.town = town
+    def __init__(self, world: World, keys: Keys, channel: grpc.aio.Channel) -> None:
+        self.world = world
         self._keys = keys
         self._stub: Any = RoomsServiceStub(channel)
 
     def call(self, who: Caller | None, method: str, request: Any) -> Any:
-        metadata = self._keys.metadata(who, "rooms", self.town.clock) if who else ()
+        metadata = self._keys.metadata(who, "rooms", self.world.clock) if who else ()
         return getattr(self._stub, method)(request, metadata=metadata)
 
 
 @pytest.fixture
-async def desk(town: Town, keys: Keys) -> AsyncIterator[Desk]:
-    servicer = RoomsServicer(town.leases, town.codes, town.registration, town.conflicts, town.members)
-    ring = keys.ring(town.clock)
+async def desk(world: World, keys: Keys) -> AsyncIterator[Desk]:
+    servicer = RoomsServicer(world.domain)
+    ring = keys.ring(world.clock)
     async with served(
         "rooms", ring, [CONTRACT], lambda server: add_RoomsServiceServicer_to_server(servicer, server)
     ) as running:
-        yield Desk(town, keys, running.channel)
+        yield Desk(world, keys, running.channel)
 
 
 def building(**more: Any) -> pb.Building:
@@ -179,7 +179,7 @@ async def test_the_story_of_a_room_over_the_wire(desk: Desk) -> None:
         lease_ends_on=Day(iso="2027-03-31"),
         contact_phone="0120-000-000",
     )
-    assert room.registered_at.ToDatetime(UTC) == desk.town.clock.now()
+    assert room.registered_at.ToDatetime(UTC) == desk.world.clock.now()
 
     assert (await desk.call(who, "ListMyRooms", pb.ListMyRoomsRequest())).rooms == [room]
     assert await desk.call(who, "GetMyRoom", pb.GetMyRoomRequest(room_id=room.room_id)) == room
@@ -199,7 +199,7 @@ async def test_the_story_of_a_room_over_the_wire(desk: Desk) -> None:
 
 @pytest.mark.rule("RM-05")
 async def test_a_permission_says_all_that_a_service_needs_to_act(desk: Desk) -> None:
-    who, place = await desk.town.move_in()
+    who, place = await desk.world.move_in()
     asked = pb.CheckPermissionRequest(member_id=who.name, room_id=place.room_id, action=pb.ACTION_ORDER_KEYS)
 
     given = await desk.call(SPAREKEY, "CheckPermission", asked)
@@ -207,7 +207,7 @@ async def test_a_permission_says_all_that_a_service_needs_to_act(desk: Desk) -> 
     assert given.allowed
     assert (given.refusal, given.kind) == ("", pb.MEMBER_KIND_PRIMARY)
     assert (given.lease_id, given.lease_version) == (place.lease_id, 1)
-    assert given.valid_until.ToDatetime(UTC) == desk.town.clock.now() + timedelta(seconds=60)
+    assert given.valid_until.ToDatetime(UTC) == desk.world.clock.now() + timedelta(seconds=60)
     assert (given.building_code, given.building_name) == (place.building_code, "サンハイツ")
     assert (given.room_number, given.e_touch) == ("203", True)
     assert (given.address.postal_code, given.address.street) == ("108-0075", "港南2-16-1")
@@ -215,8 +215,8 @@ async def test_a_permission_says_all_that_a_service_needs_to_act(desk: Desk) -> 
 
 @pytest.mark.rule("RM-22")
 async def test_a_refusal_for_an_ended_lease_tells_nobody_s_address(desk: Desk) -> None:
-    who, place = await desk.town.move_in(ends_on=date(2026, 4, 9) + timedelta(days=1))
-    desk.town.clock.advance(timedelta(days=1))
+    who, place = await desk.world.move_in(ends_on=date(2026, 4, 9) + timedelta(days=1))
+    desk.world.clock.advance(timedelta(days=1))
     asked = pb.CheckPermissionRequest(member_id=who.name, room_id=place.room_id, action=pb.ACTION_ORDER_KEYS)
 
     given = await desk.call(SPAREKEY, "CheckPermission", asked)
@@ -228,7 +228,7 @@ async def test_a_refusal_for_an_ended_lease_tells_nobody_s_address(desk: Desk) -
 
 @pytest.mark.rule("PR-05")
 async def test_only_the_worker_states_another_time(desk: Desk) -> None:
-    who, place = await desk.town.move_in(ends_on=date(2026, 4, 20))
+    who, place = await desk.world.move_in(ends_on=date(2026, 4, 20))
     asked = pb.CheckPermissionRequest(member_id=who.name, room_id=place.room_id, action=pb.ACTION_ORDER_KEYS)
     asked.as_of.FromDatetime(datetime(2026, 4, 21, tzinfo=UTC))
 
@@ -240,7 +240,7 @@ async def test_only_the_worker_states_another_time(desk: Desk) -> None:
 
 @pytest.mark.rule("PR-15")
 async def test_another_person_s_room_is_not_found_over_the_wire(desk: Desk) -> None:
-    _, place = await desk.town.move_in()
+    _, place = await desk.world.move_in()
     stranger = new_member()
     requests = {
         "GetMyRoom": pb.GetMyRoomRequest(room_id=place.room_id),
@@ -311,8 +311,8 @@ async def test_dk_select_is_refused_with_its_explanation_in_each_language(desk: 
 
 @pytest.mark.rule("RM-06")
 async def test_an_operator_settles_a_clash_over_the_wire(desk: Desk) -> None:
-    pair, claimant = await desk.town.issue(await desk.town.let()), new_member()
-    place = await desk.town.register(new_member(), pair)
+    pair, claimant = await desk.world.issue(await desk.world.let()), new_member()
+    place = await desk.world.register(new_member(), pair)
     shown = await desk.call(claimant, "PreviewRegistration", pb.PreviewRegistrationRequest(link=pair.link, client="c"))
     failure = await refused(
         desk.call(
@@ -331,16 +331,16 @@ async def test_an_operator_settles_a_clash_over_the_wire(desk: Desk) -> None:
     )
     await desk.call(DESK, "SettleConflict", settling)
 
-    assert await desk.town.members.contractor(place.room_id) == claimant.name
+    assert await desk.world.members.contractor(place.room_id) == claimant.name
 
 
 async def test_history_is_asked_for_an_instant(desk: Desk) -> None:
-    who, place = await desk.town.move_in()
+    who, place = await desk.world.move_in()
     asked = pb.ListAccessHistoryRequest(room_id=place.room_id, page=Page(size=5))
-    asked.at.FromDatetime(desk.town.clock.now())
+    asked.at.FromDatetime(desk.world.clock.now())
 
     now = await desk.call(DESK, "ListAccessHistory", asked)
-    asked.at.FromDatetime(desk.town.clock.now() - timedelta(seconds=1))
+    asked.at.FromDatetime(desk.world.clock.now() - timedelta(seconds=1))
     before = await desk.call(DESK, "ListAccessHistory", asked)
 
     assert [record.member_id for record in now.records] == [who.name]

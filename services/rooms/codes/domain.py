@@ -18,7 +18,7 @@ from services.chassis.jst import jst_date
 from services.chassis.sealing import keyed_digest
 from services.rooms.codes import repository
 from services.rooms.codes.models import ALPHABET, LENGTH, CodePair, IssuedCodes, Scope, grouped
-from services.rooms.settings import Settings
+from services.rooms.settings import Rules
 
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 # Also the long vowel mark, which a Japanese keyboard gives for a hyphen.
@@ -33,14 +33,14 @@ FORGOTTEN_EVERY = timedelta(hours=1)
 
 
 class CodeMalformed(RuumError):
-    """What was typed is no code of ours; `field` says which of the two."""
+    """What was typed is not written as our codes are; `field` says which of the two."""
 
     kind = Kind.INVALID
     code = "registration-code-malformed"
 
 
 class LinkUnknown(RuumError):
-    """What was scanned is no link of a lease."""
+    """What was scanned is not the link of a lease."""
 
     kind = Kind.INVALID
     code = "registration-link-unknown"
@@ -102,15 +102,15 @@ class Typed(BaseModel):
 class Codes(Verbs):
     """Issues pairs and proves who holds one."""
 
-    def __init__(self, commands: Commands, settings: Settings) -> None:
+    def __init__(self, commands: Commands, rules: Rules, key: bytes, public_url: str) -> None:
         self.commands = commands
-        self._key = settings.code_key.get_secret_value().encode()
-        self._home = settings.public_url.rstrip("/")
-        self._window = settings.wrong_codes_window
+        self._key = key
+        self._home = public_url.rstrip("/")
+        self._window = rules.wrong_codes_window
         self._limits = {
-            Scope.MEMBER: settings.wrong_codes_per_member,
-            Scope.CLIENT: settings.wrong_codes_per_client,
-            Scope.CODE1: settings.wrong_codes_per_code1,
+            Scope.MEMBER: rules.wrong_codes_per_member,
+            Scope.CLIENT: rules.wrong_codes_per_client,
+            Scope.CODE1: rules.wrong_codes_per_code1,
         }
 
     @command
@@ -150,7 +150,7 @@ class Codes(Verbs):
 
         Raises:
             OldServiceEnded: it comes from DK SELECT.
-            CodeMalformed, LinkUnknown: it is no pair of ours.
+            CodeMalformed, LinkUnknown: our pairs are not written like this.
         """
         if not typed.link:
             return CodePair(_read(typed.code1, "code1"), _read(typed.code2, "code2"))
@@ -163,23 +163,24 @@ class Codes(Verbs):
         except (KeyError, CodeMalformed):
             raise _unknown() from None
 
-    async def prove(
-        self, tx: AsyncSession, caller: Caller, client: str, pair: CodePair, now: datetime
-    ) -> sa.RowMapping | None:
-        """The lease that the pair opens, locked; nothing when the pair is wrong, which is then counted (RM-03).
+    async def prove(self, tx: AsyncSession, caller: Caller, typed: Typed, now: datetime) -> sa.RowMapping | None:
+        """The lease that a pair opens, locked; nothing when the pair is wrong, which is then counted (RM-03).
 
         The count has to be committed, so a wrong pair is not an exception here.
 
         Raises:
+            OldServiceEnded, CodeMalformed, LinkUnknown: as `read`.
             TooManyWrongCodes: whether or not the pair is right.
         """
+        pair = self.read(typed)
         digest1 = self._digest(pair.code1, "code1")
         lease = await repository.living_pair(tx, digest1, jst_date(now))
         digest2 = self._digest(pair.code1 + pair.code2, "code2")
+        # Compared even if no lease is found: the time that an answer takes must not tell which code is wrong.
         right = hmac.compare_digest(digest2, lease["digest2"] if lease else digest1)
         tried = {
             Scope.MEMBER: self._digest(caller.principal, "member"),
-            Scope.CLIENT: self._digest(client, "client"),
+            Scope.CLIENT: self._digest(typed.client, "client"),
             Scope.CODE1: digest1,
         }
         full_until = await repository.count_try(

@@ -62,6 +62,7 @@ async def count_try(
     Returns:
         Until when no more tries are taken, where a counter is full: the transaction is then to be undone.
     """
+    # In order, so that of two tries that share counters none holds one while it waits for another.
     rows = [
         {"scope": scope, "digest": digest, "count": int(wrong), "until": until}
         for scope, digest in sorted(tried.items())
@@ -77,6 +78,7 @@ async def count_try(
         },
         where=sa.or_(lapsed, kept["count"] < sa.case(limits, value=kept.scope)),
     )
+    # A counter that is full is not changed, and what is not changed is not returned.
     open_counters = (await tx.execute(counted.returning(kept.scope))).scalars().all()
     if len(open_counters) == len(rows):
         return None

@@ -6,13 +6,13 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from services.chassis.errors import Changed, Kind, NotFound, RuumError
-from services.chassis.events import Event
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
 from services.chassis.jst import jst_date
 from services.rooms.codes.domain import LeaseOver
 from services.rooms.conflicts import repository
 from services.rooms.conflicts.models import Conflict, Outcome
+from services.rooms.leases.domain import OfRoom
 from services.rooms.members.domain import seat, unseat
 from services.rooms.members.repository import seat_of
 
@@ -24,14 +24,12 @@ class ConflictSettled(RuumError):
     code = "conflict-already-settled"
 
 
-class ContractorConflictOpened(Event):
-    room_id: str
+class ContractorConflictOpened(OfRoom):
     conflict_id: str
     holder_member_id: str
 
 
-class ContractorConflictSettled(Event):
-    room_id: str
+class ContractorConflictSettled(OfRoom):
     conflict_id: str
     outcome: str
 
@@ -63,15 +61,8 @@ class Conflicts(Verbs):
         )
         conflict_id, new = await repository.open_claim(work.tx, conflict)
         if new:
-            work.tell(
-                ContractorConflictOpened(
-                    aggregate_id=room_id,
-                    member_id=work.caller.name,
-                    room_id=room_id,
-                    conflict_id=conflict_id,
-                    holder_member_id=holder_id,
-                )
-            )
+            about = {"member_id": work.caller.name, "conflict_id": conflict_id, "holder_member_id": holder_id}
+            work.tell(ContractorConflictOpened.of(room_id, **about))
         return conflict_id
 
     async def release(self, work: Work, room_id: str, lease_ids: Collection[str]) -> None:
@@ -85,7 +76,7 @@ class Conflicts(Verbs):
         Raises:
             NotFound: there is no such claim.
             ConflictSettled: it has an outcome.
-            LeaseOver: there is no seat to give any more.
+            LeaseOver: there is no longer a seat to give.
         """
         conflict = await repository.lock(work.tx, command.conflict_id, jst_date(work.now))
         if conflict is None:
@@ -117,16 +108,7 @@ class Conflicts(Verbs):
         reason: str = "",
     ) -> bool:
         settled = await repository.settle(work.tx, which, outcome, work.now, work.caller.principal, reason)
-        work.tell(
-            *(
-                ContractorConflictSettled(
-                    aggregate_id=room_id,
-                    member_id=claimant_id,
-                    room_id=room_id,
-                    conflict_id=conflict_id,
-                    outcome=outcome,
-                )
-                for conflict_id, claimant_id in settled
-            )
-        )
+        for conflict_id, claimant_id in settled:
+            about = {"member_id": claimant_id, "conflict_id": conflict_id, "outcome": outcome}
+            work.tell(ContractorConflictSettled.of(room_id, **about))
         return bool(settled)

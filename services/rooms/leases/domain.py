@@ -1,9 +1,8 @@
 """What the contract master states of buildings, rooms and leases (RM-01, RM-22)."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
@@ -13,8 +12,7 @@ from services.chassis.events import Event
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
 from services.rooms.leases import repository
-
-_POSTAL_CODE = re.compile(r"[0-9]{3}-?[0-9]{4}")
+from services.rooms.leases.models import Address
 
 
 class BuildingUnknown(RuumError):
@@ -31,10 +29,19 @@ class AddressIncomplete(RuumError):
     code = "building-address-incomplete"
 
 
-class LeaseChanged(Event):
-    """Dates, room or contractor of a lease moved, or a room that was let is let once more."""
+class OfRoom(Event):
+    """Parent: a fact about a room, in the order of the room's facts."""
 
     room_id: str
+
+    @classmethod
+    def of(cls, room_id: str, **more: Any) -> Self:
+        return cls(aggregate_id=room_id, room_id=room_id, **more)
+
+
+class LeaseChanged(OfRoom):
+    """Dates, room or contractor of a lease moved, or a room that was let is let once more."""
+
     lease_id: str
     lease_version: int
 
@@ -50,32 +57,26 @@ class _Stated(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    code: str
     version: int
 
 
 class StatedBuilding(_Stated):
+    building_code: str
     name: str
-    postal_code: str
-    prefecture: str
-    city: str
-    street: str
+    address: Address
     e_touch: bool
     contact_phone: str
 
-    @property
-    def addressable(self) -> bool:
-        return bool(_POSTAL_CODE.fullmatch(self.postal_code) and self.prefecture and self.city and self.street)
-
 
 class StatedLease(_Stated):
+    lease_code: str
     building_code: str
     room_number: str
     corporate: bool
     contractor_name: str
     contractor_kana: str
     starts_on: date
-    ends_on: date | None
+    ends_on: date | None = None
 
 
 class ImportLeases(Command):
@@ -110,12 +111,12 @@ class Leases(Verbs):
         incomplete = [
             Violation(f"buildings[{index}].address", AddressIncomplete.code, {})
             for index, building in enumerate(command.buildings)
-            if not building.addressable
+            if not building.address.complete
         ]
         if incomplete:
             raise AddressIncomplete(violations=incomplete)
-        stated = [{"id": new_id("bld"), **building.model_dump()} for building in _newest(command.buildings)]
-        buildings = await repository.put_buildings(work.tx, stated)
+        stated = _newest(command.buildings, lambda building: building.building_code)
+        buildings = await repository.put_buildings(work.tx, [_row(building) for building in stated])
         leases = await self._placed(work, command)
         changed = await repository.put_leases(work.tx, leases)
         await repository.keep_versions(work.tx, changed, work.now)
@@ -138,16 +139,29 @@ class Leases(Verbs):
         ]
         if unknown:
             raise BuildingUnknown(violations=unknown, building=unknown[0].params["building"])
-        leases = _newest(command.leases)
+        leases = _newest(command.leases, lambda lease: lease.lease_code)
         places = sorted({(buildings[lease.building_code], lease.room_number) for lease in leases})
         rooms = await repository.room_ids(
             work.tx, [{"id": new_id("room"), "building_id": building, "number": number} for building, number in places]
         )
         return [
-            {"id": new_id("lea"), "room_id": rooms[buildings[lease.building_code], lease.room_number]}
-            | lease.model_dump(exclude={"building_code", "room_number"})
+            {
+                "id": new_id("lea"),
+                "code": lease.lease_code,
+                "room_id": rooms[buildings[lease.building_code], lease.room_number],
+                **lease.model_dump(exclude={"lease_code", "building_code", "room_number"}),
+            }
             for lease in leases
         ]
+
+
+def _row(building: StatedBuilding) -> dict[str, Any]:
+    return {
+        "id": new_id("bld"),
+        "code": building.building_code,
+        **building.address.model_dump(exclude={"building"}),
+        **building.model_dump(exclude={"building_code", "address"}),
+    }
 
 
 def _told_of_building(row: sa.RowMapping) -> AddressChanged:
@@ -158,13 +172,14 @@ def _told_of_lease(row: sa.RowMapping) -> list[LeaseChanged]:
     """Told to the room of the lease, and to the one that it was in before."""
     rooms = {row["room_id"], row["room_before"] or row["room_id"]}
     said = {"lease_id": row["id"], "lease_version": row["version"]}
-    return [LeaseChanged(aggregate_id=room_id, room_id=room_id, **said) for room_id in sorted(rooms)]
+    return [LeaseChanged.of(room_id, **said) for room_id in sorted(rooms)]
 
 
-def _newest(stated: Iterable[S]) -> list[S]:
+def _newest(stated: Iterable[S], code: Callable[[S], str]) -> list[S]:
     """Each thing once, at its newest version, in an order in which two imports never wait for each other."""
     newest: dict[str, S] = {}
     for each in stated:
-        if each.code not in newest or newest[each.code].version < each.version:
-            newest[each.code] = each
+        known = newest.setdefault(code(each), each)
+        if known.version < each.version:
+            newest[code(each)] = each
     return [newest[code] for code in sorted(newest)]

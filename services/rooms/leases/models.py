@@ -5,7 +5,7 @@ import unicodedata
 from datetime import date
 
 import sqlalchemy as sa
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 from sqlmodel import Field
 
 from services.chassis.columns import instant, text
@@ -16,6 +16,24 @@ _COMPANY_FORM = re.compile(
     r"(?:株式|有限|合同|合資|合名)会社|(?:一般|公益)(?:社団|財団)法人|(?:医療|学校|社会福祉|宗教)法人|[（(][株有][）)]"
 )
 _MASK = "＊"
+_POSTAL_CODE = re.compile(r"[0-9]{3}-?[0-9]{4}")
+
+
+class Address(BaseModel):
+    """Where a building stands; where a room is, once `building` holds the building's name and the room's number."""
+
+    model_config = ConfigDict(frozen=True)
+
+    postal_code: str
+    prefecture: str
+    city: str
+    street: str
+    building: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether something can be sent there (SK-05)."""
+        return bool(_POSTAL_CODE.fullmatch(self.postal_code) and self.prefecture and self.city and self.street)
 
 
 class Building(Table, table=True):

@@ -1,49 +1,23 @@
 """What a member has in which room, and may do there (RM-05, RM-20, RM-22, RM-23)."""
 
-import base64
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from services.chassis.caller import Caller
-from services.chassis.clock import Clock
-from services.chassis.db import Database
-from services.chassis.errors import InvalidField, NotFound
-from services.chassis.events import Event
-from services.chassis.idempotency import Work
-from services.chassis.ids import is_id, new_id
+from services.chassis.errors import NotFound
+from services.chassis.idempotency import Commands, Work
+from services.chassis.ids import new_id
 from services.chassis.jst import end_of_day, jst_date
+from services.chassis.pages import Listed, Page
+from services.rooms.leases.domain import OfRoom
+from services.rooms.leases.models import Address
 from services.rooms.members import repository
 from services.rooms.members.models import Action, MemberKind, Membership, Place, Refusal
-
-
-class Asked(BaseModel):
-    """A page of a list, newest first (PR-16)."""
-
-    cursor: str = ""
-    size: int = 20
-
-    @property
-    def before(self) -> str | None:
-        """The registration after which the page goes on.
-
-        Raises:
-            InvalidField: the cursor is none of ours.
-        """
-        if not self.cursor:
-            return None
-        try:
-            before = base64.urlsafe_b64decode(self.cursor).decode()
-        except ValueError:
-            before = ""
-        if not is_id(before, "mbs"):
-            raise InvalidField(field="page.cursor")
-        return before
-
-    def cursor_after(self, ids: Sequence[str]) -> str:
-        return base64.urlsafe_b64encode(ids[-1].encode()).decode() if len(ids) == self.size else ""
+from services.rooms.settings import Rules
 
 
 class Registered(BaseModel):
@@ -60,29 +34,40 @@ class Registered(BaseModel):
 
 
 class Permission(BaseModel):
-    """Whether something may be done in a room, and until when the answer may be kept."""
+    """Whether something may be done in a room; where that is, is only said to whom the room is open (RM-22).
+
+    Attributes:
+        valid_until: the answer may be kept until then.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    place: Place
     refusal: Refusal | None
+    kind: MemberKind
+    lease_id: str
+    lease_version: int
     valid_until: AwareDatetime
+    building_code: str = ""
+    building_name: str = ""
+    room_number: str = ""
+    e_touch: bool = False
+    address: Address | None = None
+
+    @property
+    def allowed(self) -> bool:
+        return self.refusal is None
 
 
-class RoomRegistered(Event):
-    room_id: str
+class RoomRegistered(OfRoom):
+    pass
 
 
-class MemberRemoved(Event):
+class MemberRemoved(OfRoom):
     """Access ended with this (RM-22)."""
 
-    room_id: str
 
-
-class AccessSuspended(Event):
-    """The contractor left, so this member's access rests (RM-21)."""
-
-    room_id: str
+class AccessSuspended(OfRoom):
+    """The contractor left, so this member's access is suspended (RM-21)."""
 
 
 async def seat(work: Work, lease_id: str, room_id: str, member_id: str) -> bool:
@@ -92,28 +77,26 @@ async def seat(work: Work, lease_id: str, room_id: str, member_id: str) -> bool:
     )
     taken = await repository.add(work.tx, registered)
     if taken:
-        work.tell(RoomRegistered(aggregate_id=room_id, member_id=member_id, room_id=room_id))
+        work.tell(RoomRegistered.of(room_id, member_id=member_id))
     return taken
 
 
 async def unseat(work: Work, room_id: str, which: repository.Which) -> Sequence[sa.RowMapping]:
-    """Ends registrations of a room, and says whose family's access rests with that (RM-21). Returns them."""
+    """Ends registrations of a room, and tells whose family's access is suspended by that (RM-21). Returns them."""
     ended = await repository.end(work.tx, which, work.now, work.caller.principal)
     left = {row["lease_id"] for row in ended if row["contractor"]}
     family = await repository.living(work.tx, left) if left else []
-    told = {"aggregate_id": room_id, "room_id": room_id}
-    work.tell(*(MemberRemoved(**told, member_id=row["member_id"]) for row in ended))
-    work.tell(*(AccessSuspended(**told, member_id=row["member_id"]) for row in family))
+    work.tell(*(MemberRemoved.of(room_id, member_id=row["member_id"]) for row in ended))
+    work.tell(*(AccessSuspended.of(room_id, member_id=row["member_id"]) for row in family))
     return ended
 
 
 class Members:
     """Answers who belongs to which room as what; nothing here changes anything."""
 
-    def __init__(self, database: Database, clock: Clock, permission_lifetime: timedelta) -> None:
-        self._database = database
-        self._clock = clock
-        self._permission_lifetime = permission_lifetime
+    def __init__(self, commands: Commands, rules: Rules) -> None:
+        self.commands = commands
+        self._rules = rules
 
     async def permission(self, member_id: str, room_id: str, action: Action, as_of: datetime | None) -> Permission:
         """Whether a member may do something in a room now, by the table of RM-05; one statement.
@@ -121,21 +104,35 @@ class Members:
         Raises:
             NotFound: the member does not belong to the room, or no longer (PR-15).
         """
-        at = as_of or self._clock.now()
-        async with self._database.reading() as session:
+        at = as_of or self.commands.clock.now()
+        async with self.commands.database.reading() as session:
             place = await repository.place(session, member_id, room_id, jst_date(at))
         if place is None:
             raise NotFound
         # Leases begin and end at midnight, so no answer is kept beyond it (RM-22).
-        until = min(at + self._permission_lifetime, end_of_day(jst_date(at)))
-        return Permission(place=place, refusal=place.refusal(action), valid_until=until)
+        until = min(at + self._rules.permission_lifetime, end_of_day(jst_date(at)))
+        where: dict[str, Any] = {}
+        if place.open:
+            where = place.model_dump(include={"building_code", "building_name", "room_number", "e_touch"})
+            where["address"] = place.address
+        return Permission(
+            refusal=place.refusal(action),
+            kind=place.kind,
+            lease_id=place.lease_id,
+            lease_version=place.lease_version,
+            valid_until=until,
+            **where,
+        )
 
-    async def rooms(self, caller: Caller, page: Asked) -> tuple[list[Place], str]:
-        """The rooms that the caller has access to, and the cursor of the next page (RM-20)."""
-        day, before = jst_date(self._clock.now()), page.before
-        async with self._database.reading() as session:
-            places = await repository.places(session, caller.name, day, before, page.size)
-        return places, page.cursor_after([place.membership_id for place in places])
+    async def rooms(self, caller: Caller, page: Page) -> Listed[Place]:
+        """The rooms that the caller has access to (RM-20).
+
+        Raises:
+            InvalidField: the cursor was not issued by us.
+        """
+        async with self.commands.database.reading() as session:
+            places = await repository.places(session, caller.name, jst_date(self.commands.clock.now()), page)
+        return page.listed(places, lambda place: (place.membership_id,))
 
     async def room(self, caller: Caller, room_id: str) -> Place:
         """One room of the caller.
@@ -143,45 +140,48 @@ class Members:
         Raises:
             NotFound: the caller has no access to it (PR-15).
         """
-        async with self._database.reading() as session:
-            place = await repository.place(session, caller.name, room_id, jst_date(self._clock.now()))
+        async with self.commands.database.reading() as session:
+            place = await repository.place(session, caller.name, room_id, jst_date(self.commands.clock.now()))
         if place is None or not place.open:
             raise NotFound
         return place
 
-    async def household(self, caller: Caller, room_id: str, page: Asked) -> tuple[list[Registered], str]:
+    async def household(self, caller: Caller, room_id: str, page: Page) -> Listed[Registered]:
         """Whom the caller may remove: a contractor everybody of the lease, others themselves (RM-21).
 
         Raises:
             NotFound: the caller has no access to the room (PR-15).
+            InvalidField: the cursor was not issued by us.
         """
-        before = page.before
         place = await self.room(caller, room_id)
         only = None if place.refusal(Action.REMOVE_OTHERS) is None else caller.name
-        async with self._database.reading() as session:
-            found = await repository.household(session, place.lease_id, only, before, page.size)
-        return _registered(found), page.cursor_after([row["id"] for row in found])
+        async with self.commands.database.reading() as session:
+            found = await repository.household(session, place.lease_id, only, page)
+        return _listed(page, found)
 
-    async def history(self, room_id: str, at: datetime | None, page: Asked) -> tuple[list[Registered], str]:
-        """All registrations of a room, or those with access at an instant, newest first (RM-23)."""
-        before = page.before
-        async with self._database.reading() as session:
+    async def history(self, room_id: str, at: datetime | None, page: Page) -> Listed[Registered]:
+        """All registrations of a room, or those with access at an instant, newest first (RM-23).
+
+        Raises:
+            InvalidField: the cursor was not issued by us.
+        """
+        async with self.commands.database.reading() as session:
             if at is None:
-                found = await repository.registrations(session, room_id, before, page.size)
+                found = await repository.registrations(session, room_id, page)
             else:
-                found = await repository.accesses(session, room_id, at, before, page.size)
-        return _registered(found), page.cursor_after([row["id"] for row in found])
+                found = await repository.accesses(session, room_id, at, page)
+        return _listed(page, found)
 
     async def contractor(self, room_id: str) -> str | None:
         """The registered contractor of the lease that runs in a room (SK-02)."""
-        async with self._database.reading() as session:
-            return await repository.contractor(session, room_id, jst_date(self._clock.now()))
+        async with self.commands.database.reading() as session:
+            return await repository.contractor(session, room_id, jst_date(self.commands.clock.now()))
 
 
-def _registered(rows: Sequence[sa.RowMapping]) -> list[Registered]:
-    return [
-        Registered.model_validate(
-            {**row, "kind": MemberKind.of(contractor=row["contractor"], corporate=row["corporate"])}
-        )
-        for row in rows
-    ]
+def _listed(page: Page, rows: Sequence[sa.RowMapping]) -> Listed[Registered]:
+    return page.listed(rows, lambda row: (row["id"],)).map(_registered)
+
+
+def _registered(row: sa.RowMapping) -> Registered:
+    kind = MemberKind.of(contractor=row["contractor"], corporate=row["corporate"])
+    return Registered.model_validate({**row, "kind": kind})

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import date
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Self
 
 import sqlalchemy as sa
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from services.chassis.columns import instant, text
+from services.rooms.leases.models import Address
 from services.rooms.models import Table
 
 
@@ -28,7 +29,7 @@ class MemberKind(StrEnum):
         return cls(cls.PRIMARY if contractor else cls.FAMILY)
 
 
-class Action(Enum):
+class Action(StrEnum):
     """What can be done in a room."""
 
     VIEW_ROOM = "view-room"
@@ -102,7 +103,7 @@ class Place(BaseModel):
     Attributes:
         over: the lease has ended, or the room is let to others.
         begun: the lease has reached its first day.
-        contractor_left: the family's access rests, since nobody is registered as contractor (RM-21).
+        contractor_left: the family's access is suspended, since nobody is registered as contractor (RM-21).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -115,8 +116,8 @@ class Place(BaseModel):
     registered_at: AwareDatetime
     lease_id: str
     lease_version: int
-    starts_on: date
-    ends_on: date | None
+    lease_starts_on: date
+    lease_ends_on: date | None
     over: bool
     begun: bool
     contractor_left: bool
@@ -132,6 +133,17 @@ class Place(BaseModel):
     @property
     def kind(self) -> MemberKind:
         return MemberKind.of(contractor=self.contractor, corporate=self.corporate)
+
+    @property
+    def address(self) -> Address:
+        """The only place where a key for the room may go (SK-05)."""
+        return Address(
+            postal_code=self.postal_code,
+            prefecture=self.prefecture,
+            city=self.city,
+            street=self.street,
+            building=f"{self.building_name} {self.room_number}",
+        )
 
     @property
     def open(self) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.chassis.jst import jst_date
+from services.chassis.pages import Page
 from services.rooms.leases.repository import Columns, buildings, leases, over, rooms, versions
 from services.rooms.members.models import Membership, Place
 
@@ -22,7 +23,7 @@ _alive = members.c.removed_at.is_(None)
 
 
 def _contractor_left(lived: sa.ColumnElement[bool], contractors: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Whether a member's access rests since the lease has no registered contractor (RM-21)."""
+    """Whether a member's access is suspended, since the lease has no registered contractor (RM-21)."""
     registered = sa.exists().where(contractors.c.lease_id == members.c.lease_id, contractors.c.contractor, lived)
     return sa.and_(~members.c.contractor, ~registered)
 
@@ -38,7 +39,9 @@ def _places(day: date | sa.BindParameter[date]) -> Rows:
             leases.c.room_id,
             leases.c.id.label("lease_id"),
             leases.c.version.label("lease_version"),
-            *leases.c["corporate", "starts_on", "ends_on"],
+            leases.c.corporate,
+            leases.c.starts_on.label("lease_starts_on"),
+            leases.c.ends_on.label("lease_ends_on"),
             over(leases.c, later.c, day).label("over"),
             (leases.c.starts_on <= day).label("begun"),
             _contractor_left(contractors.c.removed_at.is_(None), contractors).label("contractor_left"),
@@ -71,8 +74,8 @@ async def place(session: AsyncSession, member_id: str, room_id: str, day: date) 
     return Place.model_validate(dict(row)) if row else None
 
 
-async def places(session: AsyncSession, member_id: str, day: date, before: str | None, size: int) -> list[Place]:
-    """The rooms that a member has access to, each once, newest first."""
+async def places(session: AsyncSession, member_id: str, day: date, page: Page) -> list[Place]:
+    """A page of the rooms that a member has access to, each once, newest first."""
     mine = _places(day).where(members.c.member_id == member_id)
     best = (
         mine.ext(distinct_on(leases.c.room_id))
@@ -80,16 +83,12 @@ async def places(session: AsyncSession, member_id: str, day: date, before: str |
         .subquery()
     )
     opened = sa.select(best).where(~best.c.over, ~best.c.contractor_left)
-    if before is not None:
-        opened = opened.where(best.c.membership_id < before)
-    page = opened.order_by(best.c.membership_id.desc()).limit(size)
-    return [Place.model_validate(dict(row)) for row in (await session.execute(page)).mappings()]
+    found = await session.execute(page.of(opened, best.c.membership_id))
+    return [Place.model_validate(dict(row)) for row in found.mappings()]
 
 
-async def household(
-    session: AsyncSession, lease_id: str, member_id: str | None, before: str | None, size: int
-) -> Sequence[sa.RowMapping]:
-    """Who is registered under a lease, newest first; one of them where a member is named."""
+async def household(session: AsyncSession, lease_id: str, member_id: str | None, page: Page) -> Sequence[sa.RowMapping]:
+    """A page of who is registered under a lease, newest first; one of them where a member is named."""
     found = (
         sa.select(members, leases.c.corporate)
         .join(leases, leases.c.id == members.c.lease_id)
@@ -97,7 +96,7 @@ async def household(
     )
     if member_id is not None:
         found = found.where(members.c.member_id == member_id)
-    return await _page(session, found, before, size)
+    return await _page(session, found, page)
 
 
 async def contractor(session: AsyncSession, room_id: str, day: date) -> str | None:
@@ -164,15 +163,13 @@ async def end(tx: AsyncSession, which: Which, now: datetime, ended_by: str) -> S
     return (await tx.execute(ended.returning(*members.c["lease_id", "member_id", "contractor"]))).mappings().all()
 
 
-async def registrations(session: AsyncSession, room_id: str, before: str | None, size: int) -> Sequence[sa.RowMapping]:
-    """All registrations of a room, also those that were ended, newest first (RM-23)."""
-    return await _page(session, _history(leases, leases.c.room_id == room_id), before, size)
+async def registrations(session: AsyncSession, room_id: str, page: Page) -> Sequence[sa.RowMapping]:
+    """A page of all registrations of a room, also those that were ended, newest first (RM-23)."""
+    return await _page(session, _history(leases, leases.c.room_id == room_id), page)
 
 
-async def accesses(
-    session: AsyncSession, room_id: str, at: datetime, before: str | None, size: int
-) -> Sequence[sa.RowMapping]:
-    """Those who had access to a room at an instant, by what was known of its leases then (RM-23)."""
+async def accesses(session: AsyncSession, room_id: str, at: datetime, page: Page) -> Sequence[sa.RowMapping]:
+    """A page of those who had access to a room at an instant, by what was known of its leases then (RM-23)."""
     touched = sa.select(versions.c.lease_id).where(versions.c.room_id == room_id)
     known = (
         sa.select(
@@ -191,7 +188,7 @@ async def accesses(
         ~over(lease.c, later.c, jst_date(at)),
         ~_contractor_left(_lived(contractors.c, at), contractors),
     )
-    return await _page(session, _history(lease, had_access), before, size)
+    return await _page(session, _history(lease, had_access), page)
 
 
 def _history(lease: sa.FromClause, condition: sa.ColumnElement[bool]) -> Rows:
@@ -203,7 +200,6 @@ def _lived(member: Columns, at: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(member.registered_at <= at, sa.or_(member.removed_at.is_(None), member.removed_at > at))
 
 
-async def _page(session: AsyncSession, found: Rows, before: str | None, size: int) -> Sequence[sa.RowMapping]:
-    if before is not None:
-        found = found.where(members.c.id < before)
-    return (await session.execute(found.order_by(members.c.id.desc()).limit(size))).mappings().all()
+async def _page(session: AsyncSession, found: Rows, page: Page) -> Sequence[sa.RowMapping]:
+    rows: Sequence[sa.RowMapping] = (await session.execute(page.of(found, members.c.id))).mappings().all()
+    return rows

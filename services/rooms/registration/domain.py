@@ -9,7 +9,6 @@ from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.jst import jst_date
 from services.rooms.codes.domain import Codes, CodesWrong, Typed
-from services.rooms.codes.models import CodePair
 from services.rooms.conflicts.domain import Conflicts
 from services.rooms.leases.models import initials
 from services.rooms.members import repository
@@ -55,9 +54,7 @@ class Preview(BaseModel):
     preview_id: str
 
 
-class RegisterRoom(Command):
-    code1: str
-    code2: str
+class RegisterRoom(Typed, Command):
     client: str = Field(exclude=True)
     """No part of what is asked: who moves from one network to another and asks again means the same."""
     preview_id: str
@@ -87,15 +84,14 @@ class Registration(Verbs):
         """What a code pair would register, masked (RM-02).
 
         Raises:
-            OldServiceEnded, CodeMalformed, LinkUnknown: it is no pair of ours.
+            OldServiceEnded, CodeMalformed, LinkUnknown: our pairs are not written like this.
             CodesWrong: it opens nothing, which was counted.
             TooManyWrongCodes: there were too many of them.
         """
-        pair = self._codes.read(typed)
         now = self.commands.clock.now()
 
         async def look(tx: AsyncSession) -> Preview | None:
-            lease = await self._codes.prove(tx, caller, typed.client, pair, now)
+            lease = await self._codes.prove(tx, caller, typed, now)
             return None if lease is None else self._preview(caller, lease)
 
         preview = await self.commands.database.transact(look)
@@ -112,7 +108,7 @@ class Registration(Verbs):
             preview_id=self._codes.shown(caller, lease),
         )
 
-    async def register(self, caller: Caller, request_id: str, typed: Typed, preview_id: str) -> Place:
+    async def register(self, caller: Caller, asked: RegisterRoom) -> Place:
         """Registers the caller as contractor of the lease that the pair opens, also before it begins (RM-03, RM-14).
 
         Raises:
@@ -121,14 +117,6 @@ class Registration(Verbs):
             AlreadyRegistered: the caller belongs to the lease.
             SeatTaken: somebody else is its contractor; a claim is open now.
         """
-        pair = self._codes.read(typed)
-        asked = RegisterRoom(
-            request_id=request_id,
-            code1=pair.code1,
-            code2=pair.code2,
-            client=typed.client,
-            preview_id=preview_id,
-        )
         attempt = await self._attempt(caller, asked)
         if attempt.place is not None:
             return attempt.place
@@ -139,8 +127,7 @@ class Registration(Verbs):
     @command
     async def _attempt(self, work: Work, command: RegisterRoom) -> Attempt:
         """What fails here and must be kept, a count or a claim, is an answer: an exception would undo it."""
-        pair = CodePair(command.code1, command.code2)
-        lease = await self._codes.prove(work.tx, work.caller, command.client, pair, work.now)
+        lease = await self._codes.prove(work.tx, work.caller, command, work.now)
         if lease is None:
             return Attempt()
         if command.preview_id != self._codes.shown(work.caller, lease):

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, date, datetime
 from itertools import count
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
-from pydantic import SecretStr
 
 from ruum.rooms.v1 import events_pb2
 from services.chassis.caller import Caller
@@ -19,15 +17,17 @@ from services.chassis.db import Database
 from services.chassis.events import Outbox
 from services.chassis.idempotency import Commands
 from services.chassis.ids import new_id
-from services.rooms.codes.domain import Codes, IssueCodes, IssuedPair, Typed
-from services.rooms.conflicts.domain import Conflicts, SettleConflict
-from services.rooms.leases.domain import Imported, ImportLeases, Leases, StatedBuilding, StatedLease
+from services.chassis.pages import Listed, Page
+from services.rooms.codes.domain import IssueCodes, IssuedPair, Typed
+from services.rooms.conflicts.domain import SettleConflict
+from services.rooms.leases.domain import Imported, ImportLeases, StatedBuilding, StatedLease
+from services.rooms.main import wired
 from services.rooms.members import repository
-from services.rooms.members.domain import Members, Permission
+from services.rooms.members.domain import Permission, Registered
 from services.rooms.members.models import Action, Membership, Place
 from services.rooms.models import outbox, requests
-from services.rooms.registration.domain import Registration, RemoveMembers
-from services.rooms.settings import Settings
+from services.rooms.registration.domain import RegisterRoom, RemoveMembers
+from services.rooms.settings import Rules
 from tests.support.callers import member, operator, service
 
 MASTER = service("contract-master")
@@ -38,21 +38,6 @@ T = TypeVar("T")
 _numbers = count(1)
 
 
-def settings(**more: Any) -> Settings:
-    return Settings(
-        deployment="local",
-        listen="127.0.0.1:0",
-        keys_dir=Path(),
-        signing_key_file=Path(),
-        request_key=SecretStr("a request key for tests, long enough"),
-        database_url=SecretStr(""),
-        nats_url=SecretStr(""),
-        public_url="https://ruum.example",
-        code_key=SecretStr("a code key for tests, that is long enough"),
-        **more,
-    )
-
-
 def new_member() -> Caller:
     return member(new_id("mem"))
 
@@ -61,39 +46,33 @@ def request_id() -> str:
     return new_id("req")
 
 
-class Town:
+class World:
     """The whole of rooms on one database, with a clock that stands still."""
 
-    def __init__(self, database: Database, at: datetime = NOON, **told: Any) -> None:
+    def __init__(self, database: Database, at: datetime = NOON, **rules: Any) -> None:
         self.database = database
         self.clock = FixedClock(at)
-        self.settings = settings(**told)
         self.commands = Commands(
             database, Outbox("rooms", events_pb2, outbox), requests, b"a request key for tests", self.clock
         )
-        self.leases = Leases(self.commands)
-        self.codes = Codes(self.commands, self.settings)
-        self.conflicts = Conflicts(self.commands)
-        self.registration = Registration(self.commands, self.codes, self.conflicts)
-        self.members = Members(database, self.clock, self.settings.permission_lifetime)
+        self.domain = wired(self.commands, Rules(**rules), b"a code key for tests", "https://ruum.example")
+        self.leases, self.codes, self.registration = self.domain.leases, self.domain.codes, self.domain.registration
+        self.conflicts, self.members = self.domain.conflicts, self.domain.members
 
-    def building(self, code: str = "", **more: Any) -> StatedBuilding:
+    def building(self, street: str = "港南2-16-1", **more: Any) -> StatedBuilding:
         stated = {
-            "code": code or f"B{next(_numbers)}",
+            "building_code": f"B{next(_numbers)}",
             "version": 1,
             "name": "サンハイツ",
-            "postal_code": "108-0075",
-            "prefecture": "東京都",
-            "city": "港区",
-            "street": "港南2-16-1",
+            "address": {"postal_code": "108-0075", "prefecture": "東京都", "city": "港区", "street": street},
             "e_touch": True,
             "contact_phone": "0120-000-000",
         }
         return StatedBuilding.model_validate(stated | more)
 
-    def lease(self, code: str = "", **more: Any) -> StatedLease:
+    def lease(self, **more: Any) -> StatedLease:
         stated = {
-            "code": code or f"L{next(_numbers)}",
+            "lease_code": f"L{next(_numbers)}",
             "version": 1,
             "building_code": "",
             "room_number": "203",
@@ -117,7 +96,7 @@ class Town:
     async def let(self, **more: Any) -> StatedLease:
         """A lease in a building of its own, unless one is named."""
         building = self.building()
-        lease = self.lease(**{"building_code": building.code, **more})
+        lease = self.lease(**{"building_code": building.building_code, **more})
         await self.state(*([] if "building_code" in more else [building]), lease)
         return lease
 
@@ -128,13 +107,17 @@ class Town:
         return newer
 
     async def issue(self, lease: StatedLease) -> IssuedPair:
-        return await self.codes.issue(MASTER, IssueCodes(request_id=request_id(), lease_code=lease.code))
+        return await self.codes.issue(MASTER, IssueCodes(request_id=request_id(), lease_code=lease.lease_code))
 
     async def register(self, who: Caller, pair: IssuedPair, request: str = "") -> Place:
         """Looks at the room that a pair opens, and confirms."""
         typed = typed_from(pair)
         preview = await self.registration.preview(who, typed)
-        return await self.registration.register(who, request or request_id(), typed, preview.preview_id)
+        return await self.confirm(who, typed, preview.preview_id, request)
+
+    async def confirm(self, who: Caller, typed: Typed, preview_id: str, request: str = "") -> Place:
+        asked = RegisterRoom(request_id=request or request_id(), preview_id=preview_id, **typed.model_dump())
+        return await self.registration.register(who, asked)
 
     async def move_in(self, lease: StatedLease | None = None, **more: Any) -> tuple[Caller, Place]:
         """A contractor, registered under the lease, or under a new one like this."""
@@ -168,6 +151,17 @@ class Town:
             reason="identity-checked",
         )
         await self.conflicts.settle(by, asked)
+
+    async def rooms(self, who: Caller, cursor: str = "", size: int = 20) -> Listed[Place]:
+        return await self.members.rooms(who, Page(cursor=cursor, size=size))
+
+    async def household(self, who: Caller, place: Place, cursor: str = "", size: int = 20) -> Listed[Registered]:
+        return await self.members.household(who, place.room_id, Page(cursor=cursor, size=size))
+
+    async def history(
+        self, place: Place, at: datetime | None = None, cursor: str = "", size: int = 20
+    ) -> Listed[Registered]:
+        return await self.members.history(place.room_id, at, Page(cursor=cursor, size=size))
 
     async def check(self, who: Caller, place: Place, action: Action = Action.VIEW_ROOM) -> Permission:
         return await self.members.permission(who.name, place.room_id, action, None)
