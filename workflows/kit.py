@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +16,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, FailureError
 
 TASK_QUEUE = "ruum"
+JAPAN = timezone(timedelta(hours=9), "JST")
 
 I = TypeVar("I", bound=BaseModel)  # noqa: E741  # input
 O = TypeVar("O")  # noqa: E741  # outcome
@@ -42,6 +43,22 @@ class OperatorAction(Given):
 
     operator: str = Field(pattern=r"^op_[0-9a-z_]{2,32}$", description="your operator id")
     reason: str = Field(pattern=r"^[a-z][a-z-]{0,31}$", description="reason code")
+
+
+class Acted(Given):
+    """An operator's action on its way to the audit table (OP-02)."""
+
+    request_id: str
+    as_of: datetime
+    operator: str
+    reason: str
+    action: str
+
+
+class Recorded(Given):
+    """Where it stands there."""
+
+    action_id: str
 
 
 class StepFailed(ApplicationError):

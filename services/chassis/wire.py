@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache, partial
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -24,7 +24,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from ruum.common.v1 import common_pb2
 from services.chassis.errors import InvalidField, Violation
-from services.chassis.pages import Page
+
+if TYPE_CHECKING:
+    from services.chassis.pages import Page
 
 M = TypeVar("M")
 P = TypeVar("P", bound=Message)
@@ -86,6 +88,8 @@ def day(message: Message, field: str) -> date | None:
 
 def page(asked: common_pb2.Page) -> Page:
     """Which part of a list is asked for."""
+    from services.chassis.pages import Page  # noqa: PLC0415  # the worker lists nothing, and needs no SQLAlchemy
+
     return Page(cursor=asked.cursor, size=asked.size)
 
 

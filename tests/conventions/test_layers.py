@@ -42,7 +42,7 @@ BREACHES = [
     ("workflow", "workflows.invoice.contract", "workflows.invoice.words"),
     ("sandbox", "workflows.sparekey_order.contract", "structlog"),
     ("sandbox", "workflows.sparekey_order.workflow", "services.chassis.jst"),
-    ("sandbox", "workflows.money.saga", "workflows.wire"),
+    ("sandbox", "workflows.money.saga", "services.chassis.wire"),
     ("deployment", "services.gateway.app", "deploy.local.ports"),
     ("standins", "deploy.sandbox.maker", "services.sparekey.numbers.models"),
 ]

@@ -47,6 +47,11 @@ def problems(root: Path) -> list[str]:
     lengths = [length for path in lines for length in functions(path)]
     found = [f"{path.relative_to(root)}: {count} lines; {_LIMIT}" for path, count in lines.items() if count > 500]
     found += [
+        f"{path.relative_to(root)}: {count} lines of one process"
+        for path, count in lines.items()
+        if path.name == "workflow.py" and 400 <= count <= 500
+    ]
+    found += [
         f"{path.relative_to(root)}: named for nothing" for path in lines if {path.stem, path.parent.stem} & NAMELESS
     ]
     if share(list(lines.values()), 350) < 0.9:
@@ -78,6 +83,15 @@ def test_a_long_file_is_found(tmp_path: Path) -> None:
 
     assert problems(planted(tmp_path, long=function(3) + "\n" * 498, **short)) == [
         f"services/long.py: 501 lines; {_LIMIT}"
+    ]
+
+
+def test_a_long_workflow_is_found(tmp_path: Path) -> None:
+    short = {f"short_{number}": function(3) for number in range(20)}
+    process = function(3) + "\n" * 397
+
+    assert problems(planted(tmp_path, workflow=process, process=process, **short)) == [
+        "services/workflow.py: 400 lines of one process"
     ]
 
 

@@ -45,7 +45,7 @@ from tests.support.contexts import Served, served
 from tests.support.waiting import until
 from workflows.money.activities import MoneyActivities
 from workflows.sparekey_order.activities import SparekeyActivities
-from workflows.worker import build
+from workflows.worker import activities_of, build
 
 NUMBER, UNKNOWN_NUMBER = "AB12CD34", "AB120000"
 _KINDS = {"key-normal": 3300, "key-ic": 5500}
@@ -435,7 +435,7 @@ async def _worker(client: Client, keys: Keys, neighbours: Mapping[str, Served], 
         SparekeyActivities(SparekeyServiceStub(channels["sparekey"])),
     ]
     try:
-        async with build(client, groups):
+        async with build(client, activities_of(*groups)):
             yield
     finally:
         for channel in channels.values():

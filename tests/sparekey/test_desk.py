@@ -13,7 +13,7 @@ from services.sparekey.desk.actions import DeskReferenceUnknown, OperatorActionN
 from services.sparekey.desk.domain import OperatorActionUnknown
 from services.sparekey.ports import LeaseEnded
 from tests.sparekey.world import World, jst
-from workflows.sparekey_order.contract import ACTIONS
+from workflows.sparekey_order.actions import ACTIONS
 
 SECOND = timedelta(seconds=1)
 

@@ -44,6 +44,7 @@ from tests.support.waiting import until
 from workflows.invoice import contract as invoices
 from workflows.invoice.activities import InvoiceActivities
 from workflows.invoice.workflow import DeferredInvoice
+from workflows.worker import activities_of
 
 PARTNERS = ("card", "deferred", "epos")
 
@@ -239,7 +240,7 @@ async def test_an_issued_invoice_starts_its_process_and_a_payment_ends_it(
             client,
             task_queue=invoices.TASK_QUEUE,
             workflows=[DeferredInvoice],
-            activities=activities.all(),
+            activities=activities_of(activities),
             interceptors=[NamedFailures()],
         ):
             webhooks = asyncio.create_task(deployed.hand_webhooks_on())

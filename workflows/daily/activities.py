@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from ruum.common.v1.common_pb2 import Day
 from ruum.points.v1 import points_pb2
 from ruum.sparekey.v1 import sparekey_pb2
+from services.chassis import wire
 from workflows.daily import contract as steps
 from workflows.daily.contract import Compared, Difference, Round, Swept
 from workflows.kit import Given
@@ -39,14 +39,10 @@ class DailyActivities:
         self._sparekey = sparekey
         self._differences = differences
 
-    def all(self) -> list[Callable[..., Any]]:
-        """What the worker registers."""
-        return [self.post_expiry, self.erase_key_numbers, self.look_again, self.compare]
-
     @activity.defn(name=steps.POST_EXPIRY.name)
     async def post_expiry(self, given: Round) -> Swept:
-        request = points_pb2.PostExpiryRequest(
-            request_id=given.request_id, last_day=Day(iso=given.day.isoformat()), limit=_MEMBERS_A_ROUND
+        request = wire.write(
+            points_pb2.PostExpiryRequest, given, as_of=None, last_day=given.day, limit=_MEMBERS_A_ROUND
         )
         posted = await self._points.PostExpiry(request)
         return Swept(done=posted.lots, more=posted.more)

@@ -1,10 +1,11 @@
-"""What operators read of a night in the Temporal UI (OP-01): Japanese first, English behind."""
+"""What operators read of a night in the Temporal UI (OP-01)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
 
+from workflows.board import Card
 from workflows.daily.contract import CLOSE, CLOSE_SAYS, LOOK_AGAIN, LOOK_AGAIN_SAYS, Chore, Difference
 
 _CHORES: dict[Chore, tuple[str, str]] = {
@@ -21,22 +22,19 @@ def summary(chore: Chore) -> str:
     return " / ".join(_CHORES[chore])
 
 
-def details(chore: Chore, day: date, problem: str, found: Sequence[Difference], count: int) -> str:
-    """Which chore of which night, what is wrong with it, and what an operator can do; ids only (OP-03)."""
-    japanese, english = _CHORES[chore]
-    rows = [f"### {japanese}", f"*{english}*", "", "| | |", "|---|---|", f"| night after 対象日 | {day.isoformat()} |"]
-    if problem:
-        rows += ["", f"**要対応 needs an operator:** `{problem}`"]
+def card(chore: Chore, day: date, state: str, problem: str, found: Sequence[Difference], count: int) -> Card:
+    """Which chore of which night, what is wrong with it, and what an operator can do."""
+    findings: list[str] = []
     if found:
-        rows += ["", "| disagreement 不一致 | of | |", "|---|---|---|"]
-        rows += [f"| {one.kind} | `{one.of}` | {one.says} |" for one in found[:_SHOWN]]
+        findings += ["", "| disagreement 不一致 | of | |", "|---|---|---|"]
+        findings += [f"| {one.kind} | `{one.of}` | {one.says} |" for one in found[:_SHOWN]]
     if count > _SHOWN:
-        rows.append(f"\n{count - _SHOWN} more: `ruum reconcile` prints them all.")
-    if problem:
-        rows += [
-            "",
-            "**Actions (Send an Update):**",
-            f"- `{LOOK_AGAIN}`: {LOOK_AGAIN_SAYS}",
-            f"- `{CLOSE}`: {CLOSE_SAYS}",
-        ]
-    return "\n".join(rows)
+        findings.append(f"\n{count - _SHOWN} more: `ruum reconcile` prints them all.")
+    return Card(
+        state=state,
+        title=_CHORES[chore],
+        rows={"night after 対象日": day.isoformat()},
+        problem=problem,
+        actions={LOOK_AGAIN: LOOK_AGAIN_SAYS, CLOSE: CLOSE_SAYS} if problem else {},
+        findings=findings,
+    )

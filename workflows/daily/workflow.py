@@ -6,22 +6,18 @@ What cannot be done, or does not agree, calls an operator. It is looked at again
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta, timezone
+from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     import workflows.daily.contract as steps
+    from workflows.board import Board, Card
     from workflows.daily.contract import Compared, Difference, Round, StartChore
-    from workflows.daily.words import details
-    from workflows.kit import Given, OperatorAction, ProcessTime, StepFailed
+    from workflows.daily.words import card
+    from workflows.kit import JAPAN, Given, OperatorAction, ProcessTime, StepFailed
 
-STATE = SearchAttributeKey.for_keyword("State")
-NEEDS_OPERATOR = SearchAttributeKey.for_bool("NeedsOperator")
-
-JAPAN = timezone(timedelta(hours=9))
 SETTLED = timedelta(minutes=10)
 """Books are read one after the other while orders go on: what is wrong still is after so long."""
 AGAIN = timedelta(hours=6)
@@ -38,25 +34,25 @@ class Daily:
         self._time = ProcessTime(start)
         self._day = start.day or self._time.now().astimezone(JAPAN).date() - timedelta(days=1)
         self._rounds, self._done = start.rounds, 0
-        self._problem = ""
+        self._state = "working"
         self._found: Sequence[Difference] = ()
         self._count = 0
         self._again = self._closed = False
-        self._shown = "", ""
+        self._board = Board(self._card, deadlines=False)
 
     @workflow.run
     async def run(self, _start: StartChore) -> int:
         """Ends with how much was done in this run, or with how many disagreements an operator left."""
-        self._show("working")
+        self._board.show()
         while not self._closed:
             self._again = False
-            self._problem = await self._look()
-            if not self._problem:
+            self._board.problem = await self._look()
+            if not self._board.problem:
                 break
             self._show("needs-operator")
             until = self._time.now() + AGAIN
             await self._time.wait(lambda: self._again or self._closed, until, "looked at again by itself")
-        self._problem = ""
+        self._board.problem = ""
         self._show("closed" if self._closed else "done")
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._done + self._count
@@ -99,30 +95,25 @@ class Daily:
     def look_again(self, given: OperatorAction) -> str:  # noqa: ARG002  # who and why stand in the history
         """Answers with what was wrong."""
         self._again = True
-        return self._wrong()
+        return self._board.wrong
 
     @workflow.update(name=steps.CLOSE, description=steps.CLOSE_SAYS)
     def close(self, given: OperatorAction) -> str:  # noqa: ARG002  # as above
         """Answers with what is left as it is."""
         self._closed = True
-        return self._wrong()
+        return self._board.wrong
 
     @close.validator
     def _only_when_called(self, given: OperatorAction) -> None:  # noqa: ARG002  # the handler's signature
-        if not self._problem:
+        if not self._board.problem:
             raise ApplicationError("nothing-is-wrong", type="nothing-is-wrong", non_retryable=True)
 
-    def _wrong(self) -> str:
-        return self._problem or "nothing was wrong"
-
     def _show(self, state: str) -> None:
-        """State and need in the list; the rest in the night's details (OP-01)."""
-        shown = details(self._start.chore, self._day, self._problem, self._found, self._count)
-        if (state, shown) == self._shown:
-            return
-        self._shown = state, shown
-        workflow.set_current_details(shown)
-        workflow.upsert_search_attributes([STATE.value_set(state), NEEDS_OPERATOR.value_set(bool(self._problem))])
+        self._state = state
+        self._board.show()
+
+    def _card(self, problem: str) -> Card:
+        return card(self._start.chore, self._day, self._state, problem, self._found, self._count)
 
 
 def _still_wrong(first: Compared, second: Compared) -> tuple[Sequence[Difference], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from workflows.kit import PARTNER, SERVICE, TASK_QUEUE, Given, Start, Step
+from workflows.kit import PARTNER, SERVICE, TASK_QUEUE, Acted, Given, Recorded, Start, Step
 
 __all__ = ["TASK_QUEUE"]
 
@@ -61,21 +61,10 @@ class ChargeLate(ReviewInvoice):
     ordinal: int
 
 
-class Acted(Given):
-    """An operator's action on its way to the audit table (OP-02)."""
-
-    request_id: str
-    as_of: datetime
+class ActedOnInvoice(Acted):
     invoice_id: str
-    operator: str
-    reason: str
-    action: str
-
-
-class Recorded(Given):
-    action_id: str
 
 
 REVIEW = Step[ReviewInvoice, Invoice]("store.review_invoice", Invoice, SERVICE, "see where the invoice stands")
 CHARGE = Step[ChargeLate, Invoice]("store.charge_late_invoice", Invoice, PARTNER, "late: add the collection charge")
-RECORD_ACTION = Step[Acted, Recorded]("store.record_action", Recorded, SERVICE, "note the operator's action")
+RECORD_ACTION = Step[ActedOnInvoice, Recorded]("store.record_action", Recorded, SERVICE, "note the operator's action")

@@ -1,12 +1,10 @@
-"""What operators read of an invoice in the Temporal UI (OP-01): Japanese first, English behind."""
+"""What operators read of an invoice in the Temporal UI (OP-01)."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-
+from workflows.board import Card, written
 from workflows.invoice.contract import LOOK_AGAIN, LOOK_AGAIN_SAYS, Invoice, State
 
-_JST = timezone(timedelta(hours=9), "JST")
 _STATES: dict[State, tuple[str, str]] = {
     "requested": ("請求書の発行待ち", "the invoice is being issued"),
     "issued": ("請求書を発行済み、支払待ち", "the invoice was issued and waits to be paid"),
@@ -16,19 +14,20 @@ _STATES: dict[State, tuple[str, str]] = {
 }
 
 
-def details(invoice_id: str, order_id: str, invoice: Invoice, problem: str) -> str:
-    """Where the invoice is, what it waits for, until when, and what an operator can do; ids only (OP-03)."""
-    japanese, english = _STATES[invoice.state]
-    rows = [f"### {japanese}", f"*{english}*", "", "| | |", "|---|---|"]
-    rows += [f"| invoice | `{invoice_id}` |", f"| order | `{order_id}` |"]
-    rows.append(f"| 回収手数料 collection charges | {invoice.late_charges} |")
+def card(invoice_id: str, order_id: str, invoice: Invoice, problem: str) -> Card:
+    """Where the invoice is, what it waits for, until when, and what an operator can do."""
+    rows = {
+        "invoice": f"`{invoice_id}`",
+        "order": f"`{order_id}`",
+        "回収手数料 collection charges": str(invoice.late_charges),
+    }
     if invoice.next_charge_at:
-        rows.append(f"| 支払がなければ加算 charged unless paid | {_day(invoice.next_charge_at)} |")
-    if problem:
-        rows += ["", f"**要対応 needs an operator:** `{problem}`"]
-        rows += ["", "**Actions (Send an Update):**", f"- `{LOOK_AGAIN}`: {LOOK_AGAIN_SAYS}"]
-    return "\n".join(rows)
-
-
-def _day(instant: datetime) -> str:
-    return instant.astimezone(_JST).strftime("%Y-%m-%d %H:%M JST")
+        rows["支払がなければ加算 charged unless paid"] = written(invoice.next_charge_at)
+    return Card(
+        state=invoice.state,
+        title=_STATES[invoice.state],
+        rows=rows,
+        problem=problem,
+        actions={LOOK_AGAIN: LOOK_AGAIN_SAYS} if problem else {},
+        deadline=invoice.next_charge_at,
+    )

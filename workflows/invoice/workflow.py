@@ -6,20 +6,14 @@ looked at again (ST-24).
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     import workflows.invoice.contract as steps
+    from workflows.board import Board, acted
     from workflows.invoice.contract import Invoice, StartInvoice
-    from workflows.invoice.words import details
+    from workflows.invoice.words import card
     from workflows.kit import OperatorAction, ProcessTime, StepFailed
-
-STATE = SearchAttributeKey.for_keyword("State")
-DEADLINE = SearchAttributeKey.for_datetime("Deadline")
-NEEDS_OPERATOR = SearchAttributeKey.for_bool("NeedsOperator")
 
 UNPAID = "invoice-unpaid"
 
@@ -34,9 +28,8 @@ class DeferredInvoice:
         self._order_id = start.order_id
         self._time = ProcessTime(start)
         self._invoice = Invoice(state="issued")
+        self._board = Board(lambda problem: card(self._invoice_id, self._order_id, self._invoice, problem))
         self._poked = False
-        self._problem = ""
-        self._shown = ""
 
     @workflow.run
     async def run(self, _start: StartInvoice) -> str:
@@ -46,9 +39,9 @@ class DeferredInvoice:
             try:
                 self._invoice = await self._look_or_charge()
             except StepFailed as failure:
-                await self._stuck(failure.code)
+                await self._board.stuck(failure.code, lambda: self._poked)
                 continue
-            self._show()
+            self._board.show()
             await self._rest()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._invoice.state
@@ -74,14 +67,7 @@ class DeferredInvoice:
         waited_for = "to be paid" if invoice.next_charge_at else "to be paid, all charges made"
         paid_or_poked = await self._time.wait(lambda: self._poked, until, waited_for)
         if not paid_or_poked and invoice.next_charge_at is None:
-            await self._stuck(UNPAID)
-
-    async def _stuck(self, problem: str) -> None:
-        """Waits for an operator, or for the provider's next word; never ends the case (OP-04)."""
-        self._problem = problem
-        self._show()
-        await workflow.wait_condition(lambda: self._poked)
-        self._problem = ""
+            await self._board.stuck(UNPAID, lambda: self._poked)
 
     @workflow.signal(name=steps.INVOICE_CHANGED)
     def invoice_changed(self) -> None:
@@ -90,31 +76,10 @@ class DeferredInvoice:
     @workflow.update(name=steps.LOOK_AGAIN, description=steps.LOOK_AGAIN_SAYS)
     async def look_again(self, given: OperatorAction) -> str:
         """Goes on with what was stuck; answers with what was wrong."""
-        info = workflow.current_update_info()
-        acted = steps.Acted(
-            request_id=f"{steps.workflow_id(self._invoice_id)}/act/{info.id if info else steps.LOOK_AGAIN}",
-            as_of=self._time.now(),
-            invoice_id=self._invoice_id,
-            action=steps.LOOK_AGAIN,
-            **given.model_dump(),
+        wrong = self._board.wrong
+        action = acted(
+            steps.ActedOnInvoice, steps.LOOK_AGAIN, given, as_of=self._time.now(), invoice_id=self._invoice_id
         )
-        problem = self._problem
-        await steps.RECORD_ACTION(acted)
+        await steps.RECORD_ACTION(action)
         self._poked = True
-        return problem or "nothing was wrong"
-
-    def _show(self) -> None:
-        """State, deadline and need in the list; the rest in the case's details (OP-01)."""
-        shown = details(self._invoice_id, self._order_id, self._invoice, self._problem)
-        if shown == self._shown:
-            return
-        self._shown = shown
-        workflow.set_current_details(shown)
-        due: datetime | None = self._invoice.next_charge_at
-        workflow.upsert_search_attributes(
-            [
-                STATE.value_set(self._invoice.state),
-                NEEDS_OPERATOR.value_set(bool(self._problem)),
-                DEADLINE.value_set(due) if due else DEADLINE.value_unset(),
-            ]
-        )
+        return wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from workflows.kit import CUSTOMER_WAITS, PARTNER, SERVICE, Given, Step
@@ -45,6 +45,11 @@ class BeginPlacing(OrderStep):
 class PointsPart(Given):
     line_id: str
     points: int
+
+    @property
+    def part_id(self) -> str:
+        """What points calls the line of an order."""
+        return self.line_id
 
 
 class Placing(Given):
@@ -92,7 +97,7 @@ class ConfirmOrder(OrderStep):
 
 class Confirmed(Given):
     order_number: str
-    promised_dispatch_on: str
+    promised_dispatch_on: date
 
 
 class WithReason(OrderStep):

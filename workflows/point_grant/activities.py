@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from ruum.points.v1 import points_pb2
-from workflows import wire
+from ruum.points.v1 import points_pb2 as pb
+from services.chassis import wire
+from workflows.kit import Recorded
 from workflows.point_grant import contract as steps
-from workflows.point_grant.contract import Acted, PostGrant, Recorded, ReviewGrant, Standing
+from workflows.point_grant.contract import ActedOnGrant, PostGrant, ReviewGrant, Standing
 
 if TYPE_CHECKING:  # the generator writes asynchronous stubs for type checkers only
     from ruum.points.v1.points_pb2_grpc import PointsServiceAsyncStub
@@ -22,40 +22,14 @@ class PointGrantActivities:
     def __init__(self, points: PointsServiceAsyncStub) -> None:
         self._points = points
 
-    def all(self) -> list[Callable[..., Any]]:
-        """What the worker registers."""
-        return [self.review, self.post, self.record]
-
     @activity.defn(name=steps.REVIEW_GRANT.name)
     async def review(self, given: ReviewGrant) -> Standing:
-        request = points_pb2.ReviewGrantRequest(order_id=given.order_id, as_of=wire.stamp(given.as_of))
-        return _standing(await self._points.ReviewGrant(request))
+        return wire.read(Standing, await self._points.ReviewGrant(wire.write(pb.ReviewGrantRequest, given)))
 
     @activity.defn(name=steps.POST_GRANT.name)
     async def post(self, given: PostGrant) -> Standing:
-        request = points_pb2.PostGrantRequest(
-            request_id=given.request_id, order_id=given.order_id, as_of=wire.stamp(given.as_of)
-        )
-        return _standing(await self._points.PostGrant(request))
+        return wire.read(Standing, await self._points.PostGrant(wire.write(pb.PostGrantRequest, given)))
 
     @activity.defn(name=steps.RECORD_ACTION.name)
-    async def record(self, given: Acted) -> Recorded:
-        request = points_pb2.RecordActionRequest(
-            request_id=given.request_id,
-            as_of=wire.stamp(given.as_of),
-            order_id=given.order_id,
-            operator=given.operator,
-            action=given.action,
-            reason=given.reason,
-        )
-        return Recorded(action_id=(await self._points.RecordAction(request)).action_id)
-
-
-def _standing(view: points_pb2.Grant) -> Standing:
-    return Standing.model_validate(
-        {
-            "state": wire.word(points_pb2.GrantState, view.state),
-            "points": view.points,
-            "due_at": wire.instant(view, "due_at"),
-        }
-    )
+    async def record(self, given: ActedOnGrant) -> Recorded:
+        return wire.read(Recorded, await self._points.RecordAction(wire.write(pb.RecordActionRequest, given)))

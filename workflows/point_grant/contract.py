@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from workflows.kit import SERVICE, TASK_QUEUE, Given, Start, Step
+from workflows.kit import SERVICE, TASK_QUEUE, Acted, Given, Recorded, Start, Step
 
 __all__ = ["TASK_QUEUE"]
 
@@ -53,21 +53,10 @@ class Standing(Given):
     due_at: datetime | None = None
 
 
-class Acted(Given):
-    """An operator's action on its way to the audit table (OP-02)."""
-
-    request_id: str
-    as_of: datetime
+class ActedOnGrant(Acted):
     order_id: str
-    operator: str
-    reason: str
-    action: str
-
-
-class Recorded(Given):
-    action_id: str
 
 
 REVIEW_GRANT = Step[ReviewGrant, Standing]("points.review_grant", Standing, SERVICE, "see where the grant stands")
 POST_GRANT = Step[PostGrant, Standing]("points.post_grant", Standing, SERVICE, "grant what is due")
-RECORD_ACTION = Step[Acted, Recorded]("points.record_action", Recorded, SERVICE, "note the operator's action")
+RECORD_ACTION = Step[ActedOnGrant, Recorded]("points.record_action", Recorded, SERVICE, "note the operator's action")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from ruum.sparekey.v1 import sparekey_pb2
-from workflows import wire
+from ruum.sparekey.v1 import sparekey_pb2 as pb
+from services.chassis import wire
 from workflows.sparekey_order import contract as steps
 from workflows.sparekey_order.contract import (
     Abandoned,
@@ -33,123 +32,60 @@ class SparekeyActivities:
     def __init__(self, sparekey: SparekeyServiceAsyncStub) -> None:
         self._sparekey = sparekey
 
-    def all(self) -> list[Callable[..., Any]]:
-        """What the worker registers."""
-        return [
-            self.get,
-            self.confirm,
-            self.abandon,
-            self.check,
-            self.expire,
-            self.order_keys,
-            self.check_dispatch,
-            self.release,
-            self.redeliver,
-            self.stop,
-            self.remind,
-            self.call_operator,
-            self.close,
-            self.act,
-        ]
-
     @activity.defn(name=steps.GET.name)
     async def get(self, given: CaseRef) -> Case:
-        return _case(await self._sparekey.GetCase(sparekey_pb2.GetCaseRequest(order_id=given.order_id)))
+        return wire.read(Case, await self._sparekey.GetCase(wire.write(pb.GetCaseRequest, given)))
 
     @activity.defn(name=steps.CONFIRM.name)
     async def confirm(self, given: CaseStep) -> Case:
-        return _case(await self._sparekey.ConfirmPlaced(sparekey_pb2.ConfirmPlacedRequest(**_step(given))))
+        return wire.read(Case, await self._sparekey.ConfirmPlaced(wire.write(pb.ConfirmPlacedRequest, given)))
 
     @activity.defn(name=steps.ABANDON.name)
     async def abandon(self, given: Abandoned) -> Case:
-        request = sparekey_pb2.AbandonPlacedRequest(**_step(given), reason=given.reason, attempt=given.attempt)
-        return _case(await self._sparekey.AbandonPlaced(request))
+        return wire.read(Case, await self._sparekey.AbandonPlaced(wire.write(pb.AbandonPlacedRequest, given)))
 
     @activity.defn(name=steps.CHECK.name)
     async def check(self, given: CheckRound) -> Case:
-        request = sparekey_pb2.RequestCheckRequest(**_step(given), check_round=given.check_round)
-        return _case(await self._sparekey.RequestCheck(request))
+        return wire.read(Case, await self._sparekey.RequestCheck(wire.write(pb.RequestCheckRequest, given)))
 
     @activity.defn(name=steps.EXPIRE.name)
     async def expire(self, given: CaseStep) -> Case:
-        return _case(await self._sparekey.ExpireIfWaiting(sparekey_pb2.ExpireIfWaitingRequest(**_step(given))))
+        return wire.read(Case, await self._sparekey.ExpireIfWaiting(wire.write(pb.ExpireIfWaitingRequest, given)))
 
     @activity.defn(name=steps.ORDER_KEYS.name)
     async def order_keys(self, given: CaseStep) -> Case:
-        return _case(await self._sparekey.OrderKeys(sparekey_pb2.OrderKeysRequest(**_step(given))))
+        return wire.read(Case, await self._sparekey.OrderKeys(wire.write(pb.OrderKeysRequest, given)))
 
     @activity.defn(name=steps.CHECK_DISPATCH.name)
     async def check_dispatch(self, given: CaseStep) -> Case:
-        return _case(await self._sparekey.CheckDispatch(sparekey_pb2.CheckDispatchRequest(**_step(given))))
+        return wire.read(Case, await self._sparekey.CheckDispatch(wire.write(pb.CheckDispatchRequest, given)))
 
     @activity.defn(name=steps.RELEASE.name)
     async def release(self, given: CaseStep) -> Case:
-        return _case(await self._sparekey.ReleaseDispatch(sparekey_pb2.ReleaseDispatchRequest(**_step(given))))
+        return wire.read(Case, await self._sparekey.ReleaseDispatch(wire.write(pb.ReleaseDispatchRequest, given)))
 
     @activity.defn(name=steps.REDELIVER.name)
     async def redeliver(self, given: Redelivery) -> Case:
-        request = sparekey_pb2.DispatchRedeliveryRequest(**_step(given), redelivery=given.redelivery)
-        return _case(await self._sparekey.DispatchRedelivery(request))
+        request = wire.write(pb.DispatchRedeliveryRequest, given)
+        return wire.read(Case, await self._sparekey.DispatchRedelivery(request))
 
     @activity.defn(name=steps.STOP.name)
     async def stop(self, given: CaseStep) -> Case:
-        return _case(await self._sparekey.StopAtMaker(sparekey_pb2.StopAtMakerRequest(**_step(given))))
+        return wire.read(Case, await self._sparekey.StopAtMaker(wire.write(pb.StopAtMakerRequest, given)))
 
     @activity.defn(name=steps.REMIND.name)
     async def remind(self, given: Reminder) -> Case:
-        request = sparekey_pb2.RemindMemberRequest(
-            **_step(given), reminder=given.reminder, days=given.days, redelivery=given.redelivery
-        )
-        return _case(await self._sparekey.RemindMember(request))
+        return wire.read(Case, await self._sparekey.RemindMember(wire.write(pb.RemindMemberRequest, given)))
 
     @activity.defn(name=steps.CALL_OPERATOR.name)
     async def call_operator(self, given: Because) -> Case:
-        request = sparekey_pb2.CallOperatorRequest(**_step(given), problem=given.reason)
-        return _case(await self._sparekey.CallOperator(request))
+        request = wire.write(pb.CallOperatorRequest, given, problem=given.reason)
+        return wire.read(Case, await self._sparekey.CallOperator(request))
 
     @activity.defn(name=steps.CLOSE.name)
     async def close(self, given: CloseCase) -> Case:
-        state = wire.value(sparekey_pb2.CaseState, given.state)
-        request = sparekey_pb2.CloseCaseRequest(
-            **_step(given),
-            state=state,  # type: ignore[arg-type]  # an enum's number
-            reason=given.reason,
-        )
-        return _case(await self._sparekey.CloseCase(request))
+        return wire.read(Case, await self._sparekey.CloseCase(wire.write(pb.CloseCaseRequest, given)))
 
     @activity.defn(name=steps.ACT.name)
     async def act(self, given: Acted) -> Case:
-        request = sparekey_pb2.ActAsOperatorRequest(
-            **_step(given),
-            operator=given.operator,
-            reason=given.reason,
-            action=given.action,
-            arguments=given.arguments,
-        )
-        return _case(await self._sparekey.ActAsOperator(request))
-
-
-def _step(given: CaseStep) -> dict[str, Any]:
-    return {"request_id": given.request_id, "as_of": wire.stamp(given.as_of), "order_id": given.order_id}
-
-
-def _case(view: sparekey_pb2.Case) -> Case:
-    return Case.model_validate(
-        {
-            "version": view.version,
-            "state": wire.word(sparekey_pb2.CaseState, view.state),
-            "deadline": wire.instant(view, "deadline"),
-            "patience_until": wire.instant(view, "patience_until"),
-            "remind_at": wire.instant(view, "remind_at"),
-            "reminder": view.reminder,
-            "reminder_days": view.reminder_days,
-            "check_round": view.check_round,
-            "redelivery": view.redelivery,
-            "needs_operator": view.needs_operator,
-            "reason": view.reason,
-            "look_due": view.look_due,
-            "arranged_at": wire.instant(view, "arranged_at"),
-            "dispatched_at": wire.instant(view, "dispatched_at"),
-            "handed_over_at": wire.instant(view, "handed_over_at"),
-        }
-    )
+        return wire.read(Case, await self._sparekey.ActAsOperator(wire.write(pb.ActAsOperatorRequest, given)))

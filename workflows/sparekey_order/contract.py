@@ -1,4 +1,4 @@
-"""The spare-key order as the world may speak to it: ids, inputs, answers, signals, operators' actions and steps."""
+"""The spare-key order as the world may speak to it: ids, inputs, answers, signals and steps."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from workflows.kit import PARTNER, SERVICE, TASK_QUEUE, Given, OperatorAction, Start, Step
-from workflows.money.contract import Done
+from workflows.kit import PARTNER, SERVICE, TASK_QUEUE, Given, Start, Step
 
 __all__ = ["TASK_QUEUE"]
 
@@ -169,41 +168,3 @@ REMIND = Step[Reminder, Case]("sparekey.remind_member", Case, SERVICE, "remind t
 CALL_OPERATOR = Step[Because, Case]("sparekey.call_operator", Case, SERVICE, "call an operator")
 CLOSE = Step[CloseCase, Case]("sparekey.close_case", Case, SERVICE, "close the case")
 ACT = Step[Acted, Case]("sparekey.act_as_operator", Case, SERVICE, "carry out an operator's action")
-
-# Operators' actions (SK-50): one update each, with these small JSON objects.
-
-
-class AcceptKeyNumber(OperatorAction):
-    reference: str = Field(pattern=r"^ref_[0-9a-z]{26}$", description="what `ruum desk key-number` gave for the number")
-
-
-class MarkDispatched(OperatorAction):
-    tracking_number: str = Field(pattern=r"^[0-9A-Z-]{8,24}$")
-
-
-class CarrierEvent(OperatorAction):
-    event: Literal["handed-over", "absent", "held", "returned", "redirected", "lost", "scanned"]
-
-
-class Decision(OperatorAction):
-    """A lost key is made again or paid back; a stopped dispatch of a dead lease is paid back or not."""
-
-    decision: Literal["remake", "refund", "no-refund"]
-
-
-ACTIONS: dict[str, tuple[type[OperatorAction], str]] = {
-    "accept_key_number": (AcceptKeyNumber, "Accept the key number entered at the desk, by its reference"),
-    "refuse_key_number": (OperatorAction, "The number given does not exist"),
-    "mark_arranged": (OperatorAction, "The maker has taken the order of the keys"),
-    "mark_dispatched": (MarkDispatched, "The maker has dispatched, with tracking number"),
-    "record_carrier_event": (CarrierEvent, "What post or carrier reported"),
-    "order_redelivery": (OperatorAction, "Order redelivery on the customer's behalf: 935 yen, cash on delivery"),
-    "record_collected": (OperatorAction, "The 935 yen were collected"),
-    "release_dispatch": (OperatorAction, "Release a stopped dispatch: needs two different operators"),
-    "reject_dispatch": (OperatorAction, "Reject a stopped dispatch and cancel: needs two different operators"),
-    "close_as_destroyed": (OperatorAction, "The key was destroyed: close without refund"),
-    "decide": (Decision, "Remake or refund a lost key"),
-    "try_again": (OperatorAction, "The problem is mended: go on with the step that failed"),
-}
-
-__all__ += ["Done"]

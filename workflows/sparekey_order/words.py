@@ -1,12 +1,12 @@
-"""What operators read of a case in the Temporal UI (OP-01): Japanese first, English behind."""
+"""What operators read of a case in the Temporal UI (OP-01)."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
-from workflows.sparekey_order.contract import ACTIONS, Case, CaseState
-
-_JST = timezone(timedelta(hours=9), "JST")
+from workflows.board import Card, written
+from workflows.sparekey_order.actions import ACTIONS, TRY_AGAIN
+from workflows.sparekey_order.contract import Case, CaseState
 
 WAITS_FOR: dict[CaseState, tuple[str, str]] = {
     "placing": ("お支払いの手続き中", "payment is being arranged"),
@@ -30,50 +30,38 @@ WAITS_FOR: dict[CaseState, tuple[str, str]] = {
     "destroyed": ("破棄済み", "destroyed"),
 }
 
-OPERATORS_CAN: dict[CaseState, tuple[str, ...]] = {
-    "checking": ("accept_key_number", "refuse_key_number"),
-    "number-asked": ("accept_key_number",),
-    "accepted": ("mark_arranged", "refuse_key_number"),
-    "stopped": ("release_dispatch", "reject_dispatch", "close_as_destroyed", "decide"),
-    "released": ("mark_dispatched",),
-    "dispatched": ("record_carrier_event",),
-    "absent": ("record_carrier_event", "record_collected"),
-    "returned": ("order_redelivery", "close_as_destroyed"),
-    "redelivering": ("mark_dispatched", "record_carrier_event", "record_collected"),
-    "handed-over": ("record_collected",),
-    "lost": ("decide", "record_carrier_event"),
-}
+TOO_LATE, MARK_DISPATCHED = "stopped-too-late", "mark_dispatched"
+"""A carrier had the key before the maker heard of the stop, and what is left to do then (SK-05)."""
 
 
-TOO_LATE, ON_ITS_WAY = "stopped-too-late", ("mark_dispatched",)
-"""What is left to do where a carrier had the key before the maker heard of the stop (SK-05)."""
-
-
-def details(case: Case, order_id: str, problem: str) -> str:
-    """Where the case is, what it waits for, until when, and what an operator can do; ids only (OP-03)."""
-    japanese, english = WAITS_FOR.get(case.state, (case.state, case.state))
-    rows = [
-        f"### {japanese}",
-        f"*{english}*",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| order | `{order_id}` |",
-        f"| state | `{case.state}` |",
-        f"| deadline 期限 | {_written(case.deadline)} |",
-        f"| next reminder | {_written(case.remind_at)} |",
-        f"| operator is called | {_written(case.patience_until)} |",
-    ]
+def card(case: Case, order_id: str, problem: str) -> Card:
+    """Where the case is, what it waits for, until when, and what an operator can do."""
+    problem = problem or case.needs_operator
+    rows = {
+        "order": f"`{order_id}`",
+        "state": f"`{case.state}`",
+        "deadline 期限": _if_any(case.deadline),
+        "next reminder": _if_any(case.remind_at),
+        "operator is called": _if_any(case.patience_until),
+    }
     if case.redelivery:
-        rows.append(f"| redelivery 再配送 | {case.redelivery} |")
-    if problem:
-        rows += ["", f"**要対応 needs an operator:** `{problem}`"]
-    offered = ON_ITS_WAY if problem == TOO_LATE else OPERATORS_CAN.get(case.state, ())
-    can = (*offered, *(("try_again",) if problem else ()))
-    if can:
-        rows += ["", "**Actions (Send an Update):**", *(f"- `{name}`: {ACTIONS[name][1]}" for name in can)]
-    return "\n".join(rows)
+        rows["redelivery 再配送"] = str(case.redelivery)
+    return Card(
+        state=case.state,
+        title=WAITS_FOR.get(case.state, (case.state, case.state)),
+        rows=rows,
+        problem=problem,
+        actions={name: ACTIONS[name].says for name in _offered(case, problem)},
+        deadline=case.deadline,
+    )
 
 
-def _written(instant: datetime | None) -> str:
-    return instant.astimezone(_JST).strftime("%Y-%m-%d %H:%M JST") if instant else "—"
+def _offered(case: Case, problem: str) -> list[str]:
+    offered = [name for name, action in ACTIONS.items() if case.state in action.states]
+    if problem == TOO_LATE:
+        offered = [MARK_DISPATCHED]
+    return [*offered, TRY_AGAIN] if problem else offered
+
+
+def _if_any(instant: datetime | None) -> str:
+    return written(instant) if instant else "—"

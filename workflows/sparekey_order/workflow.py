@@ -7,25 +7,21 @@ after which the case is read again and its state's verb runs, so that words may 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NoReturn, TypeVar
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     import workflows.sparekey_order.contract as steps
+    from workflows.board import Board
     from workflows.kit import OperatorAction, ProcessTime, StepFailed
     from workflows.money.contract import BeginPlacing, Payment
     from workflows.money.saga import Money
-    from workflows.sparekey_order.actions import OperatorActions
+    from workflows.sparekey_order.actions import TRY_AGAIN, OperatorActions
     from workflows.sparekey_order.contract import Case, Place, PlaceAnswer, StartOrder
-    from workflows.sparekey_order.words import details
-
-STATE = SearchAttributeKey.for_keyword("State")
-DEADLINE = SearchAttributeKey.for_datetime("Deadline")
-NEEDS_OPERATOR = SearchAttributeKey.for_bool("NeedsOperator")
+    from workflows.sparekey_order.words import card
 
 S = TypeVar("S", bound=steps.CaseStep)
 R = TypeVar("R")
@@ -33,7 +29,6 @@ R = TypeVar("R")
 UNPLACED_FOR = timedelta(hours=1)
 PAUSE = timedelta(minutes=1)
 SOON = timedelta(seconds=2)  # somebody looks at the screen
-TRY_AGAIN = "try_again"
 PAUSE_DOUBLES = 6
 ASKED_LONG = 30  # times a minute apart: then a person looks why a partner says nothing (OP-06)
 
@@ -53,11 +48,10 @@ class SparekeyOrder(OperatorActions):
         self._begun = False
         self._poked = False
         self._again = False
-        self._problem = ""
         self._asks = 0
         self._dispatch_days = 0
         self._marked: set[str] = set()
-        self._shown = ""
+        self._board = Board(lambda problem: card(self._case, self._order, problem))
         self._verbs: dict[str, Callable[[], Awaitable[None]]] = {
             "checking": self._check,
             "number-asked": self._rest,
@@ -87,9 +81,9 @@ class SparekeyOrder(OperatorActions):
             await self._ask_payment()
         if self._answer is not None and self._answer.outcome == "placed":
             while self._case.state in self._verbs and "closed" not in self._marked:
-                self._show()
+                self._board.show()
                 await self._surely(self._verbs[self._case.state])
-            self._show()
+            self._board.show()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._case.state
 
@@ -157,22 +151,22 @@ class SparekeyOrder(OperatorActions):
         if payment is None:
             return
         until = payment.action_until
-        if until is None or until <= self._time.now() or self._problem:
+        if until is None or until <= self._time.now() or self._board.problem:
             until = self._time.now() + self._pause()
         self._poked = False
         await self._time.wait(lambda: self._poked, until, "the payer is at the partner's page")
         self._asks += 1
         try:
             answer = await self._settle(await self._money.authorise(self._asks))
-            self._call("partner-silent" if answer.outcome == "pending" and self._asks >= ASKED_LONG else "")
+            self._board.call("partner-silent" if answer.outcome == "pending" and self._asks >= ASKED_LONG else "")
         except StepFailed as failure:
             if not failure.decided:
-                self._call(failure.code)
+                self._board.call(failure.code)
                 return
             self._payment = None
             await self._undo(failure.code)
             self._answer = PlaceAnswer(outcome="declined", decline_code=failure.code)
-            self._call("")
+            self._board.call("")
 
     def _pause(self) -> timedelta:
         """Ever longer, up to an hour, once a person was called: a history is finite, a silence need not be."""
@@ -319,7 +313,8 @@ class SparekeyOrder(OperatorActions):
             try:
                 await work()
             except StepFailed as failure:
-                await self._stuck(failure.code)
+                self._again = False
+                await self._board.stuck(failure.code, lambda: self._again)
             else:
                 return
 
@@ -334,26 +329,14 @@ class SparekeyOrder(OperatorActions):
             try:
                 done = await work()
             except StepFailed as failure:
-                self._call("" if failure.decided else failure.code)
+                self._board.call("" if failure.decided else failure.code)
                 if failure.decided:
                     raise
                 await workflow.sleep(pause)
                 pause = min(2 * pause, 5 * PAUSE)
             else:
-                self._call("")
+                self._board.call("")
                 return done
-
-    def _call(self, problem: str) -> None:
-        """Has a person look while something goes on by itself; nobody when nothing is wrong (any more)."""
-        if problem != self._problem:
-            self._problem = problem
-            self._show()
-
-    async def _stuck(self, problem: str) -> None:
-        self._problem, self._again = problem, False
-        self._show()
-        await workflow.wait_condition(lambda: self._again)
-        self._problem = ""
 
     async def _act(self, action: str, given: OperatorAction) -> str:
         """Carries out an operator's action; answers with the state that it led to.
@@ -384,23 +367,6 @@ class SparekeyOrder(OperatorActions):
     @workflow.signal(name=steps.PAYMENT_CHANGED)
     def payment_changed(self) -> None:
         self._poked = True
-
-    def _show(self) -> None:
-        """State, deadline and need in the list; the rest in the case's details (OP-01)."""
-        problem = self._problem or self._case.needs_operator
-        shown = details(self._case, self._order, problem)
-        if shown == self._shown:
-            return
-        self._shown = shown
-        workflow.set_current_details(shown)
-        deadline: datetime | None = self._case.deadline
-        workflow.upsert_search_attributes(
-            [
-                STATE.value_set(self._case.state),
-                NEEDS_OPERATOR.value_set(bool(problem)),
-                DEADLINE.value_set(deadline) if deadline else DEADLINE.value_unset(),
-            ]
-        )
 
     def _key(self, *parts: str) -> str:
         return "/".join((steps.workflow_id(self._order), *parts))

@@ -9,19 +9,17 @@ from typing import Any
 from temporalio import activity
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from services.chassis.ids import new_id
 from tests.support.waiting import until
+from workflows.board import NEEDS_OPERATOR, STATE
 from workflows.daily import contract
 from workflows.daily.activities import DailyActivities
 from workflows.daily.contract import Chore, Difference, Round, StartChore, Swept
 from workflows.daily.workflow import Daily
-
-NEEDS_OPERATOR = SearchAttributeKey.for_bool("NeedsOperator")
-STATE = SearchAttributeKey.for_keyword("State")
+from workflows.worker import activities_of
 
 Process = WorkflowHandle[Any, Any]
 
@@ -73,7 +71,7 @@ class Night(DailyActivities):
 
 @asynccontextmanager
 async def working(client: Client, night: Night, queue: str) -> AsyncIterator[None]:
-    async with Worker(client, task_queue=queue, workflows=[Daily], activities=night.all()):
+    async with Worker(client, task_queue=queue, workflows=[Daily], activities=activities_of(night)):
         yield
 
 

@@ -16,8 +16,9 @@ from temporalio.worker import Worker
 from services.chassis.ids import new_id
 from services.chassis.temporal import NamedFailures
 from workflows.invoice import contract as steps
-from workflows.invoice.contract import Acted, ChargeLate, Invoice, Recorded, ReviewInvoice, StartInvoice
+from workflows.invoice.contract import ActedOnInvoice, ChargeLate, Invoice, ReviewInvoice, StartInvoice
 from workflows.invoice.workflow import DeferredInvoice
+from workflows.kit import Recorded
 
 SPACING = timedelta(days=14)
 MOST = 3
@@ -39,7 +40,7 @@ class Store:
         self.charged = 0
         self.looks: list[ReviewInvoice] = []
         self.charges: list[ChargeLate] = []
-        self.actions: list[Acted] = []
+        self.actions: list[ActedOnInvoice] = []
         self.failure: ApplicationError | None = None
         self.first: Callable[[], None] = lambda: None
 
@@ -70,7 +71,7 @@ class Store:
         return self.stands()
 
     @activity.defn(name=steps.RECORD_ACTION.name)
-    async def record(self, given: Acted) -> Recorded:
+    async def record(self, given: ActedOnInvoice) -> Recorded:
         self.actions.append(given)
         return Recorded(action_id="act_1")
 

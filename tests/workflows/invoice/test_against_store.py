@@ -21,7 +21,7 @@ from tests.support.contexts import migrated
 from tests.workflows.door import Moment, ended, forward, real_store
 from workflows.invoice import contract as steps
 from workflows.invoice.activities import InvoiceActivities
-from workflows.worker import build
+from workflows.worker import activities_of, build
 
 A_SECOND = timedelta(seconds=1)
 
@@ -72,7 +72,7 @@ async def debt(postgres: Postgres, keys: Keys, dev: Client) -> AsyncIterator[Deb
         invoice = await shop.store.invoices.issue(WORKER, asked)
         assert invoice.due_at is not None
         dunning = Dunning(store)
-        async with build(dev, [dunning]):
+        async with build(dev, activities_of(dunning)):
             process = await dev.start_workflow(
                 steps.WORKFLOW,
                 steps.StartInvoice(invoice_id=invoice.invoice_id, order_id=order.order_id, member_id=order.member_id),

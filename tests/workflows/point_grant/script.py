@@ -15,8 +15,9 @@ from temporalio.worker import Worker
 
 from services.chassis.ids import new_id
 from services.chassis.temporal import NamedFailures
+from workflows.kit import Recorded
 from workflows.point_grant import contract as steps
-from workflows.point_grant.contract import Acted, PostGrant, Recorded, ReviewGrant, Standing, StartGrant
+from workflows.point_grant.contract import ActedOnGrant, PostGrant, ReviewGrant, Standing, StartGrant
 from workflows.point_grant.workflow import PointGrant
 
 
@@ -34,7 +35,7 @@ class Points:
         self.standing = Standing(state="pending", points=points, due_at=due_at)
         self.reviews: list[ReviewGrant] = []
         self.posts: list[PostGrant] = []
-        self.actions: list[Acted] = []
+        self.actions: list[ActedOnGrant] = []
         self.failure: ApplicationError | None = None
         self.first: Callable[[], None] = lambda: None
         self.willing = True
@@ -60,7 +61,7 @@ class Points:
         return self.standing
 
     @activity.defn(name=steps.RECORD_ACTION.name)
-    async def record(self, given: Acted) -> Recorded:
+    async def record(self, given: ActedOnGrant) -> Recorded:
         self.actions.append(given)
         return Recorded(action_id="act_1")
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,7 @@ from tests.workflows.door import PATIENCE, Moment, ended, forward
 from tests.workflows.sparekey_order.fakes import Services
 from workflows.sparekey_order import contract as steps
 from workflows.sparekey_order.activities import SparekeyActivities
-from workflows.worker import build
+from workflows.worker import activities_of, build
 
 CONTRACT = sparekey_pb2.DESCRIPTOR.services_by_name["SparekeyService"]
 A_SECOND = timedelta(seconds=1)
@@ -59,16 +58,6 @@ class Door(SparekeyActivities):
     @activity.defn(name=steps.CALL_OPERATOR.name)
     async def call_operator(self, given: steps.Because) -> steps.Case:
         return await self.moments[given.order_id].passes(given, super().call_operator)
-
-
-@dataclass
-class Scripted:
-    """A group of activities for the worker."""
-
-    of: list[Callable[..., Any]]
-
-    def all(self) -> list[Callable[..., Any]]:
-        return self.of
 
 
 class Order:
@@ -216,7 +205,7 @@ async def joined(database: Database, keys_file: Path, keys: Keys, client: Client
         channel = keys.channel("worker", running.address, "sparekey", clock)
         door = Door(SparekeyServiceStub(channel))
         here = Joined(world, client, door, services)
-        async with build(client, [door, Scripted(services.money())]):
+        async with build(client, [*activities_of(door), *services.money()]):
             yield here
             for order in here.orders:
                 order.moment.open.set()

@@ -25,12 +25,11 @@ from tests.support.contexts import migrated
 from tests.support.waiting import until
 from tests.workflows.door import Moment, ended, forward, leads, real_store
 from tests.workflows.sparekey_order.fakes import Services
-from tests.workflows.sparekey_order.joined import Scripted
 from workflows.money import contract as money
 from workflows.money.activities import MoneyActivities
 from workflows.money.contract import OrderStep, Payment
 from workflows.sparekey_order import contract as steps
-from workflows.worker import build
+from workflows.worker import activities_of, build
 
 HALF_AN_HOUR = timedelta(minutes=30)
 A_SECOND = timedelta(seconds=1)
@@ -136,7 +135,7 @@ async def counter(postgres: Postgres, keys: Keys, dev: Client) -> AsyncIterator[
     async with migrated(postgres, "store") as database, real_store(database, keys) as (shop, store):
         till = Till(store)
         here = Counter(shop, dev, till)
-        async with build(dev, [till, Scripted(services.of_case())]):
+        async with build(dev, [*activities_of(till), *services.of_case()]):
             yield here
             for payer in here.payers:
                 payer.moment.open.set()

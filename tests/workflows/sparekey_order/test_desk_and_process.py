@@ -18,7 +18,8 @@ from tests.workflows.sparekey_order.fakes import STATES, Order, Services, refuse
 from workflows.kit import Step
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
-from workflows.sparekey_order.words import TOO_LATE, details
+from workflows.sparekey_order.actions import ACTIONS
+from workflows.sparekey_order.words import TOO_LATE, card
 
 ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "accept_key_number": {"reference": f"ref_{0:026d}"},
@@ -103,7 +104,7 @@ async def taken_when_stuck(dev: Client, state: str) -> set[str]:
     async with running(dev, stuck.services) as order, ended():
         placing = asyncio.ensure_future(order.place())
         await stuck.is_stuck(order)
-        others = [action for action in steps.ACTIONS if action != "try_again"]
+        others = [action for action in ACTIONS if action != "try_again"]
         answers = [await takes(order, action) for action in others]  # at most ten updates can be under way
         tried = len(stuck.services.of(stuck.failing))
         answers.append(await takes(order, "try_again"))
@@ -126,8 +127,8 @@ async def test_a_process_that_is_stuck_takes_what_the_desk_allows_in_its_state_a
 def test_the_details_of_a_case_offer_the_actions_that_are_possible_there(state: str) -> None:
     case = steps.Case.model_validate({"version": 1, "state": state})
     problems = ["something-is-wrong", *([TOO_LATE] if state == "stopped" else [])]
-    shown = [details(case, "ord_1", problem) for problem in problems]
+    shown = [card(case, "ord_1", problem).details for problem in problems]
 
-    offered = {action for action in steps.ACTIONS if any(f"`{action}`" in said for said in shown)}
+    offered = {action for action in ACTIONS if any(f"`{action}`" in said for said in shown)}
 
     assert offered == {action for action in ALLOWED if State(state) in ALLOWED[action]} | {"try_again"}

@@ -12,10 +12,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from tests.support.waiting import until
 from tests.workflows.sparekey_order.fakes import Order, Services, refused, running
+from workflows.board import NEEDS_OPERATOR
 from workflows.kit import CUSTOMER_WAITS
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
-from workflows.sparekey_order.workflow import NEEDS_OPERATOR
 
 
 def code(failure: WorkflowUpdateFailedError) -> str:
