@@ -1,4 +1,4 @@
-"""What every process is built of: its own time, deadlines, steps with named efforts, and operators' actions.
+"""What every process is built of: its own time, deadlines, steps with named efforts, and the inputs of all of them.
 
 Only the standard library, temporalio and pydantic, so that workflows stay in the sandbox and replay fast.
 """
@@ -158,6 +158,7 @@ class Step(Generic[I, O]):
             StepFailed: it was refused, or could not be done.
         """
         if self.effort.first is not None:
+            # A local try costs one event of history. Where it fails the step begins anew, under the same request id.
             try:
                 return await self._run(given, self.effort.first)
             except StepFailed as failure:
@@ -222,5 +223,5 @@ class ProcessTime:
         try:
             await workflow.wait_condition(condition, timeout=left, timeout_summary=summary)
         except TimeoutError:
-            return condition()
+            return condition()  # both may have come true in the same task
         return True

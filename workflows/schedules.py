@@ -25,7 +25,7 @@ from workflows.daily.contract import Chore, StartChore
 from workflows.daily.words import summary
 
 _CAUGHT_UP = timedelta(days=7)
-"""A night that was missed because nothing ran is done later, up to so long."""
+"""How late a night is still done that was missed because nothing ran."""
 _CASE = SearchAttributePair(SearchAttributeKey.for_keyword("Case"), contract.WORKFLOW)
 _NIGHT = ScheduleCalendarSpec(hour=[ScheduleRange(0)], minute=[ScheduleRange(10)])
 

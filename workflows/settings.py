@@ -1,4 +1,4 @@
-"""What the worker is told."""
+"""Settings of the worker."""
 
 from services.chassis.settings import ServiceSettings, TemporalSettings
 

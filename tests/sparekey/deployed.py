@@ -430,12 +430,12 @@ async def _worker(client: Client, keys: Keys, neighbours: Mapping[str, Served], 
     clock = SystemClock()
     addresses = {"store": neighbours["store"].address, "points": neighbours["points"].address, "sparekey": sparekey}
     channels = {name: keys.channel("worker", address, name, clock) for name, address in addresses.items()}
-    groups: list[Any] = [
+    activities = activities_of(
         MoneyActivities(StoreServiceStub(channels["store"]), PointsServiceStub(channels["points"])),
         SparekeyActivities(SparekeyServiceStub(channels["sparekey"])),
-    ]
+    )
     try:
-        async with build(client, activities_of(*groups)):
+        async with build(client, activities):
             yield
     finally:
         for channel in channels.values():

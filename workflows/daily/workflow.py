@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.kit import JAPAN, Given, OperatorAction, ProcessTime, StepFailed
 
 SETTLED = timedelta(minutes=10)
-"""Books are read one after the other while orders go on: what is wrong still is after so long."""
+"""Books are read one after another while orders go on: only what still disagrees after so long is really wrong."""
 AGAIN = timedelta(hours=6)
 DISAGREEMENT = "books-disagree"
 
@@ -87,7 +87,10 @@ class Daily:
             self._found, self._count = (), 0
 
     def _renew_history(self) -> None:
-        """A new run knows nothing of an operator's word: the one that heard it ends by it."""
+        """Goes on in a new run where the history has become long.
+
+        Not once an operator has closed the night: the new run would not know of it.
+        """
         if workflow.info().is_continue_as_new_suggested() and not self._closed:
             workflow.continue_as_new(self._start.model_copy(update={"day": self._day, "rounds": self._rounds}))
 

@@ -35,7 +35,7 @@ class DeferredInvoice:
     async def run(self, _start: StartInvoice) -> str:
         """Ends with the state in which the invoice is over."""
         while not self._invoice.over:
-            self._poked = False
+            self._poked = False  # before the look: what comes while it is under way asks for another
             try:
                 self._invoice = await self._look_or_charge()
             except StepFailed as failure:

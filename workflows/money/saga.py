@@ -81,10 +81,10 @@ class Money:
         return confirmed
 
     async def undo(self, reason: str) -> None:
-        """Brings back whatever was done, the last first; goes on where a crash cut it off."""
+        """Undoes whatever was done, the last first; where one fails, the next call goes on with it."""
         while self._undo:
             await self._undo[-1](reason)
-            self._undo.pop()
+            self._undo.pop()  # only now: what failed is still to be undone
 
     async def ensure(self, ordinal: int) -> Payment:
         return self._told(await steps.ENSURE(self._step(OrderStep, "ensure", ordinal)))

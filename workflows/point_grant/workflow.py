@@ -5,7 +5,7 @@ Points owns every fact. Whatever the store tells comes as a poke, after which th
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from temporalio import workflow
 
@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
 
 PAUSE = timedelta(minutes=1)
 UNKNOWN = Standing(state="pending", points=0)
+"""As long as points has not answered."""
 
 
 @workflow.defn(name=steps.WORKFLOW)
@@ -35,8 +36,8 @@ class PointGrant:
     @workflow.run
     async def run(self, _start: StartGrant) -> str:
         """Ends with the state in which the grant is decided."""
-        while True:
-            self._poked = False
+        while self._standing.state == "pending":
+            self._poked = False  # before the look: what comes while it is under way asks for another
             try:
                 self._standing = await self._look_or_grant()
             except StepFailed as failure:
@@ -44,11 +45,9 @@ class PointGrant:
                 await self._board.stuck(failure.code, lambda: self._poked)
                 continue
             self._board.show()
-            if self._standing.state != "pending":
-                await workflow.wait_condition(workflow.all_handlers_finished)
-                return self._standing.state
-            until, due = self._next_look(self._standing.due_at), f"{self._standing.points} points are due"
-            await self._time.wait(lambda: self._poked, until, due)
+            await self._rest()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._standing.state
 
     async def _look_or_grant(self) -> Standing:
         """Looks at the grant; asks for it when it is due. Points decides, and its answer is followed (PR-06)."""
@@ -59,10 +58,14 @@ class PointGrant:
         key = f"{steps.workflow_id(self._order)}/post/as-of={now.isoformat()}"
         return await steps.POST_GRANT(steps.PostGrant(request_id=key, order_id=self._order, as_of=now))
 
-    def _next_look(self, due_at: datetime | None) -> datetime | None:
-        """When it is due; a while from now where it was due and points would not grant it."""
-        now = self._time.now()
-        return now + PAUSE if due_at is not None and due_at <= now else due_at
+    async def _rest(self) -> None:
+        """Waits for the store's word, or until the points are due; a while, where points would not grant them yet."""
+        standing, now = self._standing, self._time.now()
+        if standing.state != "pending":
+            return
+        overdue = standing.due_at is not None and standing.due_at <= now
+        until = now + PAUSE if overdue else standing.due_at
+        await self._time.wait(lambda: self._poked, until, f"{standing.points} points are due")
 
     @workflow.signal(name=steps.REVIEW)
     def review(self) -> None:

@@ -76,6 +76,7 @@ class SparekeyOrder(OperatorActions):
     async def run(self, _start: StartOrder) -> str:
         """Ends with the state in which the case was closed."""
         await self._time.wait(lambda: self._begun, self._time.now() + UNPLACED_FOR, "waiting to be placed")
+        # Placing that has begun is waited for, however long; a process that nobody places ends.
         await workflow.wait_condition(lambda: self._answer is not None or not self._begun)
         while self._payment is not None:
             await self._ask_payment()
@@ -279,9 +280,11 @@ class SparekeyOrder(OperatorActions):
         until, what = min(((at, what) for what, at in due.items() if at), default=(None, ""))
         if not await self._time.wait(lambda: self._poked, until, f"{case.state}: {what}"):
             await self._fall_due(what)
+        # What fell due was answered with the case as it stands now; else, or when word came meanwhile, it is read.
         if self._poked or self._case.version == case.version:
             self._poked = False
             self._case = await steps.GET(steps.CaseRef(order_id=self._order))
+        # It is due and nothing moved: to the service it is too early. Asked again at once it would fill the history.
         if until and self._case.version == case.version and self._time.now() >= until:
             await self._time.wait(lambda: self._poked, self._time.now() + PAUSE, "nothing moved")
 
