@@ -17,7 +17,7 @@ from services.chassis.ids import new_id
 from services.notifier.clients.store import StoreClient
 from services.notifier.letters.domain import Writer
 from services.texts import LANGUAGES, Language, Texts
-from tests.notifier.test_nothing_personal import everything_kept
+from tests.notifier.test_nothing_personal_main import everything_kept
 from tests.notifier.world import NUMBER, PORTAL, World, two_keys
 
 ORDER = new_id("ord")
