@@ -17,7 +17,7 @@ from services.chassis.ids import new_id
 from services.gateway.pages.table import PAGES
 from services.notifier.letters.domain import Writer
 from services.notifier.letters.models import KINDS
-from services.rooms.codes.domain import _PATH as QR_PATH
+from services.rooms.codes.domain import PATH as QR_PATH
 from services.texts import LANGUAGES, Language, Texts
 from tests.gateway.fakes import Fake, Members
 from tests.gateway.house import House

@@ -98,7 +98,7 @@ class Grants(Verbs):
         return Recorded(action_id=action.action_id)
 
     async def _give(self, work: Work, grant: Grant) -> None:
-        """A lot of normal points; what the member owes is paid of it at once (PT-31)."""
+        """A lot of normal points; what the member owes is paid from it at once (PT-31)."""
         member = await ledger_repository.open_member(work.tx, grant.member_id)
         lot = Lot.make(
             lot_id=new_id("lot"),

@@ -28,7 +28,8 @@ _CODE = re.compile(f"[{ALPHABET}]{{{LENGTH}}}")
 _OLD_SERVICE = re.compile(r"DK")
 _OLD_SERVICE_LINK = re.compile(r"dk[-_.]?select", re.IGNORECASE)
 _OLD_SERVICE_ENDED = "2022-09-26"
-_PATH = "/rooms/register"
+PATH = "/rooms/register"
+"""Of the portal's page that a code pair's link leads to."""
 FORGOTTEN_EVERY = timedelta(hours=1)
 
 
@@ -129,7 +130,7 @@ class Codes(Verbs):
         await repository.kill_pair(work.tx, lease["id"], work.now)
         pair = await self._unused(work, lease["id"])
         shown = {"code1": grouped(pair.code1), "code2": grouped(pair.code2)}
-        return IssuedPair(**shown, link=f"{self._home}{_PATH}?{urlencode(shown)}")
+        return IssuedPair(**shown, link=f"{self._home}{PATH}?{urlencode(shown)}")
 
     async def _unused(self, work: Work, lease_id: str) -> CodePair:
         # With a million leases one fresh code ① in 50,000 is that of another.
@@ -155,7 +156,7 @@ class Codes(Verbs):
         if not typed.link:
             return CodePair(_read(typed.code1, "code1"), _read(typed.code2, "code2"))
         link = urlsplit(typed.link.strip())
-        if f"{link.scheme}://{link.netloc}{link.path}" != f"{self._home}{_PATH}":
+        if f"{link.scheme}://{link.netloc}{link.path}" != f"{self._home}{PATH}":
             raise OldServiceEnded(ended=_OLD_SERVICE_ENDED) if _OLD_SERVICE_LINK.search(typed.link) else _unknown()
         codes = parse_qs(link.query)
         try:
@@ -195,7 +196,7 @@ class Codes(Verbs):
         return self._digest(f"{caller.principal} {lease['id']} {lease['version']}", "preview")
 
     async def forget_old_tries(self) -> None:
-        """Forgets who was wrong when it no longer counts."""
+        """Deletes the counts of wrong codes whose time is over."""
         now = self.commands.clock.now()
         await self.commands.database.transact(partial(repository.forget_tries, now=now))
 

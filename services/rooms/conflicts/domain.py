@@ -3,7 +3,6 @@
 from collections.abc import Collection
 
 import sqlalchemy as sa
-from pydantic import BaseModel
 
 from services.chassis.errors import Changed, Kind, NotFound, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
@@ -40,10 +39,6 @@ class SettleConflict(Command):
     reason: str
 
 
-class Settled(BaseModel):
-    outcome: Outcome
-
-
 class Conflicts(Verbs):
     """Keeps the claims."""
 
@@ -70,7 +65,7 @@ class Conflicts(Verbs):
         await self._end(work, room_id, repository.all_on(lease_ids), Outcome.RELEASED)
 
     @command
-    async def settle(self, work: Work, command: SettleConflict) -> Settled:
+    async def settle(self, work: Work, command: SettleConflict) -> None:
         """An operator, who has checked the person, gives the seat to the claimant or leaves it (RM-06).
 
         Raises:
@@ -87,7 +82,6 @@ class Conflicts(Verbs):
             raise ConflictSettled
         if command.grant_to_claimant:
             await self._give_seat(work, conflict)
-        return Settled(outcome=outcome)
 
     async def _give_seat(self, work: Work, conflict: sa.RowMapping) -> None:
         if conflict["over"]:
