@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from deploy.local import nats
+from deploy.local.child import Child, Program, running
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.postgres import Postgres
 from deploy.local.probes import grpc_serves
@@ -35,25 +35,10 @@ from tests.support.callers import Keys, service
 SECRETS = {"RUUM_REQUEST_KEY": "r" * 40, "RUUM_CODE_KEY": "c" * 40}
 
 
-@contextmanager
-def process(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "services.cli", "serve", "identity"]
-    told = {name: value for name, value in os.environ.items() if not name.startswith("RUUM_")}
-    with log.open("wb") as output:
-        started = subprocess.Popen(command, env=told | environment, stdout=output, stderr=output)
-        try:
-            yield started
-        finally:
-            started.kill()
-            started.wait()
-
-
-async def serving(address: str, log: Path) -> None:
-    for _ in range(300):
-        if await grpc_serves(address):
-            return
-        await asyncio.sleep(0.1)
-    pytest.fail(f"it does not serve: see {log}")
+def identity(environment: dict[str, str], log: Path) -> Program:
+    """The process as it is deployed."""
+    command = (sys.executable, "-m", "services.cli", "serve", "identity")
+    return Program("identity", command, log, partial(grpc_serves, environment["RUUM_LISTEN"]), env=environment)
 
 
 @pytest.fixture
@@ -126,11 +111,9 @@ async def person(
     await nats_server.create_stream()
     client = await stream.connect(nats_server.url(nats.ADMIN), "test")
     told = await facts(client)
-    address = environment["RUUM_LISTEN"]
-    with process(environment, tmp_path / "log"):
-        await serving(address, tmp_path / "log")
-        async with grpc.aio.insecure_channel(address) as channel:
-            yield Person(channel, keys, MovableClock(Path(environment["RUUM_CLOCK_FILE"])), told)
+    channel = grpc.aio.insecure_channel(environment["RUUM_LISTEN"])
+    async with running(identity(environment, tmp_path / "log")), channel:
+        yield Person(channel, keys, MovableClock(Path(environment["RUUM_CLOCK_FILE"])), told)
     await client.close()
 
 
@@ -177,19 +160,22 @@ async def test_signing_up_and_signing_in_on_two_devices(
 
 
 async def test_it_ends_when_it_is_told_to(environment: dict[str, str], tmp_path: Path) -> None:
-    with process(environment, tmp_path / "log") as running:
-        await serving(environment["RUUM_LISTEN"], tmp_path / "log")
-        running.send_signal(signal.SIGTERM)
+    async with running(identity(environment, tmp_path / "log")) as process:
+        os.kill(process.pid, signal.SIGTERM)
 
-        assert await asyncio.to_thread(running.wait, 20) == 0
+        assert await asyncio.wait_for(process.wait(), 20) == 0
 
 
 @pytest.mark.rule("QA-16")
 @pytest.mark.parametrize("secret", [*SECRETS, "RUUM_MASTER_KEYS_FILE"])
-def test_a_missing_secret_stops_the_start_with_its_name(
+async def test_a_missing_secret_stops_the_start_with_its_name(
     environment: dict[str, str], tmp_path: Path, secret: str
 ) -> None:
-    with process({name: value for name, value in environment.items() if name != secret}, tmp_path / "log") as running:
-        assert running.wait(30) != 0
+    del environment[secret]
+    process = Child(identity(environment, tmp_path / "log"))
+
+    await process.start()
+
+    assert await process.wait() != 0
 
     assert f"{secret} is not set" in (tmp_path / "log").read_text()
