@@ -44,7 +44,7 @@ class Speaks:
 
 @dataclass(frozen=True)
 class Silent:
-    """An event of which nobody is told, and why."""
+    """An event that nobody gets a message about, and why."""
 
     because: str
 
@@ -59,7 +59,7 @@ def _to_member(told: Any, letter: str, *facts: str) -> Notice:
 
 
 def _facts(told: Any, *names: str) -> dict[str, str | int]:
-    """Fields by their names, without those that are empty; a deadline is the day with whose end it comes."""
+    """Fields by their names, without the empty ones; a deadline becomes the day at whose end it comes."""
     known = ((name, getattr(told, name)) for name in names if not _is_unset(told, name))
     return {name: _fact(value) for name, value in known if value != ""}
 

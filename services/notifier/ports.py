@@ -1,4 +1,4 @@
-"""What the notifier asks of others: whom to write to and what of, and to have it carried there."""
+"""What the notifier asks of others: whom to write to, what was ordered, and to carry a message there."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
-from typing import Literal, Protocol
+from typing import Protocol
 
+from services.notifier.models import Channel
 from services.texts import Language
-
-Channel = Literal["mail", "sms"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class NothingToSend(Exception):
 
 
 class Refused(Exception):
-    """This address does not take it, and never will.
+    """This address does not accept the message, and never will.
 
     Attributes:
         reason: a word for the delivery log, without any data: `smtp-550`.
@@ -75,7 +74,7 @@ class Refused(Exception):
 
 
 class NotNow(Exception):
-    """It could not be handed over, or nobody knows whether it was: the very same must be sent again.
+    """It was not handed over, or nobody knows whether it was: the very same message must be sent again.
 
     Attributes:
         reason: as above.
@@ -96,7 +95,7 @@ class Identity(Protocol):
         """
 
     async def open(self, envelope_id: str) -> Envelope:
-        """What waits in an envelope; it may be asked for until it is closed.
+        """What waits in an envelope; it can be read until it is closed.
 
         Raises:
             NothingToSend: a newer code took its place, or it is too old.
@@ -104,7 +103,7 @@ class Identity(Protocol):
         """
 
     async def close(self, envelope_id: str, request_id: str) -> None:
-        """Has what was sent destroyed; does nothing where it is already.
+        """Has what was sent destroyed; does nothing if it already is.
 
         Raises:
             RuumError: identity cannot answer.

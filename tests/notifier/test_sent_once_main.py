@@ -168,7 +168,7 @@ async def test_told_to_end_it_finishes_what_is_under_way(world: World) -> None:
     async with instead(world) as child:
         await world.tell(*events)
         await world.received(world.address(member))
-        await child.stop()
+        await child.stop(grace=30)
         assert await child.wait() == 0
         left = [row for event in events for row in await world.deliveries(event) if row["state"] == "planned"]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from ruum.identity.v1 import identity_pb2 as pb
 from services.chassis import wire
 from services.chassis.errors import Kind, RuumError
-from services.notifier.ports import Channel, Contact, Envelope, NothingToSend
+from services.notifier.models import Channel
+from services.notifier.ports import Contact, Envelope, NothingToSend
 
 if TYPE_CHECKING:
     # Only the stubs of types know it.

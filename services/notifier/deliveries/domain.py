@@ -1,4 +1,4 @@
-"""What an event makes us say is planned in the transaction that takes the event (OP-11)."""
+"""Plans deliveries, in the transaction that takes the event they are about (OP-11)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.notifier.deliveries.models import Notice
 
 
 async def plan(work: Work, event_id: str, notices: Iterable[Notice]) -> None:
-    """One delivery for each recipient of an event; nothing for those it has."""
+    """One delivery for each recipient of an event; none for those who have one already."""
     rows = [
         {
             "id": new_id("dlv"),
@@ -27,12 +27,12 @@ async def plan(work: Work, event_id: str, notices: Iterable[Notice]) -> None:
 
 
 async def goods_placed(work: Work, event_id: str, order_id: str, notices: Iterable[Notice]) -> None:
-    """As `plan`, and what the store tells of this order from now on is ours to tell."""
+    """As `plan`; and the order is remembered, since later events of the store do not say whether it is one of goods."""
     await repository.remember_goods(work.tx, order_id)
     await plan(work, event_id, notices)
 
 
 async def plan_for_goods(work: Work, event_id: str, order_id: str, notices: Iterable[Notice]) -> None:
-    """As `plan`, unless the order is one of keys, or was never placed: others tell of those, or nobody does."""
+    """As `plan`, if the order is one of goods that was placed: of keys sparekey's events tell."""
     if await repository.is_goods(work.tx, order_id):
         await plan(work, event_id, notices)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
 from services.chassis.columns import instant, is_one_of, record, text
-from services.notifier.models import Table
+from services.notifier.models import Channel, Table
 
 State = Literal["planned", "unclosed", "sent", "bounced", "lapsed", "given-up"]
 """`unclosed` was sent, and its envelope waits to be destroyed; `lapsed` had nobody or nothing left to tell."""
@@ -25,13 +25,13 @@ class Notice(BaseModel):
 
 
 class Delivery(Table, table=True):
-    """One event, told to one recipient by one channel. `due_at` is real time: it also says how long a lease lasts."""
+    """One event for one recipient by one channel. `due_at` is real time, and also the end of a lease."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
         sa.UniqueConstraint("event_id", "recipient", name="deliveries_once"),
         sa.CheckConstraint(is_one_of("state", get_args(State)), name="deliveries_state"),
-        sa.CheckConstraint(is_one_of("channel", ("mail", "sms")), name="deliveries_channel"),
+        sa.CheckConstraint(is_one_of("channel", get_args(Channel)), name="deliveries_channel"),
         sa.CheckConstraint("(channel is null) = (address_digest is null)", name="deliveries_addressed"),
         sa.CheckConstraint(f"(ended_at is null) = ({is_one_of('state', OPEN)})", name="deliveries_ended"),
         sa.CheckConstraint("tries >= 0", name="deliveries_tries"),
@@ -47,10 +47,10 @@ class Delivery(Table, table=True):
     facts: dict[str, Any] = record()
     urgent: bool
     planned_at: datetime = instant()
-    state: str = text(default="planned")
+    state: State = text(default="planned")
     due_at: datetime = instant()
     tries: int = 0
-    channel: str | None = text(default=None)
+    channel: Channel | None = text(default=None)
     address_digest: str | None = text(default=None)
     failure: str = text(default="")
     ended_at: datetime | None = instant(default=None)
@@ -62,7 +62,7 @@ class Delivery(Table, table=True):
 
 
 class GoodsOrder(Table, table=True):
-    """An order of goods: the store tells of keys too, but those have a voice of their own."""
+    """An order of goods: the store has events about key orders too, but of those sparekey's events tell."""
 
     __tablename__ = "goods_orders"
 

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier.deliveries.models import OPEN, Delivery, GoodsOrder, State
+from services.notifier.models import Channel
 
 _t = Delivery.table()
 _goods = GoodsOrder.table()
@@ -41,21 +42,21 @@ async def claim(tx: AsyncSession, most: int, lease: timedelta) -> Sequence[Deliv
         .where(_t.c.state.in_(OPEN), _t.c.due_at <= _now)
         .order_by(_t.c.urgent.desc(), _t.c.due_at)
         .limit(most)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True)  # what another process is just claiming is not ours to wait for
         .cte("due")
     )
     taken = sa.update(_t).where(_t.c.id == due.c.id).values(tries=_t.c.tries + 1, due_at=_now + lease)
     return [Delivery.make(**row) for row in (await tx.execute(taken.returning(*_t.c))).mappings()]
 
 
-async def address(tx: AsyncSession, delivery: Delivery, channel: str, digest: str) -> bool:
+async def address(tx: AsyncSession, delivery: Delivery, channel: Channel, digest: str) -> bool:
     """Notes where this try goes before it does. Returns false when another process has the delivery by now."""
     noted = sa.update(_t).where(*_ours(delivery)).values(channel=channel, address_digest=digest)
     return (await tx.execute(noted.returning(_t.c.id))).first() is not None
 
 
 async def unclosed(tx: AsyncSession, delivery: Delivery) -> None:
-    """It went out, whoever has it by now; its envelope is still to be closed."""
+    """Notes that it went out, whoever has the claim by now; its envelope is still to be closed."""
     await tx.execute(sa.update(_t).where(_t.c.id == delivery.id, _t.c.state == "planned").values(state="unclosed"))
 
 
@@ -64,7 +65,7 @@ async def later(tx: AsyncSession, delivery: Delivery, pause: timedelta, failure:
 
 
 async def end(tx: AsyncSession, delivery: Delivery, now: datetime, state: State, failure: str) -> None:
-    """Notes how it ended; what was sent was sent, whoever has it by now."""
+    """Notes how it ended; what was sent was sent, whoever has the claim by now."""
     which = (_t.c.id == delivery.id, _t.c.state.in_(OPEN)) if state == "sent" else _ours(delivery)
     await tx.execute(sa.update(_t).where(*which).values(state=state, ended_at=now, failure=failure))
 

@@ -116,7 +116,7 @@ class Writer:
         mail.set_content(self._text.render(letter=letter))
         mail.add_alternative(self._html.render(letter=letter), subtype="html")
         mail["Content-Language"] = letter.language
-        mail.set_boundary(delivery_id)
+        mail.set_boundary(delivery_id)  # instead of a random one, which would make another mail of each try
         return mail
 
     def sms(self, letter: Letter) -> str:

@@ -9,7 +9,7 @@ import aiosmtplib
 
 from services.notifier.ports import NotNow, Refused
 
-_PERMANENT = 500
+_PERMANENT = 500  # and above: the relay will never take it; 4xx may pass
 
 
 class Smtp:

@@ -31,6 +31,6 @@ class SmsApi:
             return
         if answer.status_code != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise NotNow(f"sms-{answer.status_code}")
-        # An earlier try went out, and the words have changed since: it is not told twice.
+        # The provider knows the reference with other words: an earlier try went out, and that counts.
         if answer.json()["error"]["code"] != _KNOWN:
             raise Refused(f"sms-{answer.status_code}")

@@ -1,6 +1,6 @@
 """Sends what is due: asks whom to reach and what was ordered, writes, hands over, marks (OP-11).
 
-Whatever fails on the way is done over. A process that dies between handing over and marking leaves its claim to run
+Whatever fails on the way is tried again. A process that dies between handing over and marking leaves its claim to run
 out: the next one sends the same Message-ID, or the same reference of an SMS, which is the same message.
 """
 
@@ -23,7 +23,8 @@ from services.chassis.sealing import keyed_digest
 from services.notifier.deliveries import repository
 from services.notifier.deliveries.models import Delivery, State
 from services.notifier.letters.domain import NO_PURCHASE, Writer
-from services.notifier.ports import Channel, NothingToSend, NotNow, Ports, Purchase, Refused
+from services.notifier.models import Channel
+from services.notifier.ports import NothingToSend, NotNow, Ports, Purchase, Refused
 from services.notifier.settings import Rules
 
 _log = structlog.get_logger()
@@ -49,7 +50,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a try; with no state it is done over."""
+    """What became of a try; without a state another one follows."""
 
     state: State | None
     failure: str = ""
@@ -111,7 +112,7 @@ class Sender:
         except _TakenOver:
             _log.info("delivery taken over", delivery_id=delivery.id)
         except RuumError as failure:
-            # The database is away: the claim runs out, and it is done over.
+            # The database is away: the claim runs out, and another try follows.
             _log.warning("delivery not marked", delivery_id=delivery.id, code=failure.code)
 
     async def _tried(self, delivery: Delivery) -> Outcome:
@@ -163,9 +164,8 @@ class Sender:
     async def _of_member(self, delivery: Delivery) -> Reader:
         contact = await self._ports.identity.contact(delivery.recipient)
         reached: dict[Channel, str] = {"mail": contact.email, "sms": contact.phone}
-        # A try that may have gone out is not repeated by another channel.
-        first = "mail" if contact.email else "sms"
-        channel: Channel = "mail" if (delivery.channel or first) == "mail" else "sms"
+        # An earlier try may have gone out: the next keeps to its channel, also when the contact has changed.
+        channel = delivery.channel or ("mail" if contact.email else "sms")
         if not reached[channel]:
             raise NothingToSend
         name, facts = contact.name, delivery.facts
