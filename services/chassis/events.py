@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache, partial
 from types import ModuleType
 from typing import Any, cast
@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ruum.common.v1.common_pb2 import AnyEvent, EventHeader
+from services.chassis import wire
 from services.chassis.db import Database
 from services.chassis.errors import RuumError
 from services.chassis.ids import new_id
@@ -240,22 +241,9 @@ class Outbox:
 
     def _encode(self, event: Event, event_id: str, now: datetime) -> bytes:
         """The message but for its version, which is known when the row is written: see `message`."""
-        told: Message = getattr(self._messages, type(event).__name__)()
-        header = getattr(told, "header")  # noqa: B009  # generated: unknown to the type
-        header.event_id, header.aggregate_id, header.member_id = event_id, event.aggregate_id, event.member_id
-        header.occurred_at.FromDatetime(now)
-        for name, value in event.model_dump(exclude={"aggregate_id", "member_id"}, exclude_none=True).items():
-            _set(told, name, value)
+        header = wire.write(EventHeader, event, event_id=event_id, aggregate_version=None, occurred_at=now)
+        told: Message = wire.write(getattr(self._messages, type(event).__name__), event, header=header)
         return told.SerializeToString(deterministic=True)
-
-
-def _set(message: Message, name: str, value: Any) -> None:
-    if isinstance(value, datetime):
-        getattr(message, name).FromDatetime(value)
-    elif isinstance(value, date):
-        getattr(message, name).iso = value.isoformat()
-    else:
-        setattr(message, name, value)
 
 
 def message(row: Mapping[str, Any]) -> bytes:

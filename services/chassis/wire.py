@@ -100,7 +100,7 @@ def number(kinds: Any, word: str) -> Any:
 
 def word(kinds: Any, number: int) -> str:
     """The word of a number in a generated enum: CASE_STATE_NUMBER_ASKED is `number-asked`."""
-    return _words(kinds.DESCRIPTOR)[number]
+    return words(kinds.DESCRIPTOR)[number]
 
 
 @cache
@@ -174,8 +174,8 @@ def _reader(field: FieldDescriptor) -> Read:
 
 def _reader_of_one(field: FieldDescriptor) -> Read:
     if field.enum_type is not None:
-        words = _words(field.enum_type)
-        return lambda found, _: words[found]
+        said = words(field.enum_type)
+        return lambda found, _: said[found]
     if field.message_type is None:
         return lambda found, _: found
     if field.message_type.full_name == _INSTANT:
@@ -243,15 +243,16 @@ def _part(kind: type[P], value: Any) -> P:
 
 
 @cache
-def _words(kinds: EnumDescriptor) -> dict[int, str]:
+def words(kinds: EnumDescriptor) -> dict[int, str]:
+    """The words of an enum by their numbers; what is not specified is the empty one."""
     prefix = kinds.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    words = {it.number: it.name.removeprefix(prefix).lower().replace("_", "-") for it in kinds.values}
-    return words | {0: ""}
+    said = {it.number: it.name.removeprefix(prefix).lower().replace("_", "-") for it in kinds.values}
+    return said | {0: ""}
 
 
 @cache
 def _numbers(kinds: EnumDescriptor) -> dict[str, int]:
-    return {word: number for number, word in _words(kinds).items()}
+    return {word: number for number, word in words(kinds).items()}
 
 
 def _value_of_map(field: FieldDescriptor) -> FieldDescriptor | None:

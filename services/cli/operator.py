@@ -20,6 +20,7 @@ from ruum.sparekey.v1 import sparekey_pb2
 from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceStub
 from ruum.store.v1 import store_pb2
 from ruum.store.v1.store_pb2_grpc import StoreServiceStub
+from services.chassis import wire
 from services.chassis.neighbour import Neighbour
 from services.chassis.settings import CallerSettings, load
 
@@ -103,9 +104,7 @@ class Operator:
 
     def access(self, room_id: str, at: datetime | None, most: int) -> Sequence[Message]:
         """Who was registered in a room from when to when; of an instant, who had access then (RM-23)."""
-        asked = rooms_pb2.ListAccessHistoryRequest(room_id=room_id)
-        if at is not None:
-            asked.at.FromDatetime(at)
+        asked = rooms_pb2.ListAccessHistoryRequest(room_id=room_id, at=wire.stamp(at))
         return self._pages("rooms", "ListAccessHistory", asked, "records", most)
 
     def put_products(self, request_id: str, products: Sequence[store_pb2.Product]) -> int:
@@ -115,9 +114,7 @@ class Operator:
 
     def trial_balance(self, at: datetime | None) -> points_pb2.TrialBalance:
         """The sum of every account of points; zero in all."""
-        asked = points_pb2.GetTrialBalanceRequest()
-        if at is not None:
-            asked.at.FromDatetime(at)
+        asked = points_pb2.GetTrialBalanceRequest(at=wire.stamp(at))
         balance: points_pb2.TrialBalance = self._ask("points", "GetTrialBalance", asked)
         return balance
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from services.chassis import wire
 from services.chassis.jst import JST
 
 NOTHING = "—"
@@ -34,17 +35,12 @@ def written(message: Message, name: str) -> str:
     field = message.DESCRIPTOR.fields_by_name[name]
     value: Any = getattr(message, name)
     if field.enum_type is not None:
-        return _word(field.enum_type, value)
+        return wire.words(field.enum_type)[value]
     if field.message_type is not None:
         return _day_or_instant(value) if message.HasField(name) else NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else value or NOTHING
-
-
-def _word(kinds: Any, number: int) -> str:
-    prefix = kinds.values[0].name.removesuffix("UNSPECIFIED")
-    return str(kinds.values_by_number[number].name).removeprefix(prefix).lower().replace("_", "-")
 
 
 def _day_or_instant(value: Any) -> str:

@@ -14,7 +14,7 @@ from ruum.sparekey.v1 import sparekey_pb2
 from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceStub
 from ruum.store.v1 import store_pb2
 from ruum.store.v1.store_pb2_grpc import StoreServiceStub
-from services.chassis import temporal
+from services.chassis import temporal, wire
 from services.chassis.neighbour import Neighbour
 from services.chassis.settings import CallerSettings
 from services.reconcile.facts import Books, Money, Points
@@ -24,7 +24,7 @@ _PAGE = 100
 
 
 class ReconcileSettings(CallerSettings):
-    """What `ruum reconcile` is told; its signing key is the desk's."""
+    """Settings of `ruum reconcile`; its signing key is the desk's."""
 
     store_address: str
     points_address: str
@@ -71,7 +71,7 @@ class Reader:
             differing |= {(one.kind, one.of) for one in page.differing}
         cases: dict[str, str] = {}
         async for page in self._pages(self._sparekey.ListCases, sparekey_pb2.ListCasesRequest, "sparekey"):
-            cases |= {case.order_id: _word(sparekey_pb2.CaseState, case.state) for case in page.cases}
+            cases |= {case.order_id: wire.word(sparekey_pb2.CaseState, case.state) for case in page.cases}
         points: dict[str, Points] = {}
         async for page in self._pages(self._points.ListOrderPoints, points_pb2.ListOrderPointsRequest, "points"):
             points |= {one.order_id: _points(one) for one in page.orders}
@@ -111,28 +111,23 @@ async def read_by_operator(settings: ReconcileSettings) -> Books:
 def _money(book: store_pb2.Book) -> Money:
     order = book.order
     return Money(
-        state=_word(store_pb2.OrderState, order.state),
-        means=_word(store_pb2.Means, order.payment.means),
+        state=wire.word(store_pb2.OrderState, order.state),
+        means=wire.word(store_pb2.Means, order.payment.means),
         due=order.totals.due,
         points=order.totals.points,
         earns=order.totals.points_to_earn,
         attempt=order.attempt,
-        payment=_word(store_pb2.PaymentState, order.payment.state),
+        payment=wire.word(store_pb2.PaymentState, order.payment.state),
         authorised=book.authorised,
         captured=book.captured,
         refunded=book.refunded,
         open_intents=book.open_intents,
-        partner=_word(store_pb2.PaymentState, book.partner_state),
+        partner=wire.word(store_pb2.PaymentState, book.partner_state),
         left_behind=book.left_behind,
-        invoice=_word(store_pb2.InvoiceState, order.invoice.state) if order.HasField("invoice") else "",
+        invoice=wire.word(store_pb2.InvoiceState, order.invoice.state) if order.HasField("invoice") else "",
         invoice_id=order.invoice.invoice_id,
     )
 
 
 def _points(one: points_pb2.OrderPoints) -> Points:
     return Points(one.held, one.captured, one.released, one.given_back, one.granted, one.pending)
-
-
-def _word(kinds: Any, number: int) -> str:
-    prefix = kinds.keys()[0].removesuffix("UNSPECIFIED")
-    return str(kinds.Name(number)).removeprefix(prefix).lower().replace("_", "-")

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from services.chassis import wire
 from services.chassis.errors import InvalidField, Violation
 
 DAY = "ruum.common.v1.Day"
@@ -46,12 +47,7 @@ def from_json(descriptor: Descriptor, values: Mapping[str, Any]) -> Message:
 @cache
 def words(kinds: EnumDescriptor) -> dict[int, str]:
     """The values of an enum as the API writes them, without the one that means nothing was said."""
-    prefix = kinds.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    return {
-        number: value.name.removeprefix(prefix).lower().replace("_", "-")
-        for number, value in kinds.values_by_number.items()
-        if number
-    }
+    return {number: word for number, word in wire.words(kinds).items() if number}
 
 
 Reader = Callable[[Message], Any]
