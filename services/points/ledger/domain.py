@@ -213,11 +213,11 @@ class Ledger(Verbs):
         Raises:
             InvalidField: the cursor was not issued by us.
         """
-        [after] = page.after(str) or [""]
         async with self.commands.database.reading() as session:
             if order_ids:
                 found = Listed(await repository.of_orders(session, order_ids))
             else:
+                [after] = page.after(str) or [""]
                 rows = await repository.of_all_orders(session, after, page.limit + 1)
                 found = page.listed(rows, lambda row: (row["order_id"],))
         return found.map(lambda row: OrderPoints.model_validate(dict(row)))
