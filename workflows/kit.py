@@ -56,7 +56,7 @@ class Acted(Given):
 
 
 class Recorded(Given):
-    """Where it stands there."""
+    """Its id in that table."""
 
     action_id: str
 
