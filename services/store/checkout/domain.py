@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from services.chassis.caller import Caller
 from services.chassis.errors import AWAY, Changed, InvalidField, NotFound, Unavailable, Violation
@@ -25,6 +25,7 @@ from services.store.orders.models import (
     PLACING,
     InvoiceTo,
     Order,
+    OrderChanges,
     OrderLine,
     PointsChoice,
 )
@@ -139,7 +140,7 @@ class Checkouts(Verbs):
 
     async def _opened(self, work: Work, asked: OpenKeyCheckout, orderer: Orderer) -> tuple[Order, list[str]]:
         """The member's open checkout, for this room from now on, and what of it is no longer as it was."""
-        place = {"room_id": asked.room_id, "address": asked.address.model_dump()}
+        place: OrderChanges = {"room_id": asked.room_id, "address": asked.address.model_dump()}
         fresh = Order.make(
             order_id=new_id("ord"),
             flow=KEY_FLOW,
@@ -204,7 +205,7 @@ class Checkouts(Verbs):
             OrderBeingPlaced: it is being placed.
         """
         order = _open(await orders.get(work.tx, asked.order_id), asked.member_id)
-        nobody = {"address": {}, "recipient": {}, "remarks": "", "state": "dropped"}
+        nobody: OrderChanges = {"address": {}, "recipient": {}, "remarks": "", "state": "dropped"}
         if await orders.move(work.tx, order.order_id, ("checkout",), nobody) is None:
             raise OrderBeingPlaced
         await repository.forget(work.tx, order.order_id)
@@ -288,15 +289,14 @@ def _open(order: Order | None, member_id: str) -> Order:
     return order
 
 
-def _chosen(asked: UpdateCheckout) -> dict[str, Any]:
+def _chosen(asked: UpdateCheckout) -> OrderChanges:
     """What was given, as the row keeps it.
 
     Raises:
         InvalidField: not a telephone number, not katakana, not a date.
     """
-    values = asked.model_dump(
-        exclude={"request_id", "as_of", "order_id", "version", "card_id", "recipient", "wish_date"}, exclude_none=True
-    )
+    as_given = {"points_choice", "points_some", "means", "keep_card", "invoice_to", "remarks"}
+    values = cast("OrderChanges", asked.model_dump(include=as_given, exclude_none=True))
     if asked.coupon_code is not None:
         values["coupon_code"] = asked.coupon_code.strip().upper()
     violations: dict[str, str] = {}

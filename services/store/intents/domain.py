@@ -26,6 +26,7 @@ from services.store.payments.models import (
     STATES,
     UNDOING,
     Payment,
+    PaymentChanges,
     PaymentState,
     Standing,
     Step,
@@ -189,18 +190,22 @@ class Intents(Verbs):
         if step := payment.undoing():
             await repository.open_intent(work.tx, payment, step, work.now)
 
-    def _changes(self, payment: Payment, reply: PartnerReply, now: datetime) -> dict[str, Any]:
+    def _changes(self, payment: Payment, reply: PartnerReply, now: datetime) -> PaymentChanges:
         """What a partner's word, or the passing of time, does to a payment."""
-        changes = payment.after(reply.said, now) if reply.said else {}
+        changes: PaymentChanges = payment.after(reply.said, now) if reply.said else {}
         state = changes.get("state", payment.state)
-        if state == "requires-action" != payment.state:
+        answered = reply.step if reply.said else None
+        if state == "requires-action" and payment.state != "requires-action":
+            # From the moment at which the payer is sent to the partner's page.
             changes |= {"action_until": now + self._payer_patience}
         elif state == "requires-action" and payment.unwanted_at is None and payment.too_late(now):
             changes |= {"unwanted_at": now, "decline_code": PAYER_LATE}
-        elif reply.step == "capture" and reply.said and state == "authorised":
+        elif answered == "capture" and state == "authorised":
+            # The partner answered and took no money: another means is needed, and the promise goes back.
             changes |= {"unwanted_at": now, "decline_code": CAPTURE_REFUSED}
-        elif reply.step in UNDOING and reply.said and state == payment.state and payment.undoing() == reply.step:
-            changes |= {"problem": f"{reply.step}-refused"}
+        elif answered in UNDOING and state == payment.state and payment.undoing() == answered:
+            # The partner answered and gave nothing back: no further call helps, a person has to look.
+            changes |= {"problem": f"{answered}-refused"}
         return changes
 
     async def sweep(self) -> Swept:

@@ -186,16 +186,8 @@ class Invoices(Verbs):
     async def _charge(self, work: Work, invoice_id: str, ordinal: int) -> bool:
         charged = await repository.charge(work.tx, invoice_id, ordinal, self._late.charge)
         if charged is not None:
-            work.tell(
-                InvoiceLate(
-                    aggregate_id=invoice_id,
-                    member_id=charged.member_id,
-                    order_id=charged.order_id,
-                    invoice_id=invoice_id,
-                    ordinal=ordinal,
-                    charge=self._late.charge,
-                )
-            )
+            about = {"aggregate_id": invoice_id, **charged.ids}
+            work.tell(InvoiceLate(**about, ordinal=ordinal, charge=self._late.charge))
         return charged is not None
 
     async def follow(self, work: Work, change: Change) -> None:
@@ -219,9 +211,8 @@ class Invoices(Verbs):
         values = {"number": facts.number, "due_on": facts.due_on}
         issued = await repository.issued(work.tx, payment_id, values, work.now)
         if issued is not None:
-            about = issued.model_dump(include={"member_id", "order_id", "invoice_id"})
-            work.tell(InvoiceIssued(aggregate_id=issued.invoice_id, due_on=facts.due_on, **about))
-            work.run(ProcessLine(process=PROCESS, key=issued.invoice_id, arguments=about))
+            work.tell(InvoiceIssued(aggregate_id=issued.invoice_id, **issued.ids, due_on=facts.due_on))
+            work.run(ProcessLine(process=PROCESS, key=issued.invoice_id, arguments=issued.ids))
         invoice = await repository.of_payment(work.tx, payment_id)
         charged = False
         if invoice is not None and self._late.charge:
@@ -233,8 +224,7 @@ class Invoices(Verbs):
     async def _paid(self, work: Work, payment_id: str) -> bool:
         paid = await repository.settle(work.tx, payment_id, "paid", paid_at=work.now)
         if paid is not None:
-            about = paid.model_dump(include={"member_id", "order_id", "invoice_id"})
-            work.tell(InvoicePaid(aggregate_id=paid.invoice_id, **about))
+            work.tell(InvoicePaid(aggregate_id=paid.invoice_id, **paid.ids))
         return paid is not None
 
     async def _found(self, invoice_id: str) -> Invoice:

@@ -63,6 +63,11 @@ class Invoice(Table, table=True):
     issued_at: datetime | None = instant(default=None)
     paid_at: datetime | None = instant(default=None)
 
+    @property
+    def ids(self) -> dict[str, str]:
+        """What every event of it, and its process, names: the invoice, its order and the member."""
+        return {"invoice_id": self.invoice_id, "order_id": self.order_id, "member_id": self.member_id}
+
     def due(self, ordinal: int, late: LateRules) -> datetime:
         """When the collection charge of this ordinal, from 1, may be made."""
         if self.due_on is None:

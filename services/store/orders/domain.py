@@ -23,6 +23,7 @@ from services.store.orders.models import (
     UNDISPATCHED,
     UNPLACED,
     Order,
+    OrderChanges,
     OrderState,
     OrderView,
     Promise,
@@ -132,8 +133,7 @@ class Orders(Verbs):
             order = await repository.get(session, order_id)
             if order is None or (caller.role == "member" and order.member_id != caller.name):
                 raise NotFound
-            (view,) = await repository.views(session, [order], self._rules)
-        return view
+            return await repository.view(session, order, self._rules)
 
     async def listed(self, caller: Caller, page: Page) -> Listed[OrderView]:
         """The orders that the member placed, newest first (ST-35)."""
@@ -151,22 +151,19 @@ class Orders(Verbs):
             OrderNotPlaced: it is not placed.
             OrderOver: it is cancelled, or is being.
         """
-        earlier = ON_ITS_WAY[: ON_ITS_WAY.index(asked.state)]
         at = asked.happened_at or work.now
-        instants = {} if asked.state == "arranged" else {f"{asked.state}_at": at}
-        closing = {"unclaimed": asked.unclaimed} if asked.state == "closed" else {}
-        moved = await repository.move(work.tx, asked.order_id, earlier, {"state": asked.state, **instants, **closing})
+        earlier = ON_ITS_WAY[: ON_ITS_WAY.index(asked.state)]
+        moved = await repository.move(work.tx, asked.order_id, earlier, _reached(asked, at))
         if moved is None:
             return await self._as_it_stands(work, asked.order_id, ON_ITS_WAY)
-        who = {"aggregate_id": moved.order_id, "member_id": moved.member_id, "order_id": moved.order_id}
         match asked.state:
             case "dispatched":
-                work.tell(OrderDispatched(**who, dispatched_at=at))
+                work.tell(OrderDispatched(**moved.ids, dispatched_at=at))
             case "delivered":
-                work.tell(OrderDelivered(**who, delivered_at=at))
+                work.tell(OrderDelivered(**moved.ids, delivered_at=at))
             case "closed":
-                work.tell(OrderClosed(**who, unclaimed=asked.unclaimed))
-        return await self._view(work, moved)
+                work.tell(OrderClosed(**moved.ids, unclaimed=asked.unclaimed))
+        return await repository.view(work.tx, moved, self._rules)
 
     @command
     async def promise_dispatch(self, work: Work, asked: PromiseDispatch) -> OrderView:
@@ -177,19 +174,12 @@ class Orders(Verbs):
             OrderNotPlaced: it is not placed.
             OrderOver: it was dispatched, or is cancelled.
         """
-        promised = Promise.of(self._calendar, work.now, asked.business_days)
-        moved = await repository.promise_anew(work.tx, asked.order_id, promised.promised_on, promised.calendar_version)
+        promise = Promise.of(self._calendar, work.now, asked.business_days)
+        moved = await repository.promise_anew(work.tx, asked.order_id, promise)
         if moved is None:
             return await self._as_it_stands(work, asked.order_id, UNDISPATCHED)
-        work.tell(
-            DispatchPromised(
-                aggregate_id=moved.order_id,
-                member_id=moved.member_id,
-                order_id=moved.order_id,
-                promised_on=promised.promised_on,
-            )
-        )
-        return await self._view(work, moved)
+        work.tell(DispatchPromised(**moved.ids, promised_on=promise.promised_on))
+        return await repository.view(work.tx, moved, self._rules)
 
     async def cancel(self, caller: Caller, asked: CancelOrder) -> OrderView:
         """Everything back: money, coupon, credit; answered once all of it is confirmed (SK-13, ST-34).
@@ -225,7 +215,7 @@ class Orders(Verbs):
             raise NotFound
         if order.state != "cancelled":
             raise MoneyNotReturned if await repository.is_stuck(work.tx, asked.order_id) else PartnerSilent
-        return await self._view(work, order)
+        return await repository.view(work.tx, order, self._rules)
 
     async def _finish_cancelling(self, work: Work, order_id: str) -> None:
         cancelled = await repository.finish_cancelling(work.tx, order_id, work.now)
@@ -233,20 +223,13 @@ class Orders(Verbs):
             return
         await coupons.undo(work.tx, order_id, work.now)
         await calls.forget_cards(work.tx, order_id, work.now)
-        work.tell(
-            OrderCancelled(
-                aggregate_id=order_id,
-                member_id=cancelled.member_id,
-                order_id=order_id,
-                reason=cancelled.cancel_reason,
-            )
-        )
+        work.tell(OrderCancelled(**cancelled.ids, reason=cancelled.cancel_reason))
 
     async def follow(self, work: Work, change: Change) -> None:
         """What a change of its payment does to an order, in the same transaction."""
         payment, order = change.payment, change.order
         order_id = order.order_id
-        if payment.state == "requires-action" != change.was:
+        if payment.state == "requires-action" and change.was != "requires-action":
             await repository.wait_for_payer(work.tx, order_id, payment.payment_id)
         if payment.ended:
             await self._finish_cancelling(work, order_id)
@@ -254,14 +237,8 @@ class Orders(Verbs):
             return
         await self._follow_card(work, order, change)
         if order.state in UNDISPATCHED and change.newly_declined and _had_been_good(change):
-            work.tell(
-                MeansWanted(
-                    aggregate_id=order_id,
-                    member_id=order.member_id,
-                    order_id=order_id,
-                    decline_code=payment.decline_code,
-                )
-            )
+            work.tell(MeansWanted(**order.ids, decline_code=payment.decline_code))
+        # The process has the answer to its own call; of what anybody else brought about it is told.
         if work.caller.name != "worker" and order.state in {*PLACING, *ON_ITS_WAY}:
             work.run(ProcessLine(process=_PROCESSES[order.flow], key=order_id, action=PAYMENT_CHANGED))
 
@@ -284,11 +261,19 @@ class Orders(Verbs):
             raise OrderNotPlaced
         if order.state not in states:
             raise OrderOver
-        return await self._view(work, order)
+        return await repository.view(work.tx, order, self._rules)
 
-    async def _view(self, work: Work, order: Order) -> OrderView:
-        (view,) = await repository.views(work.tx, [order], self._rules)
-        return view
+
+def _reached(asked: MarkOrder, at: datetime) -> OrderChanges:
+    """The state that the order has come to, and since when."""
+    match asked.state:
+        case "dispatched":
+            return {"state": "dispatched", "dispatched_at": at}
+        case "delivered":
+            return {"state": "delivered", "delivered_at": at}
+        case "closed":
+            return {"state": "closed", "closed_at": at, "unclaimed": asked.unclaimed}
+    return {"state": asked.state}
 
 
 def _had_been_good(change: Change) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Literal, Self
+from typing import Literal, Self, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Field
@@ -132,6 +132,34 @@ class OrderView(View):
     cancel_reason: str
 
 
+class OrderChanges(TypedDict, total=False):
+    """The columns that moves of an order change."""
+
+    state: OrderState
+    attempt: int
+    payment_id: str | None
+    room_id: str
+    address: dict[str, str]
+    recipient: dict[str, str]
+    points_choice: PointsChoice
+    points_some: int
+    coupon_code: str
+    means: Means
+    card_id: str | None
+    keep_card: bool
+    invoice_to: InvoiceTo
+    wish_date: date | None
+    remarks: str
+    promised_on: date
+    calendar_version: str
+    dispatched_at: datetime
+    delivered_at: datetime
+    closed_at: datetime
+    unclaimed: bool
+    cancelled_at: datetime
+    cancel_reason: str
+
+
 class Order(Table, table=True):
     __tablename__ = "orders"
     __table_args__ = (
@@ -199,6 +227,11 @@ class Order(Table, table=True):
     unclaimed: bool = False
     cancelled_at: datetime | None = instant(default=None)
     cancel_reason: str = text(default="")
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """What every event of it names: the order and its member."""
+        return {"aggregate_id": self.order_id, "order_id": self.order_id, "member_id": self.member_id}
 
     @property
     def totals(self) -> Totals:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -24,9 +24,11 @@ from services.store.orders.models import (
     UNPLACED,
     LineView,
     Order,
+    OrderChanges,
     OrderLine,
     OrderState,
     OrderView,
+    Promise,
 )
 from services.store.payments.models import ENDED, Payment
 from services.store.repository import Values, every, new, one, rows
@@ -94,6 +96,7 @@ async def freeze_lines(tx: AsyncSession, lines: Iterable[LineView]) -> None:
     await tx.execute(_FREEZE, {"lines": json.dumps([line.model_dump() for line in lines])})
 
 
+# Made once for each set of states and conditions: to make a statement costs more than to run it.
 @cache
 def _moved(states: Sequence[OrderState], *more: sa.ColumnElement[bool]) -> Executable:
     moved = sa.update(Order.table()).where(_O.order_id == _KEY, _O.state.in_(states), *more)
@@ -104,7 +107,7 @@ async def move(
     tx: AsyncSession,
     order_id: str,
     states: Sequence[OrderState],
-    values: Values,
+    changes: OrderChanges,
     *more: sa.ColumnElement[bool],
     known: Values = _NOTHING,
 ) -> Order | None:
@@ -112,7 +115,7 @@ async def move(
 
     `more` are conditions, made once; `known` has the values of their parameters.
     """
-    return await one(tx, Order, _moved(states, *more), {"key": order_id, **known, **new(Order.table(), values)})
+    return await one(tx, Order, _moved(states, *more), {"key": order_id, **known, **new(Order.table(), changes)})
 
 
 _AT_VERSION = _O.version == sa.bindparam("known_version")
@@ -122,9 +125,9 @@ _UNPAID = _O.payment_id.is_(None)
 _PAID_BY = _O.payment_id == sa.bindparam("known_payment")
 
 
-async def edit(tx: AsyncSession, order_id: str, version: int, values: dict[str, Any]) -> Order | None:
+async def edit(tx: AsyncSession, order_id: str, version: int, changes: OrderChanges) -> Order | None:
     """Changes an open checkout that nobody changed since (ETag)."""
-    return await move(tx, order_id, ("checkout",), values, _AT_VERSION, known={"known_version": version})
+    return await move(tx, order_id, ("checkout",), changes, _AT_VERSION, known={"known_version": version})
 
 
 _BEGIN = (
@@ -148,10 +151,10 @@ async def start_payment(tx: AsyncSession, order_id: str, attempt: int, payment_i
     return await move(tx, order_id, PLACING, {"payment_id": payment_id}, _UNDER_WAY, _UNPAID, known=known)
 
 
-async def replace_payment(tx: AsyncSession, order: Order, payment_id: str, **values: Any) -> Order | None:
+async def replace_payment(tx: AsyncSession, order: Order, changes: OrderChanges) -> Order | None:
     """Another payment counts from now on, where nobody replaced the old one meanwhile."""
     known = {"known_payment": order.payment_id}
-    return await move(tx, order.order_id, UNDISPATCHED, {"payment_id": payment_id, **values}, _PAID_BY, known=known)
+    return await move(tx, order.order_id, UNDISPATCHED, changes, _PAID_BY, known=known)
 
 
 async def wait_for_payer(tx: AsyncSession, order_id: str, payment_id: str) -> Order | None:
@@ -184,17 +187,17 @@ async def finish_cancelling(tx: AsyncSession, order_id: str, now: datetime) -> O
 
 async def reopen(tx: AsyncSession, order: Order) -> Order | None:
     """The try that is under way ends; the order is a checkout again."""
-    again = {"state": "checkout", "payment_id": None}
+    again: OrderChanges = {"state": "checkout", "payment_id": None}
     return await move(tx, order.order_id, PLACING, again, _UNDER_WAY, known={"known_attempt": order.attempt})
 
 
 _ANOTHER_DAY = _O.promised_on.is_distinct_from(sa.bindparam("known_day", type_=sa.Date))
 
 
-async def promise_anew(tx: AsyncSession, order_id: str, day: date, calendar_version: str) -> Order | None:
-    """Another day is promised; None when it is the same day, or it cannot be promised any more."""
-    promised = {"promised_on": day, "calendar_version": calendar_version}
-    return await move(tx, order_id, UNDISPATCHED, promised, _ANOTHER_DAY, known={"known_day": day})
+async def promise_anew(tx: AsyncSession, order_id: str, promise: Promise) -> Order | None:
+    """Another day is promised; None when it is the same day, or it can no longer be promised."""
+    changes: OrderChanges = {"promised_on": promise.promised_on, "calendar_version": promise.calendar_version}
+    return await move(tx, order_id, UNDISPATCHED, changes, _ANOTHER_DAY, known={"known_day": promise.promised_on})
 
 
 async def is_stuck(session: AsyncSession, order_id: str) -> bool:
@@ -233,6 +236,12 @@ async def with_money(session: AsyncSession, page: Page) -> Sequence[Order]:
     """One page of the orders that ever asked for a payment and one more, if there is one; oldest first."""
     asked = sa.exists().where(_P.order_id == _O.order_id)
     return await every(session, Order, page.of(sa.select(Order).where(asked), _O.order_id, oldest_first=True))
+
+
+async def view(session: AsyncSession, order: Order, rules: Rules) -> OrderView:
+    """An order as it is answered."""
+    (seen,) = await views(session, [order], rules)
+    return seen
 
 
 async def views(session: AsyncSession, orders: Sequence[Order], rules: Rules) -> list[OrderView]:

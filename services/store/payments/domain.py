@@ -12,7 +12,7 @@ from services.store.intents.domain import Intents, PartnerSilent
 from services.store.intents.models import PartnerReply
 from services.store.models import Means, View
 from services.store.orders import repository as orders
-from services.store.orders.models import UNDISPATCHED, Order
+from services.store.orders.models import UNDISPATCHED, Order, OrderChanges
 from services.store.payments import repository
 from services.store.payments.models import (
     CARD_AT_LEAST,
@@ -161,7 +161,7 @@ class Payments(Verbs):
         if order.state not in UNDISPATCHED or not self._lapses(payment, work):
             return Asked(payment_id=payment.payment_id)
         renewed = self._payment(work, order, new_id("pay"))
-        await orders.replace_payment(work.tx, order, renewed.payment_id)
+        await orders.replace_payment(work.tx, order, {"payment_id": renewed.payment_id})
         await self._ask_for(work, order, renewed, "renew")
         return Asked(payment_id=renewed.payment_id)
 
@@ -246,7 +246,8 @@ class Payments(Verbs):
         card = await save(work.tx, given) if given else None
         new = self._payment(work, order, new_id("pay"))
         new.means, new.card_id = asked.means, card.card_id if card else None
-        if not await orders.replace_payment(work.tx, order, new.payment_id, means=new.means, card_id=new.card_id):
+        counts: OrderChanges = {"payment_id": new.payment_id, "means": new.means, "card_id": new.card_id}
+        if not await orders.replace_payment(work.tx, order, counts):
             raise MeansNotWanted
         await self._intents.unwant(work, order.order_id)
         await self._ask_for(work, order, new, "authorise")

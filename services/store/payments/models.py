@@ -1,7 +1,7 @@
 """Payments: what was asked of a partner, what the partner says, and what follows from it (ST-21)."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal, TypedDict, cast
 
 import sqlalchemy as sa
 
@@ -115,6 +115,23 @@ class PaymentView(View):
     authorised_until: datetime | None = None
 
 
+class PaymentChanges(TypedDict, total=False):
+    """The columns that a partner's word, or the passing of time, changes."""
+
+    state: PaymentState
+    partner_ref: str
+    authorised: int
+    captured: int
+    refunded: int
+    redirect_url: str
+    decline_code: str
+    problem: str
+    action_until: datetime | None
+    authorised_until: datetime | None
+    unwanted_at: datetime | None
+    paid_at: datetime | None
+
+
 class Payment(Table, table=True):
     """One authorisation at one partner, and what became of it."""
 
@@ -184,7 +201,7 @@ class Payment(Table, table=True):
         # An invoice is withdrawn, it is not paid back.
         return "refund" if self.state == "captured" and self.means != "deferred" else "void"
 
-    def after(self, said: Standing, now: datetime) -> dict[str, Any]:
+    def after(self, said: Standing, now: datetime) -> PaymentChanges:
         """What the partner's word changes: a state never goes back, and what is older than we know is no news."""
         if said.refund_failed and self.captured:
             return {"state": "captured", "refunded": said.refunded, "problem": "refund-failed"}
@@ -192,7 +209,7 @@ class Payment(Table, table=True):
             return {}
         state = self._state_after(said)
         captured = max(self.captured, said.captured)
-        changes = {
+        changes: PaymentChanges = {
             "state": state,
             "partner_ref": said.ref or self.partner_ref,
             "authorised": max(self.authorised, said.authorised, captured),
@@ -203,7 +220,8 @@ class Payment(Table, table=True):
             "paid_at": self.paid_at or (now if said.paid else None),
             **self._refusal(state, said, now),
         }
-        return {name: value for name, value in changes.items() if value != getattr(self, name)}
+        news = {name: value for name, value in changes.items() if value != getattr(self, name)}
+        return cast("PaymentChanges", news)
 
     def _state_after(self, said: Standing) -> PaymentState:
         if said.state in {"voided", "declined"}:
@@ -214,7 +232,7 @@ class Payment(Table, table=True):
             return said.state  # it arrived after all, after we had given it up
         return said.state if _FORWARD[said.state] > _FORWARD[self.state] else self.state
 
-    def _refusal(self, state: PaymentState, said: Standing, now: datetime) -> dict[str, Any]:
+    def _refusal(self, state: PaymentState, said: Standing, now: datetime) -> PaymentChanges:
         """Why it does not count, where it does not."""
         if state == "declined":
             return {"decline_code": self.decline_code or said.decline_code}
@@ -222,7 +240,7 @@ class Payment(Table, table=True):
             return {}
         if state == "voided":
             return {"decline_code": LAPSED}
-        if self.state == "requires-action" != state and self.too_late(now):
+        if self.state == "requires-action" and state != "requires-action" and self.too_late(now):
             return {"decline_code": PAYER_LATE, "unwanted_at": now}
         return {}
 

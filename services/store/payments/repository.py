@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
 from services.store.orders.models import Order
-from services.store.payments.models import ENDED, Credit, Payment
+from services.store.payments.models import ENDED, Credit, Payment, PaymentChanges
 from services.store.repository import every, new, one, rows
 
 _P, _C = Payment.table().c, Credit.table().c
@@ -79,7 +78,7 @@ async def add(tx: AsyncSession, payment: Payment) -> None:
 _CHANGE = sa.update(Payment.table()).where(_P.payment_id == _KEY)
 
 
-async def change(tx: AsyncSession, payment: Payment, changes: Mapping[str, Any]) -> None:
+async def change(tx: AsyncSession, payment: Payment, changes: PaymentChanges) -> None:
     """Changes a payment that this transaction has locked."""
     await tx.execute(_CHANGE, {"key": payment.payment_id, **new(Payment.table(), changes)})
     for name, value in changes.items():
@@ -120,7 +119,7 @@ async def reserve_credit(tx: AsyncSession, member_id: str, amount: int, limit: i
 
 
 async def free_credit(tx: AsyncSession, payment: Payment) -> None:
-    """What was counted for this payment is counted no more; once."""
+    """What was counted for this payment is no longer counted; once."""
     held = sa.update(Payment.table()).where(_P.payment_id == payment.payment_id, _P.credit_held)
     if (await tx.execute(held.values(credit_held=False).returning(_P.amount))).first() is not None:
         owed = sa.update(Credit.table()).where(_C.member_id == payment.member_id)

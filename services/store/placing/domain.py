@@ -30,7 +30,7 @@ class OrderPlaced(Event):
 
 
 class OrderChanged(RuumError):
-    """What was confirmed is no more what would be ordered: a price, the address, a coupon or a choice (SK-26)."""
+    """What was confirmed is no longer what would be ordered: a price, the address, a coupon or a choice (SK-26)."""
 
     kind = Kind.REFUSED
     code = "order-changed"
@@ -136,6 +136,7 @@ class Placings(Verbs):
     def _confirmed(self, asked: BeginPlacing, basket: Basket, facts: Facts) -> Bill:
         """What the page that was confirmed comes to, where it would still look the same."""
         same_page = digest(basket.content(facts)) == asked.snapshot_hash
+        # Both unions are the same unless a version that was ticked differs from the one that the page showed.
         same_terms = facts.flow_facts | asked.ticked == asked.ticked | facts.flow_facts
         if not same_page or not same_terms or basket.wish_has_passed(basket.expected_dispatch_on(self._calendar)):
             raise OrderChanged
@@ -177,10 +178,8 @@ class Placings(Verbs):
             raise AttemptOver
         if placed.keep_card and payment.card_id:
             await cards.keep(work.tx, payment.card_id, work.now)
-        facts = placed.model_dump(include={"order_id", "member_id", "earning_amount", "flow"})
-        work.tell(OrderPlaced(aggregate_id=placed.order_id, **facts))
-        (view,) = await repository.views(work.tx, [placed], self._rules)
-        return view
+        work.tell(OrderPlaced(**placed.ids, earning_amount=placed.earning_amount, flow=placed.flow))
+        return await repository.view(work.tx, placed, self._rules)
 
     async def abandon(self, caller: Caller, asked: AbandonPlacing) -> OrderView:
         """Undoes placing: whatever it took comes back, the checkout is open again (ST-23).
@@ -214,8 +213,7 @@ class Placings(Verbs):
             left = await repository.move(work.tx, order.order_id, ("checkout",), {"attempt": asked.attempt})
         if left is None:
             raise OrderBeingPlaced
-        (view,) = await repository.views(work.tx, [left], self._rules)
-        return view
+        return await repository.view(work.tx, left, self._rules)
 
 
 def _check_open(order: Order, attempt: int) -> None:
