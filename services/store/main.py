@@ -58,6 +58,7 @@ def wired(
     intents = Intents(commands, partners, vault, rules.payer_patience)
     orders = Orders(commands, intents, calendar, rules)
     invoices = Invoices(commands, intents, rules)
+    # Orders and invoices ask through intents, and follow what comes of it: the circle is closed here.
     intents.followed_by(orders.follow, invoices.follow)
     return Domain(
         catalogue=Catalogue(commands),

@@ -64,3 +64,9 @@ class Recipient(View):
     name: str = ""
     kana: str = ""
     phone: str = ""
+
+
+class ChangedCount(View):
+    """How many of the things that were put are not as they were."""
+
+    changed: int

@@ -35,9 +35,9 @@ async def one(tx: AsyncSession, _of: type[T], statement: Executable, values: Val
     return found
 
 
-async def every(tx: AsyncSession, _of: type[T], statement: Executable, values: Values | None = None) -> Sequence[T]:
+async def every(tx: AsyncSession, _of: type[T], statement: Executable) -> Sequence[T]:
     """All things that the statement finds or changes."""
-    found: Sequence[T] = (await tx.scalars(statement, values, execution_options=_FRESH)).all()
+    found: Sequence[T] = (await tx.scalars(statement, execution_options=_FRESH)).all()
     return found
 
 

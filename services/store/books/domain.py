@@ -29,7 +29,7 @@ class Book(View):
         authorised: yen; so are `captured` and `refunded`.
         open_intents: calls to partners without an outcome.
         partner_state: `unknown` when the partner does not say, or knows of no such payment.
-        left_behind: yen that payments which count no more still hold or keep (ST-34).
+        left_behind: yen that payments which no longer count still hold or keep (ST-34).
     """
 
     order: OrderView
@@ -58,7 +58,7 @@ class ListedBooks(View):
 
 @dataclass
 class _Look:
-    """One page's questions to partners; one that was silent is asked no more, or the page would come too late."""
+    """One page's questions to partners; one that was silent is not asked again, or the page would come too late."""
 
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LOOKED_UP_AT_ONCE))
     silent: set[str] = field(default_factory=set)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-# A coupon's code is a secret of its holders: of those that differ in all, only that there are some is told.
+# A coupon's code is known to its holders only: that the total of some coupon differs is told, not of which.
 _DIFFERING = sa.text("""
 WITH owed AS (SELECT member_id, sum(amount) AS yen FROM store.payments WHERE credit_held GROUP BY member_id),
 standing AS (SELECT * FROM store.redemptions WHERE undone_at IS NULL),

@@ -46,7 +46,7 @@ async def keep(tx: AsyncSession, card_id: str, now: datetime) -> None:
 
 
 async def forgotten(tx: AsyncSession, processor_ref: str, now: datetime) -> None:
-    """The processor knows it no more."""
+    """The processor no longer knows it."""
     known = sa.update(Card.table()).where(_T.processor_ref == processor_ref, _T.detached_at.is_(None))
     await tx.execute(known.values(detached_at=now, kept_at=None))
 

@@ -8,15 +8,11 @@ from services.chassis.ids import new_id
 from services.chassis.pages import Listed, Page
 from services.store.catalogue import repository
 from services.store.catalogue.models import Goods, Product
-from services.store.models import View
+from services.store.models import ChangedCount
 
 
 class PutProducts(Command):
     products: tuple[Goods, ...]
-
-
-class ChangedCount(View):
-    changed: int
 
 
 class Catalogue(Verbs):

@@ -152,6 +152,7 @@ class Checkouts(Verbs):
         )
         if await orders.open_once(work.tx, fresh):
             return fresh, []
+        # The member has one open, perhaps in another tab: what it holds is changed.
         known = await orders.open_key_checkout(work.tx, asked.member_id)
         if known is None:
             raise OrderBeingPlaced
@@ -191,6 +192,7 @@ class Checkouts(Verbs):
         facts = self._facts(basket, available)
         if available is None and asked.points_choice in {"some", "all"}:
             raise Unavailable
+        # Only what this request chooses is refused; what was chosen before and has become impossible is a notice.
         touched = {*values, "points_some"} if "points_choice" in values else set(values)
         _refuse({field: code for field, code in basket.impossible(facts).items() if field in touched})
         await self._reprice(work, basket)
@@ -217,7 +219,7 @@ class Checkouts(Verbs):
         Raises:
             NotFound: no order of this member's that is not placed.
             OrderBeingPlaced: it is being placed.
-            InvalidField: names each thing that is still missing or not possible any more (PR-12).
+            InvalidField: names each thing that is still missing or no longer possible (PR-12).
             Unavailable: the orderer's data, or points that are wanted, cannot be read now.
         """
         await self._found(asked.order_id, asked.member_id)
@@ -254,7 +256,7 @@ class Checkouts(Verbs):
         return SnapshotView(snapshot_hash=snapshot.snapshot_hash, content_json=content, checkout=shown)
 
     async def _reprice(self, work: Work, basket: Basket) -> None:
-        """The prices of today have been shown: from now on they are what a change is told against (ST-03)."""
+        """The prices of today have been shown: a later change is measured against them (ST-03)."""
         lines = [OrderLine.of(basket.order.order_id, line) for line in basket.lines]
         await orders.put_lines(work.tx, basket.order.order_id, lines)
 

@@ -157,7 +157,7 @@ class Basket:
         return self.order.wish_date is not None and self.order.wish_date < self.wish_dates(dispatch)[0]
 
     def notices(self, bill: Bill, facts: Facts) -> list[str]:
-        """Codes of what is no more as it was chosen or shown (ST-03)."""
+        """Codes of what is no longer as it was chosen or shown (ST-03)."""
         order, due = self.order, bill.totals.due
         found = {
             "price-changed": any(line.unit_price != self.products[line.sku].price for line in self.order_lines),
@@ -194,6 +194,7 @@ class Basket:
             **self.order.model_dump(
                 mode="json", include={"order_id", "flow", "room_id", "address", "recipient", "wish_date", "remarks"}
             ),
+            # Without their ids: whoever goes back and chooses the same again sees the same page.
             "lines": [line.model_dump(mode="json", exclude={"line_id"}) for line in bill.lines],
             "totals": bill.totals.model_dump(mode="json"),
             "coupon_code": "" if self.coupon_refusal else self.order.coupon_code,
@@ -251,7 +252,7 @@ def read_recipient(given: Recipient) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _national(phone: str) -> str | None:
-    """A telephone number as it is written in Japan; None when it is none there."""
+    """A telephone number as it is written in Japan; None when there is no such number."""
     if not phone.strip():
         return ""
     try:
@@ -281,7 +282,7 @@ class Snapshot(Table, table=True):
 
     @staticmethod
     def parties(content: str | None) -> dict[str, Any]:
-        """Who ordered and who receives, as a deferred-payment provider is told them."""
+        """Who ordered and who receives, as the deferred-payment provider wants to know."""
         if content is None:
             return {}
         shown = json.loads(content)

@@ -11,16 +11,12 @@ from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.jst import jst_date
 from services.store.coupons import repository
 from services.store.coupons.models import Coupon, CouponTerms
-from services.store.models import View
+from services.store.models import ChangedCount
 from services.store.orders import repository as orders
 
 
 class PutCoupons(Command):
     coupons: tuple[CouponTerms, ...]
-
-
-class ChangedCount(View):
-    changed: int
 
 
 class CouponUsedMore(RuumError):

@@ -38,6 +38,8 @@ async def open_to(session: AsyncSession, member_id: str, today: date) -> Sequenc
     return await every(session, Coupon, found)
 
 
+# The coupon's row is always locked before the member's, so that no two wait for each other. Where the member has used
+# theirs up the first update was made for nothing: whoever asked rolls it back.
 _REDEEM = sa.text("""
 with in_all as (
   update store.coupons set used = used + 1 where code = :code and used < uses_total returning uses_per_member

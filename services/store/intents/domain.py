@@ -62,12 +62,6 @@ class Settle(Command):
     payment_id: str
 
 
-class Settled(View):
-    """Whether the payment is over, and whether something has to come back."""
-
-    undoing: bool
-
-
 class Swept(View):
     settled: int
     still_unknown: int
@@ -154,9 +148,8 @@ class Intents(Verbs):
             await self.pursue(payment.payment_id)
 
     @command
-    async def settle(self, work: Work, asked: Settle, reply: PartnerReply) -> Settled:
-        payment = await self.settled(work, asked.payment_id, reply)
-        return Settled(undoing=payment.undoing() is not None)
+    async def settle(self, work: Work, asked: Settle, reply: PartnerReply) -> None:
+        await self.settled(work, asked.payment_id, reply)
 
     async def settled(self, work: Work, payment_id: str, reply: PartnerReply) -> Payment:
         """Brings a payment to where the partner says it is, within the transaction of whoever asked."""
@@ -168,11 +161,9 @@ class Intents(Verbs):
         await repository.close_intents(work.tx, payment_id, answered, _done(payment), work.now)
         if payment.credit_held and (payment.ended or payment.paid_at):
             await payments.free_credit(work.tx, payment)
-        if (
-            payment.state in {"authorised", "on-hold"}
-            and was not in {"authorised", "on-hold"}
-            and not payment.unwanted_at
-        ):
+        # The first promise that is good replaces all others of the order.
+        good = {"authorised", "on-hold"}
+        if payment.state in good and was not in good and not payment.unwanted_at:
             await self.unwant(work, payment.order_id, but=payment_id)
         await self._undo(work, payment)
         for follow in self._followers:
@@ -252,6 +243,7 @@ class Intents(Verbs):
         Raises:
             OutcomeUnknown: it may have been done and cannot be seen.
         """
+        # It may have been done the last time: what the partner shows comes before another call.
         if call.tries or call.only_looks:
             said = await self._seen(call)
             if said is not None:

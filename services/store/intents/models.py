@@ -47,7 +47,7 @@ class PartnerCall(BaseModel):
     Attributes:
         key: names the call at the partner: the order's payment and the step.
         amount: yen.
-        only_looks: nobody wants it any more: it is not asked for again, but whether it came about has to be seen.
+        only_looks: it is no longer wanted: it is not asked for again, but whether it came about has to be seen.
         tries: how often the partner was asked before, and `asked_at` when last.
         may_call: it may be made now; else it is only looked up.
     """

@@ -78,10 +78,6 @@ class RecordAction(Command):
     reason: str
 
 
-class Wanted(View):
-    payment_id: str
-
-
 class Recorded(View):
     action_id: str
 
@@ -101,13 +97,13 @@ class Invoices(Verbs):
             PaymentOnHold: the provider has not agreed yet.
             PartnerSilent: try again later.
         """
-        wanted = await self._want(caller, asked)
-        reply = await self._intents.heard(wanted.payment_id)
-        concluding = ConcludeIssuing(request_id=asked.request_id, as_of=asked.as_of, payment_id=wanted.payment_id)
+        payment_id = await self._want(caller, asked)
+        reply = await self._intents.heard(payment_id)
+        concluding = ConcludeIssuing(request_id=asked.request_id, as_of=asked.as_of, payment_id=payment_id)
         return await self._conclude_issuing(caller, concluding, reply)
 
     @command
-    async def _want(self, work: Work, asked: IssueInvoice) -> Wanted:
+    async def _want(self, work: Work, asked: IssueInvoice) -> str:
         payment = await orders.payment_of(work.tx, asked.order_id, locked=True)
         if payment is None:
             raise PaymentMissing
@@ -125,7 +121,7 @@ class Invoices(Verbs):
         await repository.request(work.tx, invoice)
         if payment.state == "authorised":
             await calls.open_intent(work.tx, payment, "capture", work.now)
-        return Wanted(payment_id=payment.payment_id)
+        return payment.payment_id
 
     @command
     async def _conclude_issuing(self, work: Work, asked: ConcludeIssuing, reply: PartnerReply) -> InvoiceView:
@@ -216,6 +212,7 @@ class Invoices(Verbs):
         invoice = await repository.of_payment(work.tx, payment_id)
         charged = False
         if invoice is not None and self._late.charge:
+            # The provider charges by itself: each charge in its sum that we have not made is made and told.
             times = min(facts.charges // self._late.charge, self._late.most)
             for ordinal in range(invoice.late_charges + 1, times + 1):
                 charged |= await self._charge(work, invoice.invoice_id, ordinal)

@@ -204,6 +204,7 @@ class Orders(Verbs):
             work.tx, asked.order_id, CANCELLABLE, {"state": "cancelling", "cancel_reason": asked.reason}
         )
         if moved is None:
+            # Asked again: it goes on where it was, unless it cannot be cancelled at all.
             await self._as_it_stands(work, asked.order_id, ("cancelling", "cancelled"))
         await self._intents.unwant(work, asked.order_id)
         await self._finish_cancelling(work, asked.order_id)

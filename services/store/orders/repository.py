@@ -56,7 +56,7 @@ _PAID_LOCKED = _PAID.with_for_update(of=[Order.table(), Payment.table()])
 
 
 async def get(session: AsyncSession, order_id: str) -> Order | None:
-    """An order; one that was dropped is none."""
+    """An order, unless it was dropped."""
     return await one(session, Order, _BY_KEY, {"key": order_id})
 
 

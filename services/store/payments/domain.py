@@ -99,10 +99,6 @@ class Conclude(Command):
     payment_id: str
 
 
-class Asked(View):
-    payment_id: str
-
-
 class Concluded(View):
     view: PaymentView
     undoing: bool
@@ -121,21 +117,21 @@ class Payments(Verbs):
         Raises:
             AttemptOver: this try is not under way.
         """
-        begun = await self._begin(caller, asked)
-        reply = await self._intents.hear(begun.payment_id, look=WAITING)
-        return await self._answer(caller, asked, begun.payment_id, reply, kept=not reply.silent)
+        payment_id = await self._begin(caller, asked)
+        reply = await self._intents.hear(payment_id, look=WAITING)
+        return await self._answer(caller, asked, payment_id, reply, kept=not reply.silent)
 
     @command
-    async def _begin(self, work: Work, asked: Authorise) -> Asked:
+    async def _begin(self, work: Work, asked: Authorise) -> str:
         payment_id = new_id("pay")
         order = await orders.start_payment(work.tx, asked.order_id, asked.attempt, payment_id)
         if order is None:
             known = await repository.of_attempt(work.tx, asked.order_id, asked.attempt)
             if known is None:
                 raise AttemptOver
-            return Asked(payment_id=known.payment_id)
+            return known.payment_id
         await self._ask_for(work, order, self._payment(work, order, payment_id, attempt=asked.attempt), "authorise")
-        return Asked(payment_id=payment_id)
+        return payment_id
 
     async def ensure_authorised(self, caller: Caller, asked: EnsureAuthorised) -> PaymentView:
         """How the payment stands at its partner; one that lapses soon, or has lapsed, is asked for anew (SK-38).
@@ -146,24 +142,24 @@ class Payments(Verbs):
         """
         payment = await self._current(asked.order_id)
         reply = await self._intents.heard(payment.payment_id, look=STATES)
-        begun = await self._renew(caller, asked, payment.payment_id, reply)
-        if begun.payment_id != payment.payment_id:
-            reply = await self._intents.heard(begun.payment_id)
-        return await self._answer(caller, asked, begun.payment_id, reply, kept=True)
+        payment_id = await self._renew(caller, asked, payment.payment_id, reply)
+        if payment_id != payment.payment_id:
+            reply = await self._intents.heard(payment_id)
+        return await self._answer(caller, asked, payment_id, reply, kept=True)
 
     @command
-    async def _renew(self, work: Work, asked: EnsureAuthorised, heard_of: str, reply: PartnerReply) -> Asked:
+    async def _renew(self, work: Work, asked: EnsureAuthorised, heard_of: str, reply: PartnerReply) -> str:
         payment = await self._intents.settled(work, heard_of, reply)
         order = await orders.get(work.tx, asked.order_id)
         # Read once it is locked: while the partner was asked, another payment may have taken this one's place.
         if order is None or order.payment_id != payment.payment_id:
             raise PartnerSilent
         if order.state not in UNDISPATCHED or not self._lapses(payment, work):
-            return Asked(payment_id=payment.payment_id)
+            return payment.payment_id
         renewed = self._payment(work, order, new_id("pay"))
         await orders.replace_payment(work.tx, order, {"payment_id": renewed.payment_id})
         await self._ask_for(work, order, renewed, "renew")
-        return Asked(payment_id=renewed.payment_id)
+        return renewed.payment_id
 
     def _lapses(self, payment: Payment, work: Work) -> bool:
         """Whether the payer's promise is gone, or goes before it can be of use."""
@@ -186,6 +182,7 @@ class Payments(Verbs):
         if payment.state == "on-hold":
             raise PaymentOnHold
         if payment.means in {"card", "epos"}:
+            # One beginning for each payment: after a change of means the same request captures the new one.
             key = f"{asked.request_id}/{payment.payment_id}"
             await self._begin_capture(caller, BeginCapture(request_id=key, payment_id=payment.payment_id))
         reply = await self._intents.heard(payment.payment_id)
@@ -196,11 +193,10 @@ class Payments(Verbs):
         return view
 
     @command
-    async def _begin_capture(self, work: Work, asked: BeginCapture) -> Asked:
+    async def _begin_capture(self, work: Work, asked: BeginCapture) -> None:
         payment, _ = await repository.locked(work.tx, asked.payment_id)
         if payment.state == "authorised" and payment.unwanted_at is None:
             await calls.open_intent(work.tx, payment, "capture", work.now)
-        return Asked(payment_id=payment.payment_id)
 
     async def payer_returned(self, caller: Caller, asked: PayerReturned) -> PaymentView:
         """The payer is back from the partner's page: the partner is asked what was decided (ST-21).
@@ -228,12 +224,12 @@ class Payments(Verbs):
         """
         await self._own(caller, asked.order_id)
         given = await self._cards.given(caller.name, asked.card_id) if asked.means == "card" else None
-        begun = await self._begin_change(caller, asked, given)
-        reply = await self._intents.hear(begun.payment_id)
-        return await self._answer(caller, asked, begun.payment_id, reply, kept=not reply.silent)
+        payment_id = await self._begin_change(caller, asked, given)
+        reply = await self._intents.hear(payment_id)
+        return await self._answer(caller, asked, payment_id, reply, kept=not reply.silent)
 
     @command
-    async def _begin_change(self, work: Work, asked: ChangeMeans, given: Given | None) -> Asked:
+    async def _begin_change(self, work: Work, asked: ChangeMeans, given: Given | None) -> str:
         order = await orders.get(work.tx, asked.order_id)
         payment = await repository.get(work.tx, order.payment_id) if order else None
         if order is None or payment is None:
@@ -253,7 +249,7 @@ class Payments(Verbs):
         await self._ask_for(work, order, new, "authorise")
         if new.decline_code:
             raise DeferredLimitReached(field="means")
-        return Asked(payment_id=new.payment_id)
+        return new.payment_id
 
     def _payment(self, work: Work, order: Order, payment_id: str, attempt: int = 0) -> Payment:
         return Payment.make(

@@ -86,7 +86,7 @@ class Standing(View):
         return kept(self.state, self.authorised, self.captured, self.refunded)
 
     def fulfils(self, step: Step, amount: int) -> bool:
-        """Whether what a step wanted has come about, or cannot any more."""
+        """Whether what a step wanted has come about, or no longer can."""
         if self.state in {"voided", "declined"}:
             return True
         match step:
@@ -203,8 +203,10 @@ class Payment(Table, table=True):
 
     def after(self, said: Standing, now: datetime) -> PaymentChanges:
         """What the partner's word changes: a state never goes back, and what is older than we know is no news."""
+        # The bank sent the money back to us: it is captured still, and a person has to pay it out.
         if said.refund_failed and self.captured:
             return {"state": "captured", "refunded": said.refunded, "problem": "refund-failed"}
+        # What we gave up without the partner ever having shown it may show after all; anything else that ended is over.
         if self.ended and (self.partner_ref or self.means == "none"):
             return {}
         state = self._state_after(said)
