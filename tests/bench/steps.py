@@ -18,7 +18,7 @@ from deploy.local.child import running
 from deploy.local.ports import free_port
 from deploy.local.postgres import ADMIN, ROLES, Postgres, create_contexts
 from services.chassis.db import Database
-from tests.store.shop import Shop, new_member
+from tests.store.world import World, new_member
 from tests.support.contexts import migrated
 from tests.support.statements import statements
 
@@ -28,12 +28,12 @@ _WARMING = 10
 
 async def main(orders: int) -> None:
     async with _database() as database:
-        shop = Shop(database)
-        shop.neighbours.points = 1000
+        world = World(database)
+        world.neighbours.points = 1000
         spent: dict[str, float] = defaultdict(float)
         asked = Counter[str]()
         for turn in range(-_WARMING, orders):
-            for name, step in (await _steps(shop)).items():
+            for name, step in (await _steps(world)).items():
                 with statements(database) as run:
                     began = time.process_time()
                     await step
@@ -46,17 +46,17 @@ async def main(orders: int) -> None:
     print(f"  {'together':<12}{asked.total() / orders:>6.1f} statements{sum(spent.values()) * 1000 / orders:>8.1f} ms")
 
 
-async def _steps(shop: Shop) -> dict[str, Awaitable[object]]:
+async def _steps(world: World) -> dict[str, Awaitable[object]]:
     """An order with points, a coupon and a card, and what the store is asked until it is placed."""
-    code = await shop.coupon()
-    view = await shop.ready(new_member(), coupon_code=code, points_choice="some", points_some=100)
-    confirmed = (await shop.snapshot(view)).snapshot_hash
+    code = await world.coupon()
+    view = await world.ready(new_member(), coupon_code=code, points_choice="some", points_some=100)
+    confirmed = (await world.snapshot(view)).snapshot_hash
     return {
-        "begin": shop.begun(view, snapshot_hash=confirmed),
-        "authorise": shop.authorised(view.order_id),
-        "webhook": shop.card_webhook(view.order_id),
-        "confirm": shop.confirmed(view.order_id),
-        "read": shop.order(view.order_id),
+        "begin": world.begun(view, snapshot_hash=confirmed),
+        "authorise": world.authorised(view.order_id),
+        "webhook": world.card_webhook(view.order_id),
+        "confirm": world.confirmed(view.order_id),
+        "read": world.order(view.order_id),
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 from deploy.local.postgres import Postgres
 from services.chassis.db import Database
 from tests.sandbox.conftest import sandbox, started_sandbox
-from tests.store.shop import Shop, new_member
+from tests.store.world import World, new_member
 from tests.support.callers import keys
 from tests.support.contexts import migrated
 
@@ -21,11 +21,11 @@ async def database(postgres: Postgres) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def shop(database: Database) -> AsyncIterator[Shop]:
+async def world(database: Database) -> AsyncIterator[World]:
     """A store whose sweep finds nothing of other tests': their partners are gone."""
-    shop = Shop(database)
-    yield shop
-    await shop.leave_nothing_open()
+    world = World(database)
+    yield world
+    await world.leave_nothing_open()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from services.chassis.pages import Page
 from services.store.catalogue.domain import PutProducts
 from services.store.catalogue.models import Goods
 from services.store.models import LocalText
-from tests.store.shop import DESK, Shop, as_member, new_member, request_id
+from tests.store.world import DESK, World, as_member, new_member, request_id
 
 
 def goods(sku: str, **changed: object) -> Goods:
@@ -18,13 +18,13 @@ def goods(sku: str, **changed: object) -> Goods:
     return Goods(sku=sku, **stated | changed)
 
 
-async def put(shop: Shop, *products: Goods) -> int:
-    return (await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=products))).changed
+async def put(world: World, *products: Goods) -> int:
+    return (await world.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=products))).changed
 
 
 @pytest.mark.rule("ST-01")
-async def test_the_two_keys_are_sold_in_three_languages_with_price_tax_means_and_flags(shop: Shop) -> None:
-    listed = await shop.store.catalogue.listed("spare-key", Page())
+async def test_the_two_keys_are_sold_in_three_languages_with_price_tax_means_and_flags(world: World) -> None:
+    listed = await world.store.catalogue.listed("spare-key", Page())
 
     keys = {one.sku: one for one in listed.items}
     assert set(keys) == {"key-normal", "key-ic"}
@@ -37,42 +37,42 @@ async def test_the_two_keys_are_sold_in_three_languages_with_price_tax_means_and
 
 
 @pytest.mark.rule("SK-07")
-async def test_an_operator_changes_a_price_and_an_order_keeps_its_own(shop: Shop, member: str) -> None:
+async def test_an_operator_changes_a_price_and_an_order_keeps_its_own(world: World, member: str) -> None:
     sku = request_id()
-    await put(shop, goods(sku, price=1_000, means=("card", "deferred", "epos")))
-    order = await shop.placed(member, sku=sku)
+    await put(world, goods(sku, price=1_000, means=("card", "deferred", "epos")))
+    order = await world.placed(member, sku=sku)
 
-    changed = await put(shop, goods(sku, price=1_500, means=("card", "deferred", "epos")))
+    changed = await put(world, goods(sku, price=1_500, means=("card", "deferred", "epos")))
 
     assert changed == 1
-    assert (await shop.order(order.order_id)).lines[0].unit_price == 1_000
-    assert (await shop.order(order.order_id)).totals.due == 1_000
-    assert (await shop.opened(new_member(), sku=sku)).totals.goods == 1_500
+    assert (await world.order(order.order_id)).lines[0].unit_price == 1_000
+    assert (await world.order(order.order_id)).totals.due == 1_000
+    assert (await world.opened(new_member(), sku=sku)).totals.goods == 1_500
 
 
 @pytest.mark.rule("PR-01")
-async def test_an_order_line_keeps_the_tax_rate_that_held_when_it_was_ordered(shop: Shop, member: str) -> None:
+async def test_an_order_line_keeps_the_tax_rate_that_held_when_it_was_ordered(world: World, member: str) -> None:
     sku = request_id()
     means = ("card", "deferred", "epos")
-    await put(shop, goods(sku, tax_rate=8, means=means))
-    chosen = await shop.ready(member, sku=sku)
-    await put(shop, goods(sku, tax_rate=10, means=means))
-    order = await shop.store.checkouts.get(as_member(member), chosen.order_id)
-    await shop.begun(order)
-    await shop.authorised(order.order_id)
-    await shop.confirmed(order.order_id)
+    await put(world, goods(sku, tax_rate=8, means=means))
+    chosen = await world.ready(member, sku=sku)
+    await put(world, goods(sku, tax_rate=10, means=means))
+    order = await world.store.checkouts.get(as_member(member), chosen.order_id)
+    await world.begun(order)
+    await world.authorised(order.order_id)
+    await world.confirmed(order.order_id)
 
-    await put(shop, goods(sku, tax_rate=8, means=means))
+    await put(world, goods(sku, tax_rate=8, means=means))
 
-    assert (await shop.order(order.order_id)).lines[0].tax_rate == 10
-    assert (await shop.opened(new_member(), sku=sku)).lines[0].tax_rate == 8
+    assert (await world.order(order.order_id)).lines[0].tax_rate == 10
+    assert (await world.opened(new_member(), sku=sku)).lines[0].tax_rate == 8
 
 
-async def test_only_what_is_not_as_it_was_counts_as_changed(shop: Shop) -> None:
+async def test_only_what_is_not_as_it_was_counts_as_changed(world: World) -> None:
     sku = request_id()
-    await put(shop, goods(sku))
+    await put(world, goods(sku))
 
-    again, one_new = await put(shop, goods(sku)), await put(shop, goods(sku), goods(request_id()))
+    again, one_new = await put(world, goods(sku)), await put(world, goods(sku), goods(request_id()))
 
     assert (again, one_new) == (0, 1)
 
@@ -90,22 +90,22 @@ async def test_only_what_is_not_as_it_was_counts_as_changed(shop: Shop) -> None:
     ],
 )
 async def test_a_product_that_is_not_in_order_names_its_field(
-    shop: Shop, changed: dict[str, object], field: str
+    world: World, changed: dict[str, object], field: str
 ) -> None:
     with pytest.raises(InvalidField) as refused:
-        await put(shop, goods(request_id()), goods(request_id(), **changed))
+        await put(world, goods(request_id()), goods(request_id(), **changed))
 
     assert [violation.field for violation in refused.value.violations] == [f"products[1].{field}"]
 
 
-async def test_products_are_listed_by_category_page_by_page_newest_first(shop: Shop) -> None:
+async def test_products_are_listed_by_category_page_by_page_newest_first(world: World) -> None:
     category = request_id()
     skus = [request_id() for _ in range(5)]
     for sku in skus:
-        await put(shop, goods(sku, category=category))
+        await put(world, goods(sku, category=category))
 
-    first = await shop.store.catalogue.listed(category, Page(size=3))
-    second = await shop.store.catalogue.listed(category, Page(size=3, cursor=first.next_cursor))
+    first = await world.store.catalogue.listed(category, Page(size=3))
+    second = await world.store.catalogue.listed(category, Page(size=3, cursor=first.next_cursor))
 
     assert [one.sku for one in (*first.items, *second.items)] == skus[::-1]
     assert (bool(first.next_cursor), second.next_cursor) == (True, "")
@@ -113,8 +113,8 @@ async def test_products_are_listed_by_category_page_by_page_newest_first(shop: S
 
 @pytest.mark.rule("PR-16")
 @pytest.mark.parametrize("cursor", ["%", "abc", "é"])
-async def test_a_cursor_of_somebody_else_is_refused_by_its_field(shop: Shop, cursor: str) -> None:
+async def test_a_cursor_of_somebody_else_is_refused_by_its_field(world: World, cursor: str) -> None:
     with pytest.raises(InvalidField) as refused:
-        await shop.store.catalogue.listed("spare-key", Page(cursor=cursor))
+        await world.store.catalogue.listed("spare-key", Page(cursor=cursor))
 
     assert refused.value.violations[0].field == "page.cursor"

@@ -6,32 +6,32 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.chassis.errors import Changed, InvalidField, NotFound, Unavailable
+from services.chassis.errors import Changed, InvalidField, NotFound, RuumError, TooLate, Unavailable
 from services.store.catalogue.domain import PutProducts
 from services.store.checkout.domain import DropCheckout
 from services.store.models import Address, Recipient
 from services.store.orders.domain import OrderAlreadyPlaced, OrderBeingPlaced
-from tests.store.shop import DESK, NOW, SPAREKEY, Shop, as_member, new_member, request_id
 from tests.store.test_catalogue import goods
+from tests.store.world import DESK, NOW, SPAREKEY, World, as_member, new_member, request_id
 
 
 def fields(refused: pytest.ExceptionInfo[InvalidField]) -> dict[str, str]:
     return {violation.field: violation.code for violation in refused.value.violations}
 
 
-async def reprice(shop: Shop, sku: str, price: int) -> None:
+async def reprice(world: World, sku: str, price: int) -> None:
     product = goods(sku, price=price, means=("card", "deferred", "epos"))
-    await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=(product,)))
+    await world.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=(product,)))
 
 
 @pytest.mark.rule("SK-06")
 @pytest.mark.parametrize(("quantity", "taken"), [(0, False), (1, True), (10, True), (11, False)])
-async def test_one_to_ten_keys_are_ordered_at_once(shop: Shop, member: str, quantity: int, taken: bool) -> None:
+async def test_one_to_ten_keys_are_ordered_at_once(world: World, member: str, quantity: int, taken: bool) -> None:
     if taken:
-        assert (await shop.opened(member, quantity=quantity)).lines[0].quantity == quantity
+        assert (await world.opened(member, quantity=quantity)).lines[0].quantity == quantity
     else:
         with pytest.raises(InvalidField) as refused:
-            await shop.opened(member, quantity=quantity)
+            await world.opened(member, quantity=quantity)
         assert list(fields(refused)) == ["quantity"]
 
 
@@ -45,14 +45,14 @@ def test_no_choice_of_the_checkout_page_is_the_quantity() -> None:
 
 
 @pytest.mark.rule("SK-17")
-async def test_going_back_to_the_order_keeps_everything_that_was_chosen(shop: Shop, member: str) -> None:
-    shop.neighbours.points = 800
-    code = await shop.coupon()
-    chosen = await shop.ready(member, coupon_code=code, points_choice="some", points_some=300, remarks="急ぎません")
+async def test_going_back_to_the_order_keeps_everything_that_was_chosen(world: World, member: str) -> None:
+    world.neighbours.points = 800
+    code = await world.coupon()
+    chosen = await world.ready(member, coupon_code=code, points_choice="some", points_some=300, remarks="急ぎません")
     person = Recipient(name="山田 太郎", kana="ヤマダ タロウ", phone="0312345678")
-    chosen = await shop.updated(chosen, recipient=person, keep_card=False)
+    chosen = await world.updated(chosen, recipient=person, keep_card=False)
 
-    back = await shop.opened(member, sku="key-ic", quantity=2)
+    back = await world.opened(member, sku="key-ic", quantity=2)
 
     assert back.order_id == chosen.order_id
     assert (back.lines[0].sku, back.lines[0].quantity) == ("key-ic", 2)
@@ -61,57 +61,57 @@ async def test_going_back_to_the_order_keeps_everything_that_was_chosen(shop: Sh
 
 
 @pytest.mark.rule("SK-22")
-async def test_a_dropped_order_is_gone_and_says_nothing_of_people_any_more(shop: Shop, member: str) -> None:
-    view = await shop.ready(member)
-    await shop.snapshot(view)
+async def test_a_dropped_order_is_gone_and_says_nothing_of_people_any_more(world: World, member: str) -> None:
+    view = await world.ready(member)
+    await world.snapshot(view)
 
-    await shop.store.checkouts.drop(
+    await world.store.checkouts.drop(
         SPAREKEY, DropCheckout(request_id=request_id(), order_id=view.order_id, member_id=member)
     )
 
     with pytest.raises(NotFound):
-        await shop.store.checkouts.get(as_member(member), view.order_id)
-    row = await shop.row(view.order_id)
+        await world.store.checkouts.get(as_member(member), view.order_id)
+    row = await world.row(view.order_id)
     assert (row.state, row.address, row.recipient) == ("dropped", {}, {})
-    assert await shop.scalar("select count(*) from snapshots where order_id = :o", o=view.order_id) == 0
-    assert (await shop.opened(member)).order_id != view.order_id
+    assert await world.scalar("select count(*) from snapshots where order_id = :o", o=view.order_id) == 0
+    assert (await world.opened(member)).order_id != view.order_id
 
 
-async def test_an_order_that_is_placed_is_dropped_no_more(shop: Shop, member: str) -> None:
-    order = await shop.placed(member)
+async def test_an_order_that_is_placed_is_dropped_no_more(world: World, member: str) -> None:
+    order = await world.placed(member)
 
     with pytest.raises(OrderAlreadyPlaced):
-        await shop.store.checkouts.drop(
+        await world.store.checkouts.drop(
             SPAREKEY, DropCheckout(request_id=request_id(), order_id=order.order_id, member_id=member)
         )
 
 
 @pytest.mark.rule("ST-03")
-async def test_a_price_that_changed_is_said_until_it_was_shown_to_be_chosen_with(shop: Shop, member: str) -> None:
+async def test_a_price_that_changed_is_said_until_it_was_shown_to_be_chosen_with(world: World, member: str) -> None:
     sku = request_id()
-    await reprice(shop, sku, 1_000)
-    view = await shop.opened(member, sku=sku)
+    await reprice(world, sku, 1_000)
+    view = await world.opened(member, sku=sku)
 
-    await reprice(shop, sku, 1_200)
+    await reprice(world, sku, 1_200)
 
-    shown = await shop.store.checkouts.get(as_member(member), view.order_id)
+    shown = await world.store.checkouts.get(as_member(member), view.order_id)
     assert ("price-changed" in shown.notices, shown.totals.goods) == (True, 1_200)
-    chosen = await shop.updated(view, remarks="はい")
+    chosen = await world.updated(view, remarks="はい")
     assert "price-changed" in chosen.notices
-    assert "price-changed" not in (await shop.updated(chosen, remarks="では")).notices
+    assert "price-changed" not in (await world.updated(chosen, remarks="では")).notices
 
 
 @pytest.mark.rule("ST-03")
-async def test_points_that_are_gone_and_a_coupon_that_is_over_are_said(shop: Shop, member: str) -> None:
-    shop.neighbours.points = 500
-    code = await shop.coupon(last_day=NOW.date())
-    view = await shop.ready(member, points_choice="some", points_some=500, coupon_code=code)
+async def test_points_that_are_gone_and_a_coupon_that_is_over_are_said(world: World, member: str) -> None:
+    world.neighbours.points = 500
+    code = await world.coupon(last_day=NOW.date())
+    view = await world.ready(member, points_choice="some", points_some=500, coupon_code=code)
     assert (view.totals.points, view.totals.coupon) == (500, 500)
 
-    shop.neighbours.points = 200
-    shop.clock.advance(timedelta(days=1))
+    world.neighbours.points = 200
+    world.clock.advance(timedelta(days=1))
 
-    shown = await shop.store.checkouts.get(as_member(member), view.order_id)
+    shown = await world.store.checkouts.get(as_member(member), view.order_id)
     assert {"points-reduced", "coupon-over"} <= set(shown.notices)
     assert (shown.totals.points, shown.totals.coupon) == (200, 0)
 
@@ -120,10 +120,10 @@ async def test_points_that_are_gone_and_a_coupon_that_is_over_are_said(shop: Sho
 @pytest.mark.parametrize(
     ("choice", "some", "used"), [("none", 0, 0), ("some", 1, 1), ("some", 700, 700), ("all", 0, 3_300)]
 )
-async def test_some_all_or_no_points_are_used(shop: Shop, member: str, choice: str, some: int, used: int) -> None:
-    shop.neighbours.points = 4_000
+async def test_some_all_or_no_points_are_used(world: World, member: str, choice: str, some: int, used: int) -> None:
+    world.neighbours.points = 4_000
 
-    view = await shop.ready(member, points_choice=choice, points_some=some)
+    view = await world.ready(member, points_choice=choice, points_some=some)
 
     assert (view.totals.points, view.totals.due) == (used, 3_300 - used)
     assert view.points_available == 4_000
@@ -131,35 +131,40 @@ async def test_some_all_or_no_points_are_used(shop: Shop, member: str, choice: s
 
 @pytest.mark.parametrize(("some", "code"), [(0, "points-none"), (801, "points-too-many"), (3_301, "points-too-many")])
 async def test_points_that_cannot_be_used_are_refused_by_their_field(
-    shop: Shop, member: str, some: int, code: str
+    world: World, member: str, some: int, code: str
 ) -> None:
-    shop.neighbours.points = 800 if some < 3_000 else 10_000
-    view = await shop.opened(member)
+    world.neighbours.points = 800 if some < 3_000 else 10_000
+    view = await world.opened(member)
 
     with pytest.raises(InvalidField) as refused:
-        await shop.updated(view, points_choice="some", points_some=some)
+        await world.updated(view, points_choice="some", points_some=some)
 
     assert fields(refused) == {"points_some": code}
-    assert (await shop.store.checkouts.get(as_member(member), view.order_id)).points_choice == "none"
+    assert (await world.store.checkouts.get(as_member(member), view.order_id)).points_choice == "none"
 
 
-async def test_without_the_ledger_the_page_is_shown_and_points_cannot_be_chosen(shop: Shop, member: str) -> None:
-    view = await shop.ready(member)
-    shop.neighbours.points = None
+@pytest.mark.parametrize("away", [Unavailable(), TooLate()], ids=["refuses", "hangs"])
+async def test_without_the_ledger_the_page_is_shown_and_points_cannot_be_chosen(
+    world: World, member: str, away: RuumError
+) -> None:
+    view = await world.ready(member)
+    world.neighbours.points = away
 
-    shown = await shop.store.checkouts.get(as_member(member), view.order_id)
+    shown = await world.store.checkouts.get(as_member(member), view.order_id)
     assert shown.points_available == 0
 
     with pytest.raises(Unavailable):
-        await shop.updated(view, points_choice="all")
+        await world.updated(view, points_choice="all")
 
 
 @pytest.mark.rule("SK-24")
-async def test_the_recipient_is_the_orderer_until_another_is_named(shop: Shop, member: str) -> None:
-    view = await shop.opened(member)
+async def test_the_recipient_is_the_orderer_until_another_is_named(world: World, member: str) -> None:
+    view = await world.opened(member)
     assert view.recipient == Recipient(name="山田 花子", kana="ヤマダ ハナコ", phone="090-1234-5678")
 
-    changed = await shop.updated(view, recipient=Recipient(name=" 鈴木 一 ", kana="スズキ　ハジメ", phone="0312345678"))
+    changed = await world.updated(
+        view, recipient=Recipient(name=" 鈴木 一 ", kana="スズキ　ハジメ", phone="0312345678")
+    )
 
     assert changed.recipient == Recipient(name="鈴木 一", kana="スズキ　ハジメ", phone="03-1234-5678")
     assert changed.address == view.address
@@ -174,100 +179,100 @@ async def test_the_recipient_is_the_orderer_until_another_is_named(shop: Shop, m
     ],
 )
 async def test_a_recipient_that_cannot_be_is_refused_by_its_field(
-    shop: Shop, member: str, person: Recipient, wrong: dict[str, str]
+    world: World, member: str, person: Recipient, wrong: dict[str, str]
 ) -> None:
-    view = await shop.opened(member)
+    view = await world.opened(member)
 
     with pytest.raises(InvalidField) as refused:
-        await shop.updated(view, recipient=person)
+        await world.updated(view, recipient=person)
 
     assert fields(refused) == wrong
 
 
 @pytest.mark.rule("SK-25")
-async def test_fourteen_days_are_offered_from_the_earliest_possible_delivery(shop: Shop, member: str) -> None:
-    view = await shop.opened(member)
+async def test_fourteen_days_are_offered_from_the_earliest_possible_delivery(world: World, member: str) -> None:
+    view = await world.opened(member)
 
     # Seven business days after Friday the 3rd, and two days on the way.
     assert view.expected_dispatch_on == date(2026, 7, 14)
     assert view.wish_dates_offered == tuple(date(2026, 7, 16) + timedelta(days=n) for n in range(14))
-    chosen = await shop.updated(view, wish_date="2026-07-29")
+    chosen = await world.updated(view, wish_date="2026-07-29")
     assert chosen.wish_date == date(2026, 7, 29)
-    assert (await shop.updated(chosen, wish_date="")).wish_date is None
+    assert (await world.updated(chosen, wish_date="")).wish_date is None
 
 
 @pytest.mark.rule("SK-25")
 @pytest.mark.parametrize("wish", ["2026-07-15", "2026-07-30", "someday", "2026-13-01"])
-async def test_a_day_that_is_not_offered_cannot_be_wished_for(shop: Shop, member: str, wish: str) -> None:
-    view = await shop.opened(member)
+async def test_a_day_that_is_not_offered_cannot_be_wished_for(world: World, member: str, wish: str) -> None:
+    view = await world.opened(member)
 
     with pytest.raises(InvalidField) as refused:
-        await shop.updated(view, wish_date=wish)
+        await world.updated(view, wish_date=wish)
 
     assert fields(refused) == {"wish_date": "wish-date-not-offered"}
 
 
-async def test_a_wish_that_time_has_overtaken_is_said(shop: Shop, member: str) -> None:
-    view = await shop.updated(await shop.opened(member), wish_date="2026-07-16")
+async def test_a_wish_that_time_has_overtaken_is_said(world: World, member: str) -> None:
+    view = await world.updated(await world.opened(member), wish_date="2026-07-16")
 
-    shop.clock.advance(timedelta(days=3))
+    world.clock.advance(timedelta(days=3))
 
-    assert "wish-date-passed" in (await shop.store.checkouts.get(as_member(member), view.order_id)).notices
+    assert "wish-date-passed" in (await world.store.checkouts.get(as_member(member), view.order_id)).notices
 
 
 @pytest.mark.rule("SK-23")
-async def test_what_is_offered_to_pay_with_depends_on_what_is_due(shop: Shop, member: str) -> None:
-    shop.neighbours.points = 100_000
-    view = await shop.opened(member)
+async def test_what_is_offered_to_pay_with_depends_on_what_is_due(world: World, member: str) -> None:
+    world.neighbours.points = 100_000
+    view = await world.opened(member)
     assert view.means_offered == ("card", "deferred", "epos")
 
-    nearly = await shop.updated(view, points_choice="some", points_some=3_300 - 49)
+    nearly = await world.updated(view, points_choice="some", points_some=3_300 - 49)
     assert nearly.means_offered == ("deferred", "epos")
-    nothing = await shop.updated(nearly, points_choice="all")
+    nothing = await world.updated(nearly, points_choice="all")
     assert (nothing.means_offered, nothing.means) == (("none",), "none")
 
 
-async def test_means_that_are_not_offered_are_refused_by_their_field(shop: Shop, member: str) -> None:
-    view = await shop.opened(member, sku="key-ic", quantity=10)
+async def test_means_that_are_not_offered_are_refused_by_their_field(world: World, member: str) -> None:
+    view = await world.opened(member, sku="key-ic", quantity=10)
 
     with pytest.raises(InvalidField) as refused:
-        await shop.updated(view, means="deferred")
+        await world.updated(view, means="deferred")
 
     assert fields(refused) == {"means": "means-not-offered"}
 
 
-async def test_of_two_tabs_the_later_one_is_told_that_it_shows_what_was(shop: Shop, member: str) -> None:
-    view = await shop.opened(member)
-    await shop.updated(view, remarks="one")
+async def test_of_two_tabs_the_later_one_is_told_that_it_shows_what_was(world: World, member: str) -> None:
+    view = await world.opened(member)
+    await world.updated(view, remarks="one")
 
     with pytest.raises(Changed):
-        await shop.updated(view, remarks="two")
+        await world.updated(view, remarks="two")
 
 
-async def test_while_it_is_being_placed_nothing_of_it_is_changed(shop: Shop, member: str) -> None:
-    view = await shop.ready(member)
-    await shop.begun(view)
+async def test_while_it_is_being_placed_nothing_of_it_is_changed(world: World, member: str) -> None:
+    view = await world.ready(member)
+    await world.begun(view)
 
     with pytest.raises(OrderBeingPlaced):
-        await shop.updated(view, remarks="late")
+        await world.updated(view, remarks="late")
     with pytest.raises(OrderBeingPlaced):
-        await shop.opened(member)
+        await world.opened(member)
     with pytest.raises(OrderBeingPlaced):
-        await shop.store.checkouts.drop(
+        await world.store.checkouts.drop(
             SPAREKEY, DropCheckout(request_id=request_id(), order_id=view.order_id, member_id=member)
         )
 
 
 @pytest.mark.rule("PR-15")
-async def test_another_members_checkout_is_not_found(shop: Shop, member: str) -> None:
-    view = await shop.ready(member)
+async def test_another_members_checkout_is_not_found(world: World, member: str) -> None:
+    view = await world.ready(member)
     stranger = new_member()
 
     for attempt in (
-        shop.store.checkouts.get(as_member(stranger), view.order_id),
-        shop.updated(view.model_copy(update={"member_id": stranger}), remarks="mine"),
-        shop.store.coupons.usable(as_member(stranger), view.order_id),
-        shop.store.checkouts.drop(
+        world.store.checkouts.get(as_member(stranger), view.order_id),
+        world.updated(view.model_copy(update={"member_id": stranger}), remarks="mine"),
+        world.store.coupons.usable(as_member(stranger), view.order_id),
+        world.store.checkouts.drop(
             SPAREKEY, DropCheckout(request_id=request_id(), order_id=view.order_id, member_id=stranger)
         ),
     ):
@@ -275,10 +280,10 @@ async def test_another_members_checkout_is_not_found(shop: Shop, member: str) ->
             await attempt
 
 
-async def test_a_lease_that_moved_is_said_and_followed(shop: Shop, member: str) -> None:
-    await shop.opened(member)
+async def test_a_lease_that_moved_is_said_and_followed(world: World, member: str) -> None:
+    await world.opened(member)
     other = Address(postal_code="1500001", prefecture="東京都", city="渋谷区", street="神宮前2-2", building="")
 
-    view = await shop.opened(member, address=other)
+    view = await world.opened(member, address=other)
 
     assert (view.address, view.notices) == (other, ("address-changed",))

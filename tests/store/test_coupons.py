@@ -13,8 +13,8 @@ from services.store.coupons.domain import CouponUsedMore, PutCoupons
 from services.store.coupons.models import CouponTerms, Redemption
 from services.store.models import LocalText
 from services.store.placing.domain import CouponTaken
-from tests.store.shop import CAMPAIGNS, NOW, Shop, as_member, new_member, request_id
 from tests.store.test_checkouts import fields
+from tests.store.world import CAMPAIGNS, NOW, World, as_member, new_member, request_id
 from tests.support.insisting import insisting
 
 TODAY = NOW.date()
@@ -33,73 +33,73 @@ DAY = timedelta(days=1)
     ],
 )
 async def test_a_coupon_holds_within_its_window_for_its_products_from_its_minimum(
-    shop: Shop, member: str, terms: dict[str, object], code: str
+    world: World, member: str, terms: dict[str, object], code: str
 ) -> None:
-    coupon = await shop.coupon(**terms)
-    view = await shop.opened(member)
+    coupon = await world.coupon(**terms)
+    view = await world.opened(member)
 
     if not code:
-        assert (await shop.updated(view, coupon_code=coupon)).totals.coupon == 500
+        assert (await world.updated(view, coupon_code=coupon)).totals.coupon == 500
         return
     with pytest.raises(InvalidField) as refused:
-        await shop.updated(view, coupon_code=coupon)
+        await world.updated(view, coupon_code=coupon)
     assert fields(refused) == {"coupon_code": code}
 
 
-async def test_a_code_that_there_is_not_is_said_to_be_unknown(shop: Shop, member: str) -> None:
+async def test_a_code_that_there_is_not_is_said_to_be_unknown(world: World, member: str) -> None:
     with pytest.raises(InvalidField) as refused:
-        await shop.updated(await shop.opened(member), coupon_code="NOPE")
+        await world.updated(await world.opened(member), coupon_code="NOPE")
 
     assert fields(refused) == {"coupon_code": "coupon-unknown"}
 
 
 @pytest.mark.parametrize("typed", [" {} ", "{}"])
-async def test_a_code_is_taken_however_it_is_typed(shop: Shop, member: str, typed: str) -> None:
-    code = await shop.coupon(amount_off=0, percent_off=33)
+async def test_a_code_is_taken_however_it_is_typed(world: World, member: str, typed: str) -> None:
+    code = await world.coupon(amount_off=0, percent_off=33)
 
-    view = await shop.updated(await shop.opened(member), coupon_code=typed.format(code.lower()))
+    view = await world.updated(await world.opened(member), coupon_code=typed.format(code.lower()))
 
     assert (view.coupon_code, view.totals.coupon) == (code, 1_089)
-    assert (await shop.updated(view, coupon_code="")).totals.coupon == 0
+    assert (await world.updated(view, coupon_code="")).totals.coupon == 0
 
 
 @pytest.mark.rule("SK-21")
-async def test_the_coupons_that_may_be_used_are_listed_those_that_end_first_before(shop: Shop, member: str) -> None:
-    view = await shop.opened(member)
-    soon, late = await shop.coupon(last_day=TODAY + DAY), await shop.coupon(last_day=TODAY + 9 * DAY)
+async def test_the_coupons_that_may_be_used_are_listed_those_that_end_first_before(world: World, member: str) -> None:
+    view = await world.opened(member)
+    soon, late = await world.coupon(last_day=TODAY + DAY), await world.coupon(last_day=TODAY + 9 * DAY)
     unusable = [
-        await shop.coupon(last_day=TODAY - DAY),
-        await shop.coupon(minimum=4_000),
-        await shop.coupon(skus=("key-ic",)),
+        await world.coupon(last_day=TODAY - DAY),
+        await world.coupon(minimum=4_000),
+        await world.coupon(skus=("key-ic",)),
     ]
-    order = await shop.placed(other := new_member(), coupon_code=await shop.coupon())
+    order = await world.placed(other := new_member(), coupon_code=await world.coupon())
 
-    listed = [terms.code for terms in await shop.store.coupons.usable(as_member(member), view.order_id)]
+    listed = [terms.code for terms in await world.store.coupons.usable(as_member(member), view.order_id)]
 
     assert [code for code in listed if code in {soon, late}] == [soon, late]
     assert not set(unusable) & set(listed)
     mine = [
-        terms.code for terms in await shop.store.coupons.usable(as_member(other), (await shop.opened(other)).order_id)
+        terms.code for terms in await world.store.coupons.usable(as_member(other), (await world.opened(other)).order_id)
     ]
     assert order.coupon_code not in mine
 
 
 @pytest.mark.rule("ST-12")
-async def test_a_member_uses_a_coupon_as_often_as_it_says(shop: Shop, member: str) -> None:
-    code = await shop.coupon(uses_per_member=2)
+async def test_a_member_uses_a_coupon_as_often_as_it_says(world: World, member: str) -> None:
+    code = await world.coupon(uses_per_member=2)
     for _ in range(2):
-        await shop.placed(member, coupon_code=code)
+        await world.placed(member, coupon_code=code)
 
     with pytest.raises(InvalidField) as refused:
-        await shop.ready(member, coupon_code=code)
+        await world.ready(member, coupon_code=code)
 
     assert fields(refused) == {"coupon_code": "coupon-used-by-you"}
 
 
 @pytest.mark.rule("QA-03")
 @pytest.mark.parametrize(("in_all", "for_each"), [(1, 1), (1_000, 1)], ids=["members", "orders of one member"])
-async def test_of_two_hundred_at_once_one_gets_the_last_use(shop: Shop, in_all: int, for_each: int) -> None:
-    code = await shop.coupon(uses_total=in_all, uses_per_member=for_each)
+async def test_of_two_hundred_at_once_one_gets_the_last_use(world: World, in_all: int, for_each: int) -> None:
+    code = await world.coupon(uses_total=in_all, uses_per_member=for_each)
     barrier, somebody = asyncio.Barrier(200), new_member()
 
     async def use() -> bool:
@@ -109,7 +109,7 @@ async def test_of_two_hundred_at_once_one_gets_the_last_use(shop: Shop, in_all: 
         )
         await barrier.wait()
         try:
-            await insisting(lambda: shop.database.transact(lambda tx: redeemed(tx, redemption)))
+            await insisting(lambda: world.database.transact(lambda tx: redeemed(tx, redemption)))
         except CouponTaken:
             return False
         return True
@@ -117,8 +117,8 @@ async def test_of_two_hundred_at_once_one_gets_the_last_use(shop: Shop, in_all: 
     won = await asyncio.gather(*(use() for _ in range(200)))
 
     assert won.count(True) == 1
-    assert await shop.scalar("select used from coupons where code = :c", c=code) == 1
-    assert await shop.scalar("select count(*) from redemptions where code = :c", c=code) == 1
+    assert await world.scalar("select used from coupons where code = :c", c=code) == 1
+    assert await world.scalar("select count(*) from redemptions where code = :c", c=code) == 1
 
 
 async def redeemed(tx: AsyncSession, redemption: Redemption) -> None:
@@ -128,16 +128,16 @@ async def redeemed(tx: AsyncSession, redemption: Redemption) -> None:
 
 
 @pytest.mark.rule("QA-03")
-async def test_of_many_orders_placed_at_once_one_has_the_last_use(shop: Shop) -> None:
-    code = await shop.coupon(uses_total=1)
-    views = [await shop.ready(new_member(), coupon_code=code) for _ in range(12)]
-    confirmed = [await shop.snapshot(view) for view in views]
+async def test_of_many_orders_placed_at_once_one_has_the_last_use(world: World) -> None:
+    code = await world.coupon(uses_total=1)
+    views = [await world.ready(new_member(), coupon_code=code) for _ in range(12)]
+    confirmed = [await world.snapshot(view) for view in views]
     barrier = asyncio.Barrier(len(views))
 
     async def place(index: int) -> str:
         await barrier.wait()
         try:
-            await shop.begun(views[index], snapshot_hash=confirmed[index].snapshot_hash)
+            await world.begun(views[index], snapshot_hash=confirmed[index].snapshot_hash)
         except RuumError as refused:
             return refused.code
         return "placed"
@@ -146,52 +146,52 @@ async def test_of_many_orders_placed_at_once_one_has_the_last_use(shop: Shop) ->
 
     assert outcomes.count("placed") == 1
     assert set(outcomes) <= {"placed", "coupon-taken", "order-changed"}
-    assert await shop.scalar("select used from coupons where code = :c", c=code) == 1
+    assert await world.scalar("select used from coupons where code = :c", c=code) == 1
 
 
 async def test_a_coupon_taken_in_this_very_moment_leaves_the_order_as_it_was(
-    shop: Shop, member: str, monkeypatch: pytest.MonkeyPatch
+    world: World, member: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = await shop.coupon(uses_total=1)
-    view = await shop.ready(member, coupon_code=code)
-    confirmed = (await shop.snapshot(view)).snapshot_hash
-    redeem = shop.store.placings._redeem
+    code = await world.coupon(uses_total=1)
+    view = await world.ready(member, coupon_code=code)
+    confirmed = (await world.snapshot(view)).snapshot_hash
+    redeem = world.store.placings._redeem
 
     async def too_late(*given: object) -> None:
-        await shop.scalar("update coupons set used = 1 where code = :c returning 1", c=code)
+        await world.scalar("update coupons set used = 1 where code = :c returning 1", c=code)
         await redeem(*given)  # type: ignore[arg-type]  # as it was given
 
-    monkeypatch.setattr(shop.store.placings, "_redeem", too_late)
+    monkeypatch.setattr(world.store.placings, "_redeem", too_late)
     with pytest.raises(CouponTaken):
-        await shop.begun(view, snapshot_hash=confirmed)
+        await world.begun(view, snapshot_hash=confirmed)
 
-    assert (await shop.row(view.order_id)).state == "checkout"
+    assert (await world.row(view.order_id)).state == "checkout"
 
 
-async def test_terms_that_contradict_each_other_are_refused_by_their_field(shop: Shop) -> None:
+async def test_terms_that_contradict_each_other_are_refused_by_their_field(world: World) -> None:
     for terms, field in (
         ({"amount_off": 0, "percent_off": 0}, "amount_off"),
         ({"amount_off": 5, "percent_off": 5}, "amount_off"),
         ({"last_day": TODAY - 20 * DAY}, "last_day"),
     ):
         with pytest.raises(InvalidField) as refused:
-            await shop.coupon(**terms)
+            await world.coupon(**terms)
         assert [violation.field for violation in refused.value.violations] == [f"coupons[0].{field}"]
 
 
-async def test_changed_terms_keep_the_uses_and_never_allow_fewer_than_were_made(shop: Shop, member: str) -> None:
-    code = await shop.coupon(uses_total=5)
-    await shop.placed(member, coupon_code=code)
+async def test_changed_terms_keep_the_uses_and_never_allow_fewer_than_were_made(world: World, member: str) -> None:
+    code = await world.coupon(uses_total=5)
+    await world.placed(member, coupon_code=code)
 
     async def put(**changed: object) -> int:
         name = LocalText(ja="割引", en="off", zh_hans="优惠")
         stated: dict[str, object] = {"amount_off": 500, "percent_off": 0, "first_day": TODAY, "last_day": TODAY}
         stated |= {"minimum": 0, "skus": (), "uses_per_member": 1, "uses_total": 5} | changed
         terms = CouponTerms(code=code, name=name, **stated)
-        return (await shop.store.coupons.put(CAMPAIGNS, PutCoupons(request_id=request_id(), coupons=(terms,)))).changed
+        return (await world.store.coupons.put(CAMPAIGNS, PutCoupons(request_id=request_id(), coupons=(terms,)))).changed
 
     assert (await put(uses_total=3), await put(uses_total=3)) == (1, 0)
-    assert await shop.scalar("select used from coupons where code = :c", c=code) == 1
-    await shop.scalar("update coupons set used = 3 where code = :c returning 1", c=code)
+    assert await world.scalar("select used from coupons where code = :c", c=code) == 1
+    await world.scalar("update coupons set used = 3 where code = :c returning 1", c=code)
     with pytest.raises(CouponUsedMore):
         await put(uses_total=2)

@@ -9,7 +9,7 @@ import pytest
 from services.chassis.jst import JST
 from services.store.invoices.models import Invoice
 from services.store.settings import Rules
-from tests.store.shop import NOW
+from tests.store.world import NOW
 
 LATE = Rules().late
 

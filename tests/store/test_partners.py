@@ -20,7 +20,7 @@ from services.store.payments.partners.http import JsonPartner
 from services.store.payments.ports import Partner
 from services.store.ports import OutcomeUnknown
 from tests.sandbox.harness import BEARERS, Sandbox
-from tests.store.shop import ORDERER
+from tests.store.world import ORDERER
 from tests.support.maintenance import under_maintenance
 
 # The processor's SDK posts forms in a way that its HTTP client is about to drop.

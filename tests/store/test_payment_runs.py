@@ -20,7 +20,7 @@ from services.store.orders.models import OrderState
 from services.store.payments.domain import ChangeMeans, PayerReturned
 from services.store.payments.models import Payment
 from tests.store.partner import Account, SimulatedPartner, shuffled_faults
-from tests.store.shop import WORKER, Shop, as_member, new_member, request_id
+from tests.store.world import WORKER, World, as_member, new_member, request_id
 
 RUNS = int(os.environ.get("PAYMENT_RUNS", "30"))
 STEPS = 20
@@ -31,23 +31,23 @@ OPEN_AGAIN: tuple[OrderState, ...] = ("checkout", "cancelled")
 class BadDay:
     """One member, one order, and chance."""
 
-    def __init__(self, shop: Shop, seed: int) -> None:
-        self.shop = shop
+    def __init__(self, world: World, seed: int) -> None:
+        self.world = world
         self.random = Random(seed)
         self.member = new_member()
         self.partners: dict[Means, SimulatedPartner] = {
-            "card": shop.card,
-            "deferred": shop.deferred,
-            "epos": shop.epos,
+            "card": world.card,
+            "deferred": world.deferred,
+            "epos": world.epos,
         }
         self.order_id = ""
         self.attempt = 0
         self.code = ""
 
     async def run(self) -> None:
-        self.code = await self.shop.coupon(uses_total=3, uses_per_member=3)
+        self.code = await self.world.coupon(uses_total=3, uses_per_member=3)
         means = self.random.choice(list(self.partners))
-        self.view = await self.shop.ready(self.member, means, coupon_code=self.code, keep_card=False)
+        self.view = await self.world.ready(self.member, means, coupon_code=self.code, keep_card=False)
         self.order_id = self.view.order_id
         for _ in range(STEPS):
             try:
@@ -79,35 +79,35 @@ class BadDay:
             "cancelling": [self.cancel],
             "cancelled": [self.capture, self.ensure, self.authorise, self.confirm, self.abandon],
         }
-        state = (await self.shop.row(self.order_id)).state
+        state = (await self.world.row(self.order_id)).state
         if self.random.random() < 0.4:
             return chance
         return ways[state] if self.random.random() < 0.9 else ways["placed"] + ways["cancelled"]
 
     async def begin(self) -> None:
         self.attempt += 1
-        await self.shop.begun(self.view, attempt=self.attempt)
+        await self.world.begun(self.view, attempt=self.attempt)
 
     async def authorise(self) -> None:
-        await self.shop.authorised(self.order_id, attempt=self.attempt)
+        await self.world.authorised(self.order_id, attempt=self.attempt)
 
     async def confirm(self) -> None:
-        await self.shop.confirmed(self.order_id, attempt=self.attempt)
+        await self.world.confirmed(self.order_id, attempt=self.attempt)
 
     async def abandon(self) -> None:
-        await self.shop.abandoned(self.order_id, attempt=self.attempt)
+        await self.world.abandoned(self.order_id, attempt=self.attempt)
 
     async def capture(self) -> None:
-        await self.shop.captured(self.order_id)
+        await self.world.captured(self.order_id)
 
     async def ensure(self) -> None:
-        await self.shop.ensured(self.order_id)
+        await self.world.ensured(self.order_id)
 
     async def cancel(self) -> None:
-        await self.shop.cancelled(self.order_id)
+        await self.world.cancelled(self.order_id)
 
     async def invoice(self) -> None:
-        await self.shop.store.invoices.issue(WORKER, IssueInvoice(request_id=request_id(), order_id=self.order_id))
+        await self.world.store.invoices.issue(WORKER, IssueInvoice(request_id=request_id(), order_id=self.order_id))
 
     async def change_means(self) -> None:
         asked = ChangeMeans(
@@ -116,11 +116,11 @@ class BadDay:
             means=self.random.choice(list(self.partners)),
             card_id=request_id().replace("req", "pm"),
         )
-        await self.shop.store.payments.change_means(as_member(self.member), asked)
+        await self.world.store.payments.change_means(as_member(self.member), asked)
 
     async def payer_returns(self) -> None:
         asked = PayerReturned(request_id=request_id(), order_id=self.order_id)
-        await self.shop.store.payments.payer_returned(as_member(self.member), asked)
+        await self.world.store.payments.payer_returned(as_member(self.member), asked)
 
     async def payer_decides(self) -> None:
         for account in self.accounts():
@@ -129,14 +129,14 @@ class BadDay:
                 account.decline_code = "epos-declined" if account.state == "declined" else ""
 
     async def message(self) -> None:
-        await self.shop.card_webhook(self.order_id)
+        await self.world.card_webhook(self.order_id)
 
     async def sweep(self) -> None:
-        await self.shop.swept()
+        await self.world.swept()
 
     async def passing_of_time(self) -> None:
         units = [timedelta(seconds=7), timedelta(minutes=1), timedelta(minutes=9), timedelta(days=3)]
-        self.shop.clock.advance(self.random.choice(units))
+        self.world.clock.advance(self.random.choice(units))
 
     async def misfortune(self) -> None:
         partner = self.random.choice(list(self.partners.values()))
@@ -155,28 +155,28 @@ class BadDay:
             partner.faults.down = False
             partner.faults.late = timedelta()
             for account in partner.accounts.values():
-                account.visible_at = self.shop.clock.now()
+                account.visible_at = self.world.clock.now()
         for _ in range(4):
-            self.shop.clock.advance(SETTLED)
-            await self.shop.swept()
-        for ordinal in range(1, len(await self.shop.payments(self.order_id)) + 1):
-            await self.shop.webhook("epos", self.order_id, ordinal=ordinal)
-        if (await self.shop.row(self.order_id)).state == "cancelling":
-            await self.shop.cancelled(self.order_id)
-        self.shop.clock.advance(SETTLED)
-        await self.shop.swept()
+            self.world.clock.advance(SETTLED)
+            await self.world.swept()
+        for ordinal in range(1, len(await self.world.payments(self.order_id)) + 1):
+            await self.world.webhook("epos", self.order_id, ordinal=ordinal)
+        if (await self.world.row(self.order_id)).state == "cancelling":
+            await self.world.cancelled(self.order_id)
+        self.world.clock.advance(SETTLED)
+        await self.world.swept()
 
 
 @pytest.mark.rule("ST-21")
 @pytest.mark.parametrize("seed", range(RUNS))
-async def test_nothing_is_charged_twice_and_nothing_is_lost(shop: Shop, seed: int) -> None:
-    day = BadDay(shop, seed)
+async def test_nothing_is_charged_twice_and_nothing_is_lost(world: World, seed: int) -> None:
+    day = BadDay(world, seed)
 
     await day.run()
     await day.heal()
 
-    order = await shop.row(day.order_id)
-    payments = {payment.merchant_ref: payment for payment in await shop.payments(day.order_id)}
+    order = await world.row(day.order_id)
+    payments = {payment.merchant_ref: payment for payment in await world.payments(day.order_id)}
     accounts = day.accounts()
     assert {account.merchant_ref for account in accounts} <= set(payments), "the partner has what we do not know of"
     for account in accounts:
@@ -188,8 +188,8 @@ async def test_nothing_is_charged_twice_and_nothing_is_lost(shop: Shop, seed: in
         assert kept == []
     for account in kept:
         assert payments[account.merchant_ref].payment_id == order.payment_id
-    assert await shop.scalar("select count(*) from intents where done_at is null") == 0
-    await free(shop, day, list(payments.values()), placed=order.state not in OPEN_AGAIN)
+    assert await world.scalar("select count(*) from intents where done_at is null") == 0
+    await free(world, day, list(payments.values()), placed=order.state not in OPEN_AGAIN)
 
 
 def agree(payment: Payment, account: Account) -> None:
@@ -198,8 +198,8 @@ def agree(payment: Payment, account: Account) -> None:
     assert payment.ended != (account.live or account.state == "requires-action"), (payment.state, account.state)
 
 
-async def free(shop: Shop, day: BadDay, payments: list[Payment], *, placed: bool) -> None:
+async def free(world: World, day: BadDay, payments: list[Payment], *, placed: bool) -> None:
     """Coupon and credit are taken by what stands, and by nothing else."""
-    owed = await shop.scalar("select outstanding from credits where member_id = :m", m=day.member) or 0
+    owed = await world.scalar("select outstanding from credits where member_id = :m", m=day.member) or 0
     assert owed == sum(payment.amount for payment in payments if payment.means == "deferred" and not payment.ended)
-    assert await shop.scalar("select used from coupons where code = :c", c=day.code) == int(placed)
+    assert await world.scalar("select used from coupons where code = :c", c=day.code) == int(placed)

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from services.store.payments.models import Payment, PaymentState, Standing
-from tests.store.shop import NOW
+from tests.store.world import NOW
 
 FORWARD: list[PaymentState] = ["asked", "requires-action", "on-hold", "authorised", "captured"]
 

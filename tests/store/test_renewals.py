@@ -12,23 +12,23 @@ from services.store.intents.models import PartnerCall
 from services.store.payments.domain import ChangeMeans, MeansNotOffered, MeansNotWanted
 from services.store.payments.models import PaymentView, Standing
 from tests.store.partner import HOLDS_FOR
-from tests.store.shop import Shop, as_member, new_member, request_id
+from tests.store.world import World, as_member, new_member, request_id
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 
 
-async def change(shop: Shop, member: str, order_id: str, means: str, card_id: str = "") -> PaymentView:
+async def change(world: World, member: str, order_id: str, means: str, card_id: str = "") -> PaymentView:
     asked = ChangeMeans(request_id=request_id(), order_id=order_id, means=means, card_id=card_id)
-    return await shop.store.payments.change_means(as_member(member), asked)
+    return await world.store.payments.change_means(as_member(member), asked)
 
 
-async def unrenewable(shop: Shop, member: str) -> str:
+async def unrenewable(world: World, member: str) -> str:
     """An order whose card was authorised once and is declined the second time."""
-    order = await shop.placed(member)
-    shop.clock.advance(HOLDS_FOR)
-    shop.card.next_result, shop.card.next_decline = "declined", "card-declined-expired"
-    payment = await shop.ensured(order.order_id)
+    order = await world.placed(member)
+    world.clock.advance(HOLDS_FOR)
+    world.card.next_result, world.card.next_decline = "declined", "card-declined-expired"
+    payment = await world.ensured(order.order_id)
     assert (payment.state, payment.decline_code) == ("declined", "card-declined-expired")
     return order.order_id
 
@@ -38,166 +38,166 @@ async def unrenewable(shop: Shop, member: str) -> str:
     ("left", "renewed"), [(DAY + SECOND, False), (DAY, True), (DAY - SECOND, True)], ids=["-1s", "0", "+1s"]
 )
 async def test_an_authorisation_that_lapses_within_a_day_is_renewed(
-    shop: Shop, member: str, left: timedelta, *, renewed: bool
+    world: World, member: str, left: timedelta, *, renewed: bool
 ) -> None:
-    order = await shop.placed(member)
-    shop.clock.advance(HOLDS_FOR - left)
+    order = await world.placed(member)
+    world.clock.advance(HOLDS_FOR - left)
 
-    payment = await shop.ensured(order.order_id)
+    payment = await world.ensured(order.order_id)
 
     assert payment.state == "authorised"
     assert payment.authorised_until is not None
-    assert (payment.authorised_until - shop.clock.now() == HOLDS_FOR) == renewed
-    await shop.later(timedelta(minutes=1))
-    await shop.swept()
-    live = [account.merchant_ref for account in shop.card.accounts.values() if account.live]
+    assert (payment.authorised_until - world.clock.now() == HOLDS_FOR) == renewed
+    await world.later(timedelta(minutes=1))
+    await world.swept()
+    live = [account.merchant_ref for account in world.card.accounts.values() if account.live]
     assert live == [f"{order.order_id}-{2 if renewed else 1}"]
 
 
 @pytest.mark.rule("SK-38")
-async def test_one_that_has_lapsed_is_renewed_before_the_key_leaves(shop: Shop, member: str) -> None:
-    order = await shop.placed(member)
-    shop.clock.advance(timedelta(days=11))
+async def test_one_that_has_lapsed_is_renewed_before_the_key_leaves(world: World, member: str) -> None:
+    order = await world.placed(member)
+    world.clock.advance(timedelta(days=11))
 
-    ensured = await shop.ensured(order.order_id)
-    captured = await shop.captured(order.order_id)
+    ensured = await world.ensured(order.order_id)
+    captured = await world.captured(order.order_id)
 
     assert (ensured.state, captured.state) == ("authorised", "captured")
-    assert sum(account.captured for account in shop.card.accounts.values()) == 3_300
+    assert sum(account.captured for account in world.card.accounts.values()) == 3_300
 
 
 @pytest.mark.rule("SK-38")
-async def test_where_it_cannot_be_renewed_another_means_is_wanted(shop: Shop, member: str) -> None:
-    order_id = await unrenewable(shop, member)
+async def test_where_it_cannot_be_renewed_another_means_is_wanted(world: World, member: str) -> None:
+    order_id = await unrenewable(world, member)
 
-    assert await shop.told(order_id) == ["order_placed", "means_wanted"]
-    assert (await shop.captured(order_id)).state == "declined"
+    assert await world.told(order_id) == ["order_placed", "means_wanted"]
+    assert (await world.captured(order_id)).state == "declined"
 
 
 @pytest.mark.rule("ST-26")
-async def test_a_refused_capture_asks_for_another_means(shop: Shop, member: str) -> None:
-    order = await shop.placed(member)
-    shop.clock.advance(HOLDS_FOR)
+async def test_a_refused_capture_asks_for_another_means(world: World, member: str) -> None:
+    order = await world.placed(member)
+    world.clock.advance(HOLDS_FOR)
 
-    payment = await shop.captured(order.order_id)
+    payment = await world.captured(order.order_id)
 
     assert (payment.state, payment.decline_code) == ("declined", "authorisation-lapsed")
-    assert "means_wanted" in await shop.told(order.order_id)
+    assert "means_wanted" in await world.told(order.order_id)
 
 
 @pytest.mark.rule("SK-38")
-async def test_with_another_card_the_same_request_captures_what_it_could_not(shop: Shop, member: str) -> None:
-    order_id, asked = await unrenewable(shop, member), request_id()
-    assert (await shop.captured(order_id, request_id=asked)).state == "declined"
+async def test_with_another_card_the_same_request_captures_what_it_could_not(world: World, member: str) -> None:
+    order_id, asked = await unrenewable(world, member), request_id()
+    assert (await world.captured(order_id, request_id=asked)).state == "declined"
 
-    changed = await change(shop, member, order_id, "card", request_id().replace("req", "pm"))
+    changed = await change(world, member, order_id, "card", request_id().replace("req", "pm"))
 
     assert changed.state == "authorised"
-    assert (await shop.told(order_id))[-1] == "payment_changed"
-    assert (await shop.captured(order_id, request_id=asked)).state == "captured"
-    assert sum(account.captured for account in shop.card.accounts.values()) == 3_300
+    assert (await world.told(order_id))[-1] == "payment_changed"
+    assert (await world.captured(order_id, request_id=asked)).state == "captured"
+    assert sum(account.captured for account in world.card.accounts.values()) == 3_300
 
 
 @pytest.mark.parametrize("means", ["deferred", "epos"])
-async def test_another_means_takes_the_place_of_the_first(shop: Shop, member: str, means: str) -> None:
-    order_id = await unrenewable(shop, member)
+async def test_another_means_takes_the_place_of_the_first(world: World, member: str, means: str) -> None:
+    order_id = await unrenewable(world, member)
 
-    payment = await change(shop, member, order_id, means)
+    payment = await change(world, member, order_id, means)
 
     assert payment.state == ("requires-action" if means == "epos" else "authorised")
-    assert (await shop.order(order_id)).payment == payment
+    assert (await world.order(order_id)).payment == payment
 
 
-async def test_a_payment_that_stands_is_not_changed(shop: Shop, member: str) -> None:
-    order = await shop.placed(member)
+async def test_a_payment_that_stands_is_not_changed(world: World, member: str) -> None:
+    order = await world.placed(member)
 
     with pytest.raises(MeansNotWanted):
-        await change(shop, member, order.order_id, "epos")
+        await change(world, member, order.order_id, "epos")
     with pytest.raises(NotFound):
-        await change(shop, new_member(), order.order_id, "epos")
+        await change(world, new_member(), order.order_id, "epos")
 
 
-async def test_nothing_is_paid_by_no_means(shop: Shop, member: str) -> None:
-    order_id = await unrenewable(shop, member)
+async def test_nothing_is_paid_by_no_means(world: World, member: str) -> None:
+    order_id = await unrenewable(world, member)
 
     with pytest.raises(MeansNotOffered):
-        await change(shop, member, order_id, "none")
+        await change(world, member, order_id, "none")
 
 
-async def test_the_old_promise_is_given_back_once_the_new_one_holds(shop: Shop, member: str) -> None:
-    order = await shop.placed(member)
-    shop.clock.advance(HOLDS_FOR - timedelta(hours=2))
+async def test_the_old_promise_is_given_back_once_the_new_one_holds(world: World, member: str) -> None:
+    order = await world.placed(member)
+    world.clock.advance(HOLDS_FOR - timedelta(hours=2))
 
-    await shop.ensured(order.order_id)
-    shop.clock.advance(timedelta(minutes=1))
-    await shop.swept()
+    await world.ensured(order.order_id)
+    world.clock.advance(timedelta(minutes=1))
+    await world.swept()
 
-    first, second = await shop.payments(order.order_id)
+    first, second = await world.payments(order.order_id)
     assert (first.state, second.state) == ("voided", "authorised")
 
 
-async def test_a_renewal_whose_answer_is_lost_is_made_once(shop: Shop, member: str) -> None:
-    order, asked = await shop.placed(member), request_id()
-    shop.clock.advance(timedelta(days=9))
-    shop.card.faults.calls.append("done-and-lost")
-    shop.card.faults.late = timedelta(seconds=30)
+async def test_a_renewal_whose_answer_is_lost_is_made_once(world: World, member: str) -> None:
+    order, asked = await world.placed(member), request_id()
+    world.clock.advance(timedelta(days=9))
+    world.card.faults.calls.append("done-and-lost")
+    world.card.faults.late = timedelta(seconds=30)
 
     with pytest.raises(PartnerSilent):
-        await shop.ensured(order.order_id, request_id=asked)
-    shop.clock.advance(timedelta(minutes=1))
-    payment = await shop.ensured(order.order_id, request_id=asked)
+        await world.ensured(order.order_id, request_id=asked)
+    world.clock.advance(timedelta(minutes=1))
+    payment = await world.ensured(order.order_id, request_id=asked)
 
     assert payment.state == "authorised"
-    assert [account.live for account in shop.card.accounts.values()] == [False, True]
+    assert [account.live for account in world.card.accounts.values()] == [False, True]
 
 
-async def test_while_the_partner_is_silent_it_is_not_said_that_all_is_well(shop: Shop, member: str) -> None:
-    order = await shop.placed(member)
-    shop.card.faults.down = True
+async def test_while_the_partner_is_silent_it_is_not_said_that_all_is_well(world: World, member: str) -> None:
+    order = await world.placed(member)
+    world.card.faults.down = True
 
     with pytest.raises(PartnerSilent) as silent:
-        await shop.ensured(order.order_id)
+        await world.ensured(order.order_id)
 
     assert silent.value.retry_after is None  # the process pauses longer each time, an hour of silence is no hammering
 
 
-async def test_an_approved_epos_payment_needs_no_renewing(shop: Shop, member: str) -> None:
-    order = await shop.placed(member, "epos")
-    shop.clock.advance(timedelta(days=30))
+async def test_an_approved_epos_payment_needs_no_renewing(world: World, member: str) -> None:
+    order = await world.placed(member, "epos")
+    world.clock.advance(timedelta(days=30))
 
-    assert (await shop.ensured(order.order_id)).state == "authorised"
-    assert (await shop.captured(order.order_id)).state == "captured"
-    assert len(shop.epos.accounts) == 1
+    assert (await world.ensured(order.order_id)).state == "authorised"
+    assert (await world.captured(order.order_id)).state == "captured"
+    assert len(world.epos.accounts) == 1
 
 
-async def test_an_epos_payment_that_was_withdrawn_cannot_be_renewed_unasked(shop: Shop, member: str) -> None:
-    order = await shop.placed(member, "epos")
-    shop.epos.decide(order.order_id, "voided")
-    shop.epos.next_result = "declined"
+async def test_an_epos_payment_that_was_withdrawn_cannot_be_renewed_unasked(world: World, member: str) -> None:
+    order = await world.placed(member, "epos")
+    world.epos.decide(order.order_id, "voided")
+    world.epos.next_result = "declined"
 
-    payment = await shop.ensured(order.order_id)
+    payment = await world.ensured(order.order_id)
 
     assert payment.state == "declined"
-    assert "means_wanted" in await shop.told(order.order_id)
+    assert "means_wanted" in await world.told(order.order_id)
 
 
 @pytest.mark.rule("ST-21")
 async def test_what_is_heard_of_a_payment_is_not_said_of_the_one_that_took_its_place_meanwhile(
-    shop: Shop, member: str, monkeypatch: pytest.MonkeyPatch
+    world: World, member: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order_id = await unrenewable(shop, member)
-    look_up = shop.card.look_up
+    order_id = await unrenewable(world, member)
+    look_up = world.card.look_up
 
     async def answers_while_the_member_changes(call: PartnerCall) -> Standing | None:
         said = await look_up(call)
-        await change(shop, member, order_id, "epos")
+        await change(world, member, order_id, "epos")
         return said
 
-    monkeypatch.setattr(shop.card, "look_up", answers_while_the_member_changes)
+    monkeypatch.setattr(world.card, "look_up", answers_while_the_member_changes)
 
     with pytest.raises(PartnerSilent):
-        await shop.ensured(order_id)
+        await world.ensured(order_id)
 
-    payment = (await shop.order(order_id)).payment
+    payment = (await world.order(order_id)).payment
     assert payment is not None
     assert (payment.means, payment.state, payment.decline_code) == ("epos", "requires-action", "")

@@ -13,22 +13,22 @@ from services.store.catalogue.domain import PutProducts
 from services.store.checkout.models import CheckoutView
 from services.store.models import Address
 from services.store.placing.domain import OrderChanged
-from tests.store.shop import DESK, HOME, NOW, ORDERER, Shop, new_member, request_id
 from tests.store.test_catalogue import goods
 from tests.store.test_checkouts import fields
+from tests.store.world import DESK, HOME, NOW, ORDERER, World, new_member, request_id
 
 ELSEWHERE = Address(postal_code="1500001", prefecture="東京都", city="渋谷区", street="神宮前2-2", building="")
 
 
 @pytest.mark.rule("SK-26")
-async def test_the_snapshot_holds_all_that_the_page_shows_under_the_hash_of_its_text(shop: Shop, member: str) -> None:
-    shop.neighbours.points = 300
-    code = await shop.coupon()
-    view = await shop.ready(
+async def test_the_snapshot_holds_all_that_the_page_shows_under_the_hash_of_its_text(world: World, member: str) -> None:
+    world.neighbours.points = 300
+    code = await world.coupon()
+    view = await world.ready(
         member, coupon_code=code, points_choice="all", wish_date="2026-07-20", remarks="鍵は二階です", quantity=2
     )
 
-    taken = await shop.snapshot(view, flow_facts={"key_number_digest": "d1", "kind": "normal"})
+    taken = await world.snapshot(view, flow_facts={"key_number_digest": "d1", "kind": "normal"})
 
     assert taken.snapshot_hash == hashlib.sha256(taken.content_json.encode()).hexdigest()
     shown = json.loads(taken.content_json)
@@ -46,22 +46,24 @@ async def test_the_snapshot_holds_all_that_the_page_shows_under_the_hash_of_its_
 
 
 @pytest.mark.rule("ST-14")
-async def test_the_order_keeps_the_hash_of_the_page_and_the_versions_that_were_ticked(shop: Shop, member: str) -> None:
-    view = await shop.ready(member)
-    taken = await shop.snapshot(view)
+async def test_the_order_keeps_the_hash_of_the_page_and_the_versions_that_were_ticked(
+    world: World, member: str
+) -> None:
+    view = await world.ready(member)
+    taken = await world.snapshot(view)
 
-    await shop.begun(view, snapshot_hash=taken.snapshot_hash)
+    await world.begun(view, snapshot_hash=taken.snapshot_hash)
 
-    row = await shop.row(view.order_id)
+    row = await world.row(view.order_id)
     assert (row.snapshot_hash, row.terms_version, row.cancellation_version) == (taken.snapshot_hash, "t1", "c1")
-    kept = await shop.scalar("select content from snapshots where order_id = :o", o=view.order_id)
+    kept = await world.scalar("select content from snapshots where order_id = :o", o=view.order_id)
     assert kept == taken.content_json
 
 
-async def test_the_same_page_is_the_same_snapshot(shop: Shop, member: str) -> None:
-    view = await shop.ready(member)
+async def test_the_same_page_is_the_same_snapshot(world: World, member: str) -> None:
+    view = await world.ready(member)
 
-    first, second = await shop.snapshot(view), await shop.snapshot(view)
+    first, second = await world.snapshot(view), await world.snapshot(view)
 
     assert first.snapshot_hash == second.snapshot_hash
 
@@ -79,112 +81,112 @@ async def test_the_same_page_is_the_same_snapshot(shop: Shop, member: str) -> No
     ],
 )
 async def test_a_page_with_something_missing_is_not_confirmed(
-    shop: Shop, member: str, choices: dict[str, object], missing: dict[str, str]
+    world: World, member: str, choices: dict[str, object], missing: dict[str, str]
 ) -> None:
-    view = await shop.updated(await shop.opened(member), **choices)
+    view = await world.updated(await world.opened(member), **choices)
 
     with pytest.raises(InvalidField) as refused:
-        await shop.snapshot(view)
+        await world.snapshot(view)
 
     assert fields(refused) == missing
 
 
-async def test_points_that_cannot_be_counted_are_not_confirmed(shop: Shop, member: str) -> None:
-    shop.neighbours.points = 100
-    view = await shop.ready(member, points_choice="all")
-    shop.neighbours.points = None
+async def test_points_that_cannot_be_counted_are_not_confirmed(world: World, member: str) -> None:
+    world.neighbours.points = 100
+    view = await world.ready(member, points_choice="all")
+    world.neighbours.points = Unavailable()
 
     with pytest.raises(Unavailable):
-        await shop.snapshot(view)
+        await world.snapshot(view)
 
 
-async def test_a_page_shown_to_nobody_cannot_be_confirmed(shop: Shop, member: str) -> None:
-    view = await shop.ready(member)
+async def test_a_page_shown_to_nobody_cannot_be_confirmed(world: World, member: str) -> None:
+    view = await world.ready(member)
 
     with pytest.raises(OrderChanged):
-        await shop.begun(view, snapshot_hash="0" * 64)
+        await world.begun(view, snapshot_hash="0" * 64)
 
 
-async def price(shop: Shop, view: CheckoutView, sku: str, code: str) -> None:
+async def price(world: World, view: CheckoutView, sku: str, code: str) -> None:
     product = goods(sku, price=1_100, means=("card",))
-    await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=(product,)))
+    await world.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=(product,)))
 
 
-async def address(shop: Shop, view: CheckoutView, sku: str, code: str) -> None:
-    await shop.opened(view.member_id, sku=sku, address=ELSEWHERE)
+async def address(world: World, view: CheckoutView, sku: str, code: str) -> None:
+    await world.opened(view.member_id, sku=sku, address=ELSEWHERE)
 
 
-async def coupon(shop: Shop, view: CheckoutView, sku: str, code: str) -> None:
-    await shop.scalar("update coupons set used = uses_total where code = :c returning 1", c=code)
+async def coupon(world: World, view: CheckoutView, sku: str, code: str) -> None:
+    await world.scalar("update coupons set used = uses_total where code = :c returning 1", c=code)
 
 
-async def choice(shop: Shop, view: CheckoutView, sku: str, code: str) -> None:
-    await shop.updated(view, remarks="other")
+async def choice(world: World, view: CheckoutView, sku: str, code: str) -> None:
+    await world.updated(view, remarks="other")
 
 
-async def quantity(shop: Shop, view: CheckoutView, sku: str, code: str) -> None:
-    await shop.opened(view.member_id, sku=sku, quantity=2)
+async def quantity(world: World, view: CheckoutView, sku: str, code: str) -> None:
+    await world.opened(view.member_id, sku=sku, quantity=2)
 
 
-async def wish(shop: Shop, view: CheckoutView, sku: str, code: str) -> None:
-    shop.clock.advance(timedelta(days=30))
+async def wish(world: World, view: CheckoutView, sku: str, code: str) -> None:
+    world.clock.advance(timedelta(days=30))
 
 
 @pytest.mark.rule("SK-26")
 @pytest.mark.parametrize("change", [price, address, coupon, choice, quantity, wish])
-async def test_what_changed_since_it_was_confirmed_is_not_ordered(shop: Shop, member: str, change: object) -> None:
+async def test_what_changed_since_it_was_confirmed_is_not_ordered(world: World, member: str, change: object) -> None:
     sku = request_id()
     product = goods(sku, means=("card",))
-    await shop.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=(product,)))
-    code = await shop.coupon(uses_total=1)
-    view = await shop.opened(member, sku=sku, room_id="room_01jzkey0000000000000000001")
-    view = await shop.updated(
+    await world.store.catalogue.put(DESK, PutProducts(request_id=request_id(), products=(product,)))
+    code = await world.coupon(uses_total=1)
+    view = await world.opened(member, sku=sku, room_id="room_01jzkey0000000000000000001")
+    view = await world.updated(
         view, means="card", card_id=request_id().replace("req", "pm"), coupon_code=code, wish_date=str(first_day(view))
     )
-    confirmed = (await shop.snapshot(view)).snapshot_hash
+    confirmed = (await world.snapshot(view)).snapshot_hash
 
-    await change(shop, view, sku, code)  # type: ignore[operator]  # one of the functions above
+    await change(world, view, sku, code)  # type: ignore[operator]  # one of the functions above
 
     with pytest.raises(OrderChanged):
-        await shop.begun(view, snapshot_hash=confirmed)
-    assert (await shop.row(view.order_id)).state == "checkout"
+        await world.begun(view, snapshot_hash=confirmed)
+    assert (await world.row(view.order_id)).state == "checkout"
 
 
 def first_day(view: CheckoutView) -> object:
     return view.wish_dates_offered[0]
 
 
-async def test_terms_other_than_those_that_the_page_named_are_not_agreed_to(shop: Shop, member: str) -> None:
-    view = await shop.ready(member)
-    confirmed = await shop.snapshot(view, flow_facts={"terms_version": "t0", "cancellation_version": "c1"})
+async def test_terms_other_than_those_that_the_page_named_are_not_agreed_to(world: World, member: str) -> None:
+    view = await world.ready(member)
+    confirmed = await world.snapshot(view, flow_facts={"terms_version": "t0", "cancellation_version": "c1"})
 
     with pytest.raises(OrderChanged):
-        await shop.begun(view, snapshot_hash=confirmed.snapshot_hash)
+        await world.begun(view, snapshot_hash=confirmed.snapshot_hash)
 
 
-async def test_the_address_on_the_page_is_the_one_that_the_flow_read_from_the_lease(shop: Shop, member: str) -> None:
-    view = await shop.ready(member)
+async def test_the_address_on_the_page_is_the_one_that_the_flow_read_from_the_lease(world: World, member: str) -> None:
+    view = await world.ready(member)
 
-    taken = await shop.snapshot(view, address=ELSEWHERE)
+    taken = await world.snapshot(view, address=ELSEWHERE)
 
     assert json.loads(taken.content_json)["address"] == ELSEWHERE.model_dump()
     assert "address-changed" in taken.checkout.notices
-    assert (await shop.begun(view, snapshot_hash=taken.snapshot_hash)).due == 3_300
+    assert (await world.begun(view, snapshot_hash=taken.snapshot_hash)).due == 3_300
 
 
-async def test_another_members_page_is_not_found(shop: Shop, member: str) -> None:
-    view = await shop.ready(member)
+async def test_another_members_page_is_not_found(world: World, member: str) -> None:
+    view = await world.ready(member)
 
     with pytest.raises(NotFound):
-        await shop.snapshot(view.model_copy(update={"member_id": new_member()}))
+        await world.snapshot(view.model_copy(update={"member_id": new_member()}))
 
 
-async def test_a_coupon_that_ended_over_night_is_not_ordered_with(shop: Shop, member: str) -> None:
-    code = await shop.coupon(last_day=NOW.date())
-    view = await shop.ready(member, coupon_code=code)
-    confirmed = (await shop.snapshot(view)).snapshot_hash
+async def test_a_coupon_that_ended_over_night_is_not_ordered_with(world: World, member: str) -> None:
+    code = await world.coupon(last_day=NOW.date())
+    view = await world.ready(member, coupon_code=code)
+    confirmed = (await world.snapshot(view)).snapshot_hash
 
-    shop.clock.advance(timedelta(hours=6))
+    world.clock.advance(timedelta(hours=6))
 
     with pytest.raises(OrderChanged):
-        await shop.begun(view, snapshot_hash=confirmed)
+        await world.begun(view, snapshot_hash=confirmed)

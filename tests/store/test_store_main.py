@@ -36,8 +36,8 @@ from services.chassis.db import Database
 from services.chassis.ids import new_id
 from services.chassis.temporal import NamedFailures
 from tests.sandbox.harness import BEARERS, SIGNING_KEYS, Sandbox
-from tests.store.shop import DESK, GATEWAY, HOME, ORDERER, SPAREKEY, WORKER, as_member, just_before, request_id
 from tests.store.test_store_service import CONTRACT
+from tests.store.world import DESK, GATEWAY, HOME, ORDERER, SPAREKEY, WORKER, as_member, just_before, request_id
 from tests.support.callers import Keys
 from tests.support.contexts import served
 from tests.support.waiting import until

@@ -20,7 +20,18 @@ from services.store.invoices import models as invoices
 from services.store.orders import models as orders
 from services.store.payments import models as payments
 from services.store.servicer import StoreServicer
-from tests.store.shop import CAMPAIGNS, DESK, GATEWAY, HOME, SPAREKEY, WORKER, Shop, as_member, just_before, request_id
+from tests.store.world import (
+    CAMPAIGNS,
+    DESK,
+    GATEWAY,
+    HOME,
+    SPAREKEY,
+    WORKER,
+    World,
+    as_member,
+    just_before,
+    request_id,
+)
 from tests.support.callers import Keys, refused
 from tests.support.contexts import served
 
@@ -30,10 +41,10 @@ CONTRACT = pb.DESCRIPTOR.services_by_name["StoreService"]
 class Line:
     """Calls the service as whoever it is told to be."""
 
-    def __init__(self, channel: grpc.aio.Channel, keys: Keys, shop: Shop) -> None:
+    def __init__(self, channel: grpc.aio.Channel, keys: Keys, world: World) -> None:
         self._stub: Any = StoreServiceStub(channel)
         self._keys = keys
-        self._shop = shop
+        self._shop = world
 
     async def ask(self, caller: Caller, method: str, **fields: Any) -> Any:
         asks_for = CONTRACT.methods_by_name[method].input_type
@@ -45,12 +56,12 @@ class Line:
 
 
 @pytest.fixture
-async def line(shop: Shop, keys: Keys) -> AsyncIterator[Line]:
+async def line(world: World, keys: Keys) -> AsyncIterator[Line]:
     def add(server: Any) -> None:
-        add_StoreServiceServicer_to_server(StoreServicer(shop.store), server)
+        add_StoreServiceServicer_to_server(StoreServicer(world.store), server)
 
-    async with served("store", keys.ring(shop.clock), [CONTRACT], add) as running:
-        yield Line(running.channel, keys, shop)
+    async with served("store", keys.ring(world.clock), [CONTRACT], add) as running:
+        yield Line(running.channel, keys, world)
 
 
 def address() -> common_pb2.Address:
@@ -83,8 +94,8 @@ async def placed(line: Line, member: str, means: str = "MEANS_CARD", **choices: 
     return await line.ask(WORKER, "ConfirmOrder", dispatch_business_days=7, **attempt)
 
 
-async def test_a_key_is_ordered_paid_and_sent_over_grpc(line: Line, shop: Shop, member: str) -> None:
-    shop.neighbours.points = 600
+async def test_a_key_is_ordered_paid_and_sent_over_grpc(line: Line, world: World, member: str) -> None:
+    world.neighbours.points = 600
 
     order = await placed(line, member, points_choice="POINTS_CHOICE_SOME", points_some=200, remarks="夕方")
 
@@ -100,13 +111,13 @@ async def test_a_key_is_ordered_paid_and_sent_over_grpc(line: Line, shop: Shop, 
     assert (order.promised_dispatch_on.iso, order.address.city) == ("2026-07-14", "港区")
     captured = await line.ask(WORKER, "CapturePayment", order_id=order.order_id)
     assert captured.state == pb.PAYMENT_STATE_CAPTURED
-    at = shop.clock.now() - timedelta(hours=1)
+    at = world.clock.now() - timedelta(hours=1)
     sent = await line.ask(WORKER, "MarkOrder", order_id=order.order_id, state="ORDER_STATE_DISPATCHED", happened_at=at)
     assert (sent.state, sent.dispatched_at.ToDatetime()) == (pb.ORDER_STATE_DISPATCHED, at.replace(tzinfo=None))
 
 
-async def test_a_checkout_shows_all_that_may_be_chosen(line: Line, shop: Shop, member: str) -> None:
-    shop.neighbours.points = 50
+async def test_a_checkout_shows_all_that_may_be_chosen(line: Line, world: World, member: str) -> None:
+    world.neighbours.points = 50
     view = await opened(line, member)
 
     shown = await line.ask(as_member(member), "GetCheckout", order_id=view.order_id)
@@ -120,9 +131,9 @@ async def test_a_checkout_shows_all_that_may_be_chosen(line: Line, shop: Shop, m
 
 
 async def test_what_is_not_given_is_not_changed_and_what_is_empty_is_taken_away(
-    line: Line, shop: Shop, member: str
+    line: Line, world: World, member: str
 ) -> None:
-    code = await shop.coupon()
+    code = await world.coupon()
     view = await opened(line, member)
     me, order = as_member(member), view.order_id
     person = pb.Recipient(name="鈴木", kana="スズキ", phone="0312345678")
@@ -139,7 +150,7 @@ async def test_what_is_not_given_is_not_changed_and_what_is_empty_is_taken_away(
     assert second.invoice_to == pb.INVOICE_TO_ORDERER
 
 
-async def test_a_deferred_order_shows_its_invoice(line: Line, shop: Shop, member: str) -> None:
+async def test_a_deferred_order_shows_its_invoice(line: Line, world: World, member: str) -> None:
     order = await placed(line, member, "MEANS_DEFERRED")
 
     invoice = await line.ask(WORKER, "IssueInvoice", order_id=order.order_id)
@@ -152,11 +163,11 @@ async def test_a_deferred_order_shows_its_invoice(line: Line, shop: Shop, member
     act = {"invoice_id": invoice.invoice_id, "operator": "op_sato", "action": "look_again", "reason": "mended"}
     recorded = await line.ask(WORKER, "RecordAction", **act)
     kept = "select operator || ' ' || reason from invoice_actions where action_id = :a"
-    assert await shop.scalar(kept, a=recorded.action_id) == "op_sato mended"
+    assert await world.scalar(kept, a=recorded.action_id) == "op_sato mended"
 
 
-async def test_history_cards_coupons_and_books_are_listed(line: Line, shop: Shop, member: str) -> None:
-    code = await shop.coupon()
+async def test_history_cards_coupons_and_books_are_listed(line: Line, world: World, member: str) -> None:
+    code = await world.coupon()
     order = await placed(line, member)
     me = as_member(member)
 
@@ -179,12 +190,12 @@ async def test_history_cards_coupons_and_books_are_listed(line: Line, shop: Shop
 
 @pytest.mark.rule("OP-06")
 async def test_the_books_show_a_dropped_order_whose_placing_had_asked_for_money(
-    line: Line, shop: Shop, member: str
+    line: Line, world: World, member: str
 ) -> None:
-    view = await shop.ready(member)
-    await shop.begun(view)
-    await shop.authorised(view.order_id)
-    await shop.abandoned(view.order_id)
+    view = await world.ready(member)
+    await world.begun(view)
+    await world.authorised(view.order_id)
+    await world.abandoned(view.order_id)
     await line.ask(SPAREKEY, "DropCheckout", order_id=view.order_id, member_id=member)
 
     page = common_pb2.Page(cursor=just_before(view.order_id), size=1)
@@ -246,13 +257,13 @@ async def test_nobody_calls_what_is_not_theirs(line: Line, member: str, method: 
 
 
 @pytest.mark.rule("PR-05")
-async def test_only_the_worker_states_the_time(line: Line, shop: Shop, member: str) -> None:
-    order = await shop.placed(member)
-    earlier = shop.clock.now() - timedelta(hours=1)
+async def test_only_the_worker_states_the_time(line: Line, world: World, member: str) -> None:
+    order = await world.placed(member)
+    earlier = world.clock.now() - timedelta(hours=1)
 
     await line.ask(WORKER, "MarkOrder", order_id=order.order_id, state="ORDER_STATE_DISPATCHED", as_of=earlier)
 
-    assert (await shop.row(order.order_id)).dispatched_at == earlier
+    assert (await world.row(order.order_id)).dispatched_at == earlier
     timed = [method for method in CONTRACT.methods if "as_of" in method.input_type.fields_by_name]
     assert len(timed) > 10
     assert all(callers(method) == {"worker"} for method in timed)
@@ -271,14 +282,14 @@ async def test_a_repeat_is_answered_alike_and_another_content_under_its_id_is_re
     assert failure.code == "request-id-reused"
 
 
-async def test_a_webhook_is_taken_over_grpc(line: Line, shop: Shop, member: str) -> None:
+async def test_a_webhook_is_taken_over_grpc(line: Line, world: World, member: str) -> None:
     from services.chassis.webhooks import StandardWebhooks  # noqa: PLC0415  # only this test signs
 
     order = await placed(line, member, "MEANS_DEFERRED")
     body = (
         f'{{"id": "evt_{order.order_id}", "type": "paid", "data": {{"merchant_ref": "{order.order_id}-1"}}}}'.encode()
     )
-    headers = StandardWebhooks(["webhook-secret"], shop.clock).sign(f"evt_{order.order_id}", body)
+    headers = StandardWebhooks(["webhook-secret"], world.clock).sign(f"evt_{order.order_id}", body)
     webhook = common_pb2.Webhook(partner="deferred", headers=headers, body=body)
 
     first = await line.ask(GATEWAY, "ReceiveWebhook", webhook=webhook)

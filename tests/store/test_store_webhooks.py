@@ -20,94 +20,94 @@ from services.chassis.webhooks import (
     WebhookStale,
 )
 from services.store.intents.domain import PartnerSilent
-from tests.store.shop import GATEWAY, SECRET, Shop, new_member
+from tests.store.world import GATEWAY, SECRET, World, new_member
 
 
-async def waiting(shop: Shop, member: str) -> str:
-    view = await shop.ready(member, "epos")
-    await shop.begun(view)
-    await shop.authorised(view.order_id)
+async def waiting(world: World, member: str) -> str:
+    view = await world.ready(member, "epos")
+    await world.begun(view)
+    await world.authorised(view.order_id)
     return view.order_id
 
 
 @pytest.mark.rule("QA-06")
-async def test_a_message_doubled_twenty_times_acts_once(shop: Shop, member: str) -> None:
-    order_id = await waiting(shop, member)
-    shop.epos.decide(order_id, "authorised")
+async def test_a_message_doubled_twenty_times_acts_once(world: World, member: str) -> None:
+    order_id = await waiting(world, member)
+    world.epos.decide(order_id, "authorised")
     event_id = new_id("evt")
 
-    receipts = await asyncio.gather(*(shop.webhook("epos", order_id, id=event_id) for _ in range(20)))
+    receipts = await asyncio.gather(*(world.webhook("epos", order_id, id=event_id) for _ in range(20)))
 
     assert [receipt.seen_before for receipt in receipts].count(False) == 1
-    assert await shop.told(order_id) == ["payment_changed"]
-    assert (await shop.payments(order_id))[0].state == "authorised"
+    assert await world.told(order_id) == ["payment_changed"]
+    assert (await world.payments(order_id))[0].state == "authorised"
 
 
 @pytest.mark.rule("QA-06")
-async def test_in_whatever_order_messages_come_the_end_is_the_same(shop: Shop) -> None:
+async def test_in_whatever_order_messages_come_the_end_is_the_same(world: World) -> None:
     ends = set()
     for seed in range(6):
-        order_id = await waiting(shop, new_member())
+        order_id = await waiting(world, new_member())
         kinds = ["payment_decided", "opened", "captured", "noise"] * 2
         Random(seed).shuffle(kinds)
-        shop.epos.decide(order_id, "authorised")
+        world.epos.decide(order_id, "authorised")
 
         for kind in kinds:
-            await shop.webhook("epos", order_id, kind)
+            await world.webhook("epos", order_id, kind)
 
-        (payment,) = await shop.payments(order_id)
-        ends.add((payment.state, payment.authorised, payment.captured, tuple(await shop.told(order_id))))
+        (payment,) = await world.payments(order_id)
+        ends.add((payment.state, payment.authorised, payment.captured, tuple(await world.told(order_id))))
     assert ends == {("authorised", 3_300, 0, ("payment_changed",))}
 
 
 @pytest.mark.rule("QA-06")
-async def test_forged_stale_and_malformed_messages_are_refused_and_change_nothing(shop: Shop, member: str) -> None:
-    order_id = await waiting(shop, member)
-    shop.epos.decide(order_id, "authorised")
+async def test_forged_stale_and_malformed_messages_are_refused_and_change_nothing(world: World, member: str) -> None:
+    order_id = await waiting(world, member)
+    world.epos.decide(order_id, "authorised")
     body = json.dumps({"id": "evt_1", "type": "x", "data": {"merchant_ref": f"{order_id}-1"}}).encode()
-    old = FixedClock(shop.clock.now() - timedelta(hours=1))
+    old = FixedClock(world.clock.now() - timedelta(hours=1))
     refusals = [
-        (WebhookForged, StandardWebhooks(["guess"], shop.clock).sign("evt_1", body), body),
+        (WebhookForged, StandardWebhooks(["guess"], world.clock).sign("evt_1", body), body),
         (WebhookStale, StandardWebhooks([SECRET], old).sign("evt_1", body), body),
         (WebhookMalformed, {}, body),
     ]
     refusals += [
-        (WebhookMalformed, StandardWebhooks([SECRET], shop.clock).sign("evt_1", content), content)
+        (WebhookMalformed, StandardWebhooks([SECRET], world.clock).sign("evt_1", content), content)
         for content in (b"[]", b"{}", b'{"id": 1}', b"nothing", b'{"id": "e", "type": "x", "data": []}')
     ]
 
     for refusal, headers, content in refusals:
         with pytest.raises(refusal):
-            await shop.store.webhooks.receive(GATEWAY, "epos", headers, content)
+            await world.store.webhooks.receive(GATEWAY, "epos", headers, content)
 
-    assert (await shop.payments(order_id))[0].state == "requires-action"
+    assert (await world.payments(order_id))[0].state == "requires-action"
     with pytest.raises(NotFound):
-        await shop.store.webhooks.receive(GATEWAY, "maker", {}, b"{}")
+        await world.store.webhooks.receive(GATEWAY, "maker", {}, b"{}")
 
 
-async def test_a_message_about_nothing_of_ours_is_taken_and_left(shop: Shop) -> None:
-    receipt = await shop.webhook("deferred", "ord_00000000000000000000000000")
+async def test_a_message_about_nothing_of_ours_is_taken_and_left(world: World) -> None:
+    receipt = await world.webhook("deferred", "ord_00000000000000000000000000")
 
     assert not receipt.seen_before
 
 
-async def test_while_the_partner_cannot_be_asked_its_message_has_to_come_again(shop: Shop, member: str) -> None:
-    order_id, event_id = await waiting(shop, member), new_id("evt")
-    shop.epos.decide(order_id, "authorised")
-    shop.epos.faults.down = True
+async def test_while_the_partner_cannot_be_asked_its_message_has_to_come_again(world: World, member: str) -> None:
+    order_id, event_id = await waiting(world, member), new_id("evt")
+    world.epos.decide(order_id, "authorised")
+    world.epos.faults.down = True
 
     with pytest.raises(PartnerSilent):
-        await shop.webhook("epos", order_id, id=event_id)
+        await world.webhook("epos", order_id, id=event_id)
 
-    shop.epos.faults.down = False
-    assert not (await shop.webhook("epos", order_id, id=event_id)).seen_before
-    assert (await shop.payments(order_id))[0].state == "authorised"
+    world.epos.faults.down = False
+    assert not (await world.webhook("epos", order_id, id=event_id)).seen_before
+    assert (await world.payments(order_id))[0].state == "authorised"
 
 
-async def test_a_card_payment_is_found_by_the_processors_reference_too(shop: Shop, member: str) -> None:
-    order = await shop.placed(member)
-    shop.card.decide(order.order_id, "voided")
-    ref = shop.card.account(order.order_id).ref
+async def test_a_card_payment_is_found_by_the_processors_reference_too(world: World, member: str) -> None:
+    order = await world.placed(member)
+    world.card.decide(order.order_id, "voided")
+    ref = world.card.account(order.order_id).ref
     event = {
         "id": new_id("evt"),
         "type": "charge.expired",
@@ -115,20 +115,20 @@ async def test_a_card_payment_is_found_by_the_processors_reference_too(shop: Sho
     }
     body = json.dumps(event).encode()
 
-    await shop.store.webhooks.receive(GATEWAY, "card", StripeWebhooks([SECRET], shop.clock).sign(body), body)
+    await world.store.webhooks.receive(GATEWAY, "card", StripeWebhooks([SECRET], world.clock).sign(body), body)
 
-    assert (await shop.payments(order.order_id))[0].decline_code == "authorisation-lapsed"
-    assert (await shop.told(order.order_id))[-1] == "payment_changed"
+    assert (await world.payments(order.order_id))[0].decline_code == "authorisation-lapsed"
+    assert (await world.told(order.order_id))[-1] == "payment_changed"
 
 
 @pytest.mark.rule("ST-27")
-async def test_a_refund_that_failed_afterwards_stands_in_the_books_as_a_problem(shop: Shop, member: str) -> None:
-    order = await shop.placed(member)
-    await shop.captured(order.order_id)
-    await shop.cancelled(order.order_id)
-    shop.card.account(order.order_id).refunded = 0
+async def test_a_refund_that_failed_afterwards_stands_in_the_books_as_a_problem(world: World, member: str) -> None:
+    order = await world.placed(member)
+    await world.captured(order.order_id)
+    await world.cancelled(order.order_id)
+    world.card.account(order.order_id).refunded = 0
 
-    await shop.card_webhook(order.order_id, "refund.failed")
+    await world.card_webhook(order.order_id, "refund.failed")
 
-    (payment,) = await shop.payments(order.order_id)
+    (payment,) = await world.payments(order.order_id)
     assert (payment.state, payment.refunded, payment.problem) == ("captured", 0, "refund-failed")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.store.coupons.models import Coupon
 from services.store.orders.models import LineView
 from services.store.sums.models import PointsWish, apportion, reckon
-from tests.store.shop import NOW
+from tests.store.world import NOW
 
 NO_POINTS = PointsWish(choice="none", some=0, available=0)
 DAY = NOW.date()

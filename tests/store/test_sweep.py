@@ -7,20 +7,20 @@ from datetime import timedelta
 
 import pytest
 
-from tests.store.shop import Shop, new_member
+from tests.store.world import World, new_member
 
 MINUTE = timedelta(minutes=1)
 
 
-async def unwanted(shop: Shop, member: str, many: int) -> None:
+async def unwanted(world: World, member: str, many: int) -> None:
     """So many authorisations that nobody wants, of which a silent card processor says nothing."""
-    view = await shop.ready(member)
-    await shop.begun(view)
-    shop.card.faults.calls.append("lost")
-    shop.card.faults.down = True
-    await shop.authorised(view.order_id)
-    await shop.abandoned(view.order_id)
-    (first,) = await shop.payments(view.order_id)
+    view = await world.ready(member)
+    await world.begun(view)
+    world.card.faults.calls.append("lost")
+    world.card.faults.down = True
+    await world.authorised(view.order_id)
+    await world.abandoned(view.order_id)
+    (first,) = await world.payments(view.order_id)
     copies = (
         "insert into payments select (jsonb_populate_record(p, jsonb_build_object('payment_id', 'pay_' || n || :p,"
         " 'merchant_ref', p.order_id || '-' || n, 'ordinal', n, 'attempt', 0))).*"
@@ -31,54 +31,54 @@ async def unwanted(shop: Shop, member: str, many: int) -> None:
         " 'intent_id', 'int_' || n || :p))).* from intents i, generate_series(2, :n) n where payment_id = :p"
     )
     for copy in (copies, calls):
-        await shop.scalar(f"with more as ({copy} returning 1) select count(*) from more", p=first.payment_id, n=many)
+        await world.scalar(f"with more as ({copy} returning 1) select count(*) from more", p=first.payment_id, n=many)
 
 
 @pytest.mark.rule("ST-21")
 async def test_two_hundred_and_fifty_calls_of_a_silent_partner_do_not_keep_the_sweep_from_a_healthy_ones(
-    shop: Shop, member: str
+    world: World, member: str
 ) -> None:
-    await unwanted(shop, member, 250)
-    shop.clock.advance(MINUTE)
-    healthy = await shop.ready(new_member(), "deferred")
-    await shop.begun(healthy)
-    shop.deferred.faults.calls.append("lost")
-    shop.deferred.faults.down = True
-    await shop.authorised(healthy.order_id)
-    shop.deferred.faults.down = False
+    await unwanted(world, member, 250)
+    world.clock.advance(MINUTE)
+    healthy = await world.ready(new_member(), "deferred")
+    await world.begun(healthy)
+    world.deferred.faults.calls.append("lost")
+    world.deferred.faults.down = True
+    await world.authorised(healthy.order_id)
+    world.deferred.faults.down = False
 
     for _ in range(2):
-        shop.clock.advance(MINUTE)
-        await shop.swept()
+        world.clock.advance(MINUTE)
+        await world.swept()
 
-    (payment,) = await shop.payments(healthy.order_id)
+    (payment,) = await world.payments(healthy.order_id)
     assert payment.state == "authorised"
 
 
 @pytest.mark.rule("ST-21")
-async def test_looking_at_a_call_again_and_again_does_not_put_off_its_end(shop: Shop, member: str) -> None:
-    await unwanted(shop, member, 1)
+async def test_looking_at_a_call_again_and_again_does_not_put_off_its_end(world: World, member: str) -> None:
+    await unwanted(world, member, 1)
     for _ in range(10):
-        shop.clock.advance(MINUTE)
-        assert await shop.swept() == (0, 1)
+        world.clock.advance(MINUTE)
+        assert await world.swept() == (0, 1)
 
-    shop.card.faults.down = False
-    shop.clock.advance(MINUTE)
+    world.card.faults.down = False
+    world.clock.advance(MINUTE)
 
-    assert await shop.swept() == (1, 0)
+    assert await world.swept() == (1, 0)
 
 
 @pytest.mark.rule("ST-21")
-async def test_of_many_who_take_the_same_call_up_at_once_one_makes_it(shop: Shop, member: str) -> None:
-    view = await shop.ready(member, "deferred")
-    await shop.begun(view)
-    shop.deferred.faults.calls.append("lost")
-    await shop.authorised(view.order_id)
-    (payment,) = await shop.payments(view.order_id)
-    shop.clock.advance(MINUTE)
-    shop.deferred.faults.calls.extend(["lost"] * 12)
+async def test_of_many_who_take_the_same_call_up_at_once_one_makes_it(world: World, member: str) -> None:
+    view = await world.ready(member, "deferred")
+    await world.begun(view)
+    world.deferred.faults.calls.append("lost")
+    await world.authorised(view.order_id)
+    (payment,) = await world.payments(view.order_id)
+    world.clock.advance(MINUTE)
+    world.deferred.faults.calls.extend(["lost"] * 12)
 
-    replies = await asyncio.gather(*(shop.store.intents.hear(payment.payment_id) for _ in range(12)))
+    replies = await asyncio.gather(*(world.store.intents.hear(payment.payment_id) for _ in range(12)))
 
     assert [reply.silent for reply in replies] == [True] * 12
-    assert len(shop.deferred.asked) == 2
+    assert len(world.deferred.asked) == 2

@@ -18,7 +18,7 @@ from ruum.store.v1.store_pb2_grpc import StoreServiceStub, add_StoreServiceServi
 from services.chassis.clock import SystemClock
 from services.chassis.db import Database
 from services.store.servicer import StoreServicer
-from tests.store.shop import Shop
+from tests.store.world import World
 from tests.support.callers import Keys
 from tests.support.contexts import served
 from tests.support.waiting import until
@@ -96,17 +96,17 @@ async def forward(skipper: TimeSkipper, process: WorkflowHandle[Any, Any], insta
 
 
 @asynccontextmanager
-async def real_store(database: Database, keys: Keys) -> AsyncIterator[tuple[Shop, StoreServiceStub]]:
+async def real_store(database: Database, keys: Keys) -> AsyncIterator[tuple[World, StoreServiceStub]]:
     """The real store behind its contract, its clock at the machine's present time, as the worker reaches it."""
-    shop, clock = Shop(database), SystemClock()
-    shop.clock.advance(datetime.now(UTC) - shop.clock.now())
+    world, clock = World(database), SystemClock()
+    world.clock.advance(datetime.now(UTC) - world.clock.now())
     contract = store_pb2.DESCRIPTOR.services_by_name["StoreService"]
 
     def add(server: Any) -> None:
-        add_StoreServiceServicer_to_server(StoreServicer(shop.store), server)
+        add_StoreServiceServicer_to_server(StoreServicer(world.store), server)
 
     async with served("store", keys.ring(clock), [contract], add) as running:
         channel = keys.channel("worker", running.address, "store", clock)
-        yield shop, StoreServiceStub(channel)
+        yield world, StoreServiceStub(channel)
         await channel.close()
-    await shop.leave_nothing_open()
+    await world.leave_nothing_open()

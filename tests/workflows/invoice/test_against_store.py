@@ -15,7 +15,7 @@ from temporalio.testing import TimeSkipper
 
 from deploy.local.postgres import Postgres
 from services.store.invoices.domain import IssueInvoice
-from tests.store.shop import WORKER, Shop, new_member, request_id
+from tests.store.world import WORKER, World, new_member, request_id
 from tests.support.callers import Keys
 from tests.support.contexts import migrated
 from tests.workflows.door import Moment, ended, forward, real_store
@@ -42,7 +42,7 @@ class Dunning(InvoiceActivities):
 class Debt:
     """One invoice that is issued, and its process."""
 
-    shop: Shop
+    world: World
     moment: Moment
     order_id: str
     invoice_id: str
@@ -55,21 +55,21 @@ class Debt:
 
     async def paid(self) -> None:
         """At the convenience store; the provider tells us, and the relay tells the process."""
-        self.shop.deferred.account(self.order_id).paid = True
-        await self.shop.webhook("deferred", self.order_id, "paid")
+        self.world.deferred.account(self.order_id).paid = True
+        await self.world.webhook("deferred", self.order_id, "paid")
         async with ended():
             await self.process.signal(steps.INVOICE_CHANGED)
 
     async def charges(self) -> list[str]:
-        return [line for line in await self.shop.told(self.invoice_id) if line in {"invoice_late", "invoice_paid"}]
+        return [line for line in await self.world.told(self.invoice_id) if line in {"invoice_late", "invoice_paid"}]
 
 
 @pytest.fixture
 async def debt(postgres: Postgres, keys: Keys, dev: Client) -> AsyncIterator[Debt]:
-    async with migrated(postgres, "store") as database, real_store(database, keys) as (shop, store):
-        order = await shop.placed(new_member(), "deferred")
+    async with migrated(postgres, "store") as database, real_store(database, keys) as (world, store):
+        order = await world.placed(new_member(), "deferred")
         asked = IssueInvoice(request_id=request_id(), order_id=order.order_id)
-        invoice = await shop.store.invoices.issue(WORKER, asked)
+        invoice = await world.store.invoices.issue(WORKER, asked)
         assert invoice.due_at is not None
         dunning = Dunning(store)
         async with build(dev, activities_of(dunning)):
@@ -80,7 +80,7 @@ async def debt(postgres: Postgres, keys: Keys, dev: Client) -> AsyncIterator[Deb
                 task_queue=steps.TASK_QUEUE,
             )
             yield Debt(
-                shop, dunning.moment, order.order_id, invoice.invoice_id, invoice.due_at, process, TimeSkipper(dev)
+                world, dunning.moment, order.order_id, invoice.invoice_id, invoice.due_at, process, TimeSkipper(dev)
             )
             dunning.moment.open.set()
             async with ended():
@@ -93,7 +93,7 @@ async def test_who_pays_until_the_last_day_is_charged_nothing_and_who_pays_later
     instant = debt.due + seconds * A_SECOND
 
     await debt.forward_to(instant)
-    debt.shop.clock.advance(instant - debt.shop.clock.now())
+    debt.world.clock.advance(instant - debt.world.clock.now())
     if seconds >= 0:
         await debt.moment.timer_asks()
         debt.moment.open.set()

@@ -19,7 +19,7 @@ from services.chassis.ids import new_id
 from services.sparekey.ports import Placing
 from services.sparekey.processes import KeyProcesses
 from services.store.payments.domain import PayerReturned
-from tests.store.shop import Shop, as_member, new_member, request_id
+from tests.store.world import World, as_member, new_member, request_id
 from tests.support.callers import Keys
 from tests.support.contexts import migrated
 from tests.support.waiting import until
@@ -74,54 +74,54 @@ class Payer:
         """What whoever comes back is told: the payment's state, and why it does not count."""
         await asyncio.sleep(late_by)
         back = PayerReturned(request_id=request_id(), order_id=self.order_id)
-        told = await self.counter.shop.store.payments.payer_returned(as_member(self.member), back)
+        told = await self.counter.world.store.payments.payer_returned(as_member(self.member), back)
         return told.state, told.decline_code
 
     async def bring(self) -> None:
         """What the relay does: the store's words reach a process that runs."""
-        if "payment_changed" in await self.counter.shop.told(self.order_id):
+        if "payment_changed" in await self.counter.world.told(self.order_id):
             handle = self.counter.client.get_workflow_handle(steps.workflow_id(self.order_id))
             async with ended():
                 await handle.signal(steps.PAYMENT_CHANGED)
 
     async def order_is(self, state: str) -> None:
         async def so() -> bool:
-            return (await self.counter.shop.order(self.order_id)).state == state
+            return (await self.counter.world.order(self.order_id)).state == state
 
         await until(so)
 
     async def money_is_held(self) -> bool:
         """By the partner's own books, once everything that has to come back is back."""
-        (payment,) = await self.counter.shop.payments(self.order_id)
-        await self.counter.shop.store.intents.pursue(payment.payment_id)
-        return self.counter.shop.epos.account(self.order_id).live
+        (payment,) = await self.counter.world.payments(self.order_id)
+        await self.counter.world.store.intents.pursue(payment.payment_id)
+        return self.counter.world.epos.account(self.order_id).live
 
 
 class Counter:
     """The real store, the processes on the real server, and a spare-key service that only nods."""
 
-    def __init__(self, shop: Shop, client: Client, till: Till) -> None:
-        self.shop, self.client, self.till = shop, client, till
+    def __init__(self, world: World, client: Client, till: Till) -> None:
+        self.world, self.client, self.till = world, client, till
         self.skipper = TimeSkipper(client)
         self.payers: list[Payer] = []
 
     async def awaiting(self) -> Payer:
         """An order whose payer has agreed at the partner's page and is on the way back."""
         member = new_member()
-        view = await self.shop.ready(member, "epos")
+        view = await self.world.ready(member, "epos")
         placing = Placing(
             order_id=view.order_id,
             member_id=member,
             room_id=new_id("room"),
             attempt=1,
-            snapshot_hash=(await self.shop.snapshot(view)).snapshot_hash,
+            snapshot_hash=(await self.world.snapshot(view)).snapshot_hash,
             terms_version="t1",
             cancellation_version="c1",
         )
-        answer = await KeyProcesses(self.client, self.shop.clock, 7).place(placing, timedelta(seconds=20))
+        answer = await KeyProcesses(self.client, self.world.clock, 7).place(placing, timedelta(seconds=20))
         assert answer.outcome == "requires-action"
         assert answer.action_until is not None
-        self.shop.epos.decide(view.order_id, "authorised")
+        self.world.epos.decide(view.order_id, "authorised")
         payer = Payer(self, member, view.order_id, answer.action_until)
         self.payers.append(payer)
         return payer
@@ -132,9 +132,9 @@ async def counter(postgres: Postgres, keys: Keys, dev: Client) -> AsyncIterator[
     services = Services()
     services.answers[steps.CONFIRM.name] = steps.Case(version=2, state="stopped")
     services.answers[steps.ABANDON.name] = steps.Case(version=2, state="draft")
-    async with migrated(postgres, "store") as database, real_store(database, keys) as (shop, store):
+    async with migrated(postgres, "store") as database, real_store(database, keys) as (world, store):
         till = Till(store)
-        here = Counter(shop, dev, till)
+        here = Counter(world, dev, till)
         async with build(dev, [*activities_of(till), *services.of_case()]):
             yield here
             for payer in here.payers:
@@ -152,7 +152,7 @@ async def test_whoever_is_back_within_half_an_hour_has_ordered_and_whoever_is_la
     instant = payer.until + seconds * A_SECOND
 
     await payer.forward_to(instant)
-    counter.shop.clock.advance(instant - counter.shop.clock.now())
+    counter.world.clock.advance(instant - counter.world.clock.now())
     if seconds >= 0:
         await payer.moment.timer_asks()
     if seconds > 0:
@@ -189,7 +189,7 @@ async def test_of_payer_and_timer_at_the_last_instant_either_may_win_and_money_a
 ) -> None:
     payers = await asyncio.gather(*(counter.awaiting() for _ in range(RUNS)))
     until_last = min(payer.until for payer in payers)
-    counter.shop.clock.advance(until_last - AN_INSTANT - counter.shop.clock.now())
+    counter.world.clock.advance(until_last - AN_INSTANT - counter.world.clock.now())
 
     placed = await asyncio.gather(*(races(payer, lead) for payer, lead in zip(payers, leads(RUNS), strict=True)))
 

@@ -14,7 +14,7 @@ from ruum.store.v1 import events_pb2
 from services.chassis.caller import Caller
 from services.chassis.clock import FixedClock
 from services.chassis.db import Database
-from services.chassis.errors import Unavailable
+from services.chassis.errors import RuumError
 from services.chassis.events import Outbox
 from services.chassis.idempotency import Commands
 from services.chassis.ids import new_id
@@ -71,24 +71,24 @@ def just_before(order_id: str) -> str:
 
 @dataclass
 class Neighbours:
-    """Identity and the ledger."""
+    """Identity and the ledger; instead of points, how the ledger is away."""
 
-    points: int | None = 0
+    points: int | RuumError = 0
     person: Orderer = ORDERER
 
     async def orderer(self, member_id: str) -> Orderer:
         return self.person
 
     async def available(self, member_id: str) -> int:
-        if self.points is None:
-            raise Unavailable
+        if isinstance(self.points, RuumError):
+            raise self.points
         return self.points
 
 
-class Shop:
-    """One store, its partners and its clock."""
+class World:
+    """One store, its partners, its neighbours and its clock."""
 
-    def __init__(self, database: Database, **rules: Any) -> None:
+    def __init__(self, database: Database, calendar: BusinessCalendar | None = None, **rules: Any) -> None:
         self.clock = FixedClock(NOW)
         self.database = database
         self.card = SimulatedPartner("card", self.clock)
@@ -96,7 +96,7 @@ class Shop:
         self.epos = SimulatedPartner("epos", self.clock)
         self.neighbours = Neighbours()
         self.rules = Rules(**rules)
-        self.calendar = BusinessCalendar()
+        self.calendar = calendar or BusinessCalendar()
         self.commands = Commands(database, Outbox("store", events_pb2, outbox), requests, b"k" * 32, self.clock)
         standard = Sender(StandardWebhooks([SECRET], self.clock), read_standard)
         self.store = wired(
