@@ -189,6 +189,7 @@ class Codes:
             raise NotFound(field="flow_id")
         if not flow.is_open(work.now):
             raise FlowOver(field="flow_id")
+        # Counted before it is looked at, and given back if right: of many tries at once none may look for free.
         caps = self._try_caps(flow, client)
         left = await throttles.count(work.tx, caps, work.now, throttles.TooManyTries)
         most = self._rules.code_tries
@@ -241,6 +242,7 @@ class Codes:
 
 
 def _digits(entered: str) -> str:
+    # People paste codes with a space in the middle, and type them in full width.
     digits = _BESIDE_DIGITS.sub("", unicodedata.normalize("NFKC", entered))
     if not _CODE.fullmatch(digits):
         raise CodeMalformed(field="code")

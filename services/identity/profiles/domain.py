@@ -140,6 +140,7 @@ class _Reading:
             "telephone": None if asked.telephone is None else self._telephone(asked.telephone),
         }
         changes: dict[str, Any] = {column: value for column, value in read.items() if value is not None}
+        # Apart from the others, since here None is a value that can be set: an empty birth date is taken away.
         if asked.birth_date is not None:
             changes["birth_date"] = self._birth_date(asked.birth_date)
         if asked.address is not None:

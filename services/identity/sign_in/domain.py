@@ -230,6 +230,7 @@ class SigningIn(Verbs):
     @command
     async def _sign_in(self, work: Work, asked: SignIn, compared: _Comparison) -> SignedIn | CodeSent | WrongPassword:
         await throttles.count(work.tx, compared.caps, work.now, throttles.TooManyTries)
+        # Not compared: even if the cap admits a try by now, nobody knows whether the password is right.
         if compared.wait:
             raise throttles.TooManyTries.until(compared.wait)
         member_id = await self._member(work, compared)

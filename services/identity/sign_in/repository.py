@@ -28,6 +28,7 @@ class Known:
 
 
 async def known(session: AsyncSession, address: str, device_digest: str, device_seen_since: datetime) -> Known:
+    # One statement, whether or not there is such an account or device: the time must not tell (ID-06).
     d = _devices.c
     shown = (d.member_id == _members.c.id, d.token_digest == device_digest, d.seen_at > device_seen_since)
     joined = _addresses.join(_members, _members.c.id == _addresses.c.member_id).outerjoin(_devices, sa.and_(*shown))
