@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -132,19 +133,17 @@ class _Reading:
         Raises:
             InvalidField
         """
-        asked = self._asked
-        read = {
-            "language": asked.language,
-            "name": None if asked.name is None else self._plain("name", asked.name),
-            "kana": None if asked.kana is None else self._kana(asked.kana),
-            "telephone": None if asked.telephone is None else self._telephone(asked.telephone),
+        readers: Mapping[str, Callable[[str], Any]] = {
+            "language": str,
+            "name": partial(self._plain, "name"),
+            "kana": self._kana,
+            "telephone": self._telephone,
+            "birth_date": self._birth_date,
         }
-        changes: dict[str, Any] = {column: value for column, value in read.items() if value is not None}
-        # Apart from the others, since here None is a value that can be set: an empty birth date is taken away.
-        if asked.birth_date is not None:
-            changes["birth_date"] = self._birth_date(asked.birth_date)
-        if asked.address is not None:
-            changes |= self._address(asked.address)
+        stated = ((field, getattr(self._asked, field)) for field in readers)
+        changes = {field: readers[field](written) for field, written in stated if written is not None}
+        if self._asked.address is not None:
+            changes |= self._address(self._asked.address)
         if self._wrong:
             raise InvalidField(violations=self._wrong)
         return changes
