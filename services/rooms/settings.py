@@ -12,7 +12,7 @@ class Rules(settings.Settings):
     """What the business may choose."""
 
     wrong_codes_per_member: int = Field(default=10, ge=1)
-    wrong_codes_per_client: int = Field(default=30, ge=1)
+    wrong_pairs_per_client: int = Field(default=30, ge=1)
     """More than for a member: the households of a building may share one address."""
     wrong_codes_per_code1: int = Field(default=10, ge=1)
     wrong_codes_window: timedelta = timedelta(hours=1)

@@ -31,7 +31,7 @@ class Rules(settings.Settings):
     """From our release to the maker's dispatch before an operator is called (OP-06)."""
     transit_days: int = Field(default=2, ge=0)
     """From dispatch to delivery, for a wished date (SK-25)."""
-    wish_days_offered: int = Field(default=14, ge=1)
+    wish_days: int = Field(default=14, ge=1)
     wish_business_days: int = Field(default=3, ge=1)
     """For another wish when the first has passed; then the key goes without one (SK-25)."""
     hold_days: int = Field(default=7, ge=1)

@@ -253,7 +253,7 @@ async def test_wrong_codes_count_for_an_hour(database: Database, seconds: int, o
 
 
 async def test_right_codes_do_not_count(database: Database) -> None:
-    world = World(database, wrong_codes_per_member=1, wrong_codes_per_client=1, wrong_codes_per_code1=1)
+    world = World(database, wrong_codes_per_member=1, wrong_pairs_per_client=1, wrong_codes_per_code1=1)
     who, pair = new_member(), await world.issue(await world.let())
 
     client = request_id()

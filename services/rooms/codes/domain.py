@@ -110,7 +110,7 @@ class Codes(Verbs):
         self._window = rules.wrong_codes_window
         self._limits = {
             Scope.MEMBER: rules.wrong_codes_per_member,
-            Scope.CLIENT: rules.wrong_codes_per_client,
+            Scope.CLIENT: rules.wrong_pairs_per_client,
             Scope.CODE1: rules.wrong_codes_per_code1,
         }
 

@@ -67,7 +67,7 @@ class Waiting:
     def wishes(self, now: datetime) -> list[date]:
         """Days that may be wished for when the first wish has passed (SK-25)."""
         first = jst_date(now) + timedelta(days=self.rules.transit_days + 1)
-        return [first + timedelta(days=offset) for offset in range(self.rules.wish_days_offered)]
+        return [first + timedelta(days=offset) for offset in range(self.rules.wish_days)]
 
     def for_wish(self, now: datetime) -> dict[str, Any]:
         return {"deadline": self.silence(now, self.rules.wish_business_days)["patience_until"]}
