@@ -29,51 +29,51 @@ class Domain:
 
 class PointsServicer(PointsServiceServicer):
     def __init__(self, domain: Domain) -> None:
-        self._it = domain
+        self._domain = domain
 
     async def GetBalance(self, request: pb.GetBalanceRequest, context: Context) -> pb.Balance:
-        return wire.write(pb.Balance, await self._it.ledger.balance(caller(), request.member_id))
+        return wire.write(pb.Balance, await self._domain.ledger.balance(caller(), request.member_id))
 
     async def ListEntries(self, request: pb.ListEntriesRequest, context: Context) -> pb.ListEntriesResponse:
-        listed = await self._it.ledger.entries(caller(), wire.page(request.page))
+        listed = await self._domain.ledger.entries(caller(), wire.page(request.page))
         return wire.write(pb.ListEntriesResponse, listed, entries=listed.items)
 
     async def Hold(self, request: pb.HoldRequest, context: Context) -> pb.HoldView:
-        return wire.write(pb.HoldView, await self._it.holds.hold(caller(), wire.read(HoldPoints, request)))
+        return wire.write(pb.HoldView, await self._domain.holds.hold(caller(), wire.read(HoldPoints, request)))
 
     async def Capture(self, request: pb.CaptureRequest, context: Context) -> pb.HoldView:
-        return wire.write(pb.HoldView, await self._it.holds.capture(caller(), wire.read(CapturePoints, request)))
+        return wire.write(pb.HoldView, await self._domain.holds.capture(caller(), wire.read(CapturePoints, request)))
 
     async def Release(self, request: pb.ReleaseRequest, context: Context) -> pb.HoldView:
-        return wire.write(pb.HoldView, await self._it.holds.release(caller(), wire.read(ReleasePoints, request)))
+        return wire.write(pb.HoldView, await self._domain.holds.release(caller(), wire.read(ReleasePoints, request)))
 
     async def GiveBack(self, request: pb.GiveBackRequest, context: Context) -> pb.GiveBackResponse:
-        given = await self._it.holds.give_back(caller(), wire.read(GiveBackPoints, request))
+        given = await self._domain.holds.give_back(caller(), wire.read(GiveBackPoints, request))
         return wire.write(pb.GiveBackResponse, given)
 
     async def ReviewGrant(self, request: pb.ReviewGrantRequest, context: Context) -> pb.Grant:
-        return _grant(await self._it.grants.review(request.order_id))
+        return _grant(await self._domain.grants.review(request.order_id))
 
     async def PostGrant(self, request: pb.PostGrantRequest, context: Context) -> pb.Grant:
-        return _grant(await self._it.grants.post(caller(), wire.read(PostGrant, request)))
+        return _grant(await self._domain.grants.post(caller(), wire.read(PostGrant, request)))
 
     async def RecordAction(self, request: pb.RecordActionRequest, context: Context) -> pb.RecordActionResponse:
-        recorded = await self._it.grants.record_action(caller(), wire.read(RecordAction, request))
+        recorded = await self._domain.grants.record_action(caller(), wire.read(RecordAction, request))
         return wire.write(pb.RecordActionResponse, recorded)
 
     async def PostExpiry(self, request: pb.PostExpiryRequest, context: Context) -> pb.PostExpiryResponse:
-        posted = await self._it.ledger.post_expiry(caller(), wire.read(PostExpiry, request))
+        posted = await self._domain.ledger.post_expiry(caller(), wire.read(PostExpiry, request))
         return wire.write(pb.PostExpiryResponse, posted)
 
     async def GetTrialBalance(self, request: pb.GetTrialBalanceRequest, context: Context) -> pb.TrialBalance:
-        return wire.write(pb.TrialBalance, await self._it.ledger.trial_balance(wire.instant(request, "at")))
+        return wire.write(pb.TrialBalance, await self._domain.ledger.trial_balance(wire.instant(request, "at")))
 
     async def ListOrderPoints(self, request: pb.ListOrderPointsRequest, context: Context) -> pb.ListOrderPointsResponse:
-        listed = await self._it.ledger.orders(request.order_ids, wire.page(request.page))
+        listed = await self._domain.ledger.orders(request.order_ids, wire.page(request.page))
         return wire.write(pb.ListOrderPointsResponse, listed, orders=listed.items)
 
     async def GrantLimited(self, request: pb.GrantLimitedRequest, context: Context) -> pb.GrantLimitedResponse:
-        given = await self._it.ledger.grant_limited(caller(), wire.read(GrantLimited, request))
+        given = await self._domain.ledger.grant_limited(caller(), wire.read(GrantLimited, request))
         return wire.write(pb.GrantLimitedResponse, given)
 
 
