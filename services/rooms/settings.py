@@ -11,10 +11,10 @@ from services.chassis.foundation import ContextSettings
 class Rules(settings.Settings):
     """What the business may choose."""
 
-    wrong_codes_per_member: int = Field(default=10, ge=1)
+    wrong_pairs_per_member: int = Field(default=10, ge=1)
     wrong_pairs_per_client: int = Field(default=30, ge=1)
     """More than for a member: the households of a building may share one address."""
-    wrong_codes_per_code1: int = Field(default=10, ge=1)
+    wrong_pairs_per_code1: int = Field(default=10, ge=1)
     wrong_codes_window: timedelta = timedelta(hours=1)
     """How long wrong codes count (RM-03)."""
     permission_lifetime: timedelta = timedelta(seconds=60)

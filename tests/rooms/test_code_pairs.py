@@ -218,7 +218,7 @@ async def _text_of(database: Database, table: sa.Table) -> str:
 @pytest.mark.parametrize("scope", ["member", "client", "code1"])
 async def test_after_too_many_wrong_codes_even_the_right_one_is_refused(database: Database, scope: str) -> None:
     limits: dict[str, Any] = dict.fromkeys(("member", "client", "code1"), 100) | {scope: 3}
-    world = World(database, **{f"wrong_codes_per_{name}": limit for name, limit in limits.items()})
+    world = World(database, **{f"wrong_pairs_per_{name}": limit for name, limit in limits.items()})
     right = [await world.issue(await world.let()) for _ in range(5)]
     who, client = new_member(), request_id()
 
@@ -242,7 +242,7 @@ async def test_after_too_many_wrong_codes_even_the_right_one_is_refused(database
 @pytest.mark.rule("RM-03")
 @pytest.mark.parametrize(("seconds", "open_again"), [(-1, False), (0, True), (1, True)])
 async def test_wrong_codes_count_for_an_hour(database: Database, seconds: int, open_again: bool) -> None:
-    world = World(database, wrong_codes_per_member=1)
+    world = World(database, wrong_pairs_per_member=1)
     who, pair = new_member(), await world.issue(await world.let())
     assert await answer(world, who, wrong(pair)) is CodesWrong
     world.clock.advance(timedelta(hours=1, seconds=seconds))
@@ -253,7 +253,7 @@ async def test_wrong_codes_count_for_an_hour(database: Database, seconds: int, o
 
 
 async def test_right_codes_do_not_count(database: Database) -> None:
-    world = World(database, wrong_codes_per_member=1, wrong_pairs_per_client=1, wrong_codes_per_code1=1)
+    world = World(database, wrong_pairs_per_member=1, wrong_pairs_per_client=1, wrong_pairs_per_code1=1)
     who, pair = new_member(), await world.issue(await world.let())
 
     client = request_id()

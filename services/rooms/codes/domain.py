@@ -109,9 +109,9 @@ class Codes(Verbs):
         self._home = public_url.rstrip("/")
         self._window = rules.wrong_codes_window
         self._limits = {
-            Scope.MEMBER: rules.wrong_codes_per_member,
+            Scope.MEMBER: rules.wrong_pairs_per_member,
             Scope.CLIENT: rules.wrong_pairs_per_client,
-            Scope.CODE1: rules.wrong_codes_per_code1,
+            Scope.CODE1: rules.wrong_pairs_per_code1,
         }
 
     @command
