@@ -237,6 +237,39 @@ async def test_operators_keep_products_and_the_campaign_desk_keeps_coupons(line:
     assert (failure.code, failure.violations[0].field) == (InvalidField.code, "coupons[0].last_day")
 
 
+ORDER = {"order_id": new_id("ord")}
+OF_NOBODY: dict[str, dict[str, Any]] = {
+    "GetCheckout": ORDER,
+    "UpdateCheckout": ORDER | {"version": 1},
+    "DropCheckout": ORDER | {"member_id": new_id("mem")},
+    "ListUsableCoupons": ORDER,
+    "GetOrder": ORDER,
+    "PayerReturned": ORDER,
+    "ChangeMeans": ORDER | {"means": "MEANS_EPOS"},
+    "Authorise": ORDER | {"attempt": 1},
+    "ConfirmOrder": ORDER | {"attempt": 1, "dispatch_business_days": 7},
+    "AbandonPlacing": ORDER | {"attempt": 1, "reason": "card-declined"},
+    "EnsureAuthorised": ORDER,
+    "CapturePayment": ORDER,
+    "CancelOrder": ORDER | {"reason": "lease-ended"},
+    "MarkOrder": ORDER | {"state": "ORDER_STATE_DISPATCHED"},
+    "PromiseDispatch": ORDER | {"business_days": 3},
+    "IssueInvoice": ORDER,
+    "ReviewInvoice": {"invoice_id": new_id("inv")},
+    "ChargeLateInvoice": {"invoice_id": new_id("inv"), "ordinal": 1},
+}
+
+
+@pytest.mark.parametrize("method", OF_NOBODY)
+async def test_what_there_is_not_is_refused_by_name(line: Line, member: str, method: str) -> None:
+    may = callers(CONTRACT.methods_by_name[method])
+    who = WORKER if "worker" in may else as_member(member) if "member" in may else SPAREKEY
+
+    failure = await refused(line.ask(who, method, **OF_NOBODY[method]))
+
+    assert failure.code in {"not-found", "attempt-over", "payment-missing"}
+
+
 def callers(method: Any) -> set[str]:
     return set(method.GetOptions().Extensions[common_pb2.callers])
 

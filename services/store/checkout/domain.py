@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, cast
+from typing import cast
 
 from services.chassis.caller import Caller
 from services.chassis.errors import AWAY, Changed, InvalidField, NotFound, Unavailable, Violation
@@ -101,10 +101,10 @@ class Checkouts(Verbs):
             NotFound: no order of this member's that is not placed.
         """
         order = await self._found(order_id, caller.name if caller.role == "member" else "")
-        facts_available = await self._available(order.member_id)
+        available = await self._available(order.member_id)
         async with self.commands.database.reading() as session:
             basket = await repository.basket(session, order, self._today(), self._rules)
-        return basket.view(self._facts(basket, facts_available))
+        return basket.view(self._facts(basket, available))
 
     async def open_key(self, caller: Caller, asked: OpenKeyCheckout) -> CheckoutView:
         """Opens the member's one checkout of keys, or changes what it holds and keeps all else (SK-06, SK-17, SK-22).
@@ -239,8 +239,13 @@ class Checkouts(Verbs):
         if page is None:
             raise Changed
         basket = await repository.basket(work.tx, page, jst_date(work.now), self._rules)
-        shown_with = {"orderer": orderer, "flow_facts": asked.flow_facts, "language": asked.language}
-        facts = self._facts(basket, available, **shown_with)
+        facts = Facts(
+            available=available,
+            expected_dispatch_on=basket.expected_dispatch_on(self._calendar),
+            orderer=orderer,
+            flow_facts=asked.flow_facts,
+            language=asked.language,
+        )
         _refuse(basket.missing(facts))
         await self._reprice(work, basket)
         content = basket.content(facts)
@@ -260,9 +265,8 @@ class Checkouts(Verbs):
         lines = [OrderLine.of(basket.order.order_id, line) for line in basket.lines]
         await orders.put_lines(work.tx, basket.order.order_id, lines)
 
-    def _facts(self, basket: Basket, available: int | None, **of_the_page: Any) -> Facts:
-        dispatch = basket.expected_dispatch_on(self._calendar)
-        return Facts(available=available, expected_dispatch_on=dispatch, **of_the_page)
+    def _facts(self, basket: Basket, available: int | None) -> Facts:
+        return Facts(available=available, expected_dispatch_on=basket.expected_dispatch_on(self._calendar))
 
     async def _found(self, order_id: str, member_id: str) -> Order:
         async with self.commands.database.reading() as session:
@@ -315,7 +319,7 @@ def _day(iso: str, violations: dict[str, str]) -> date | None:
     try:
         return date.fromisoformat(iso) if iso else None
     except ValueError:
-        violations["wish_date"] = "wish-date-not-offered"
+        violations["wish_date"] = "day-not-in-calendar"
         return None
 
 
