@@ -215,10 +215,6 @@ class Intents(Verbs):
         async with places:
             if call.step == "detach":
                 return await self._detach(call)
-            reply = await self.hear(call.payment_id)
-            if reply.said is None:
-                return False
-            await self.settle(SELF, Settle(request_id=reply.intent_id, payment_id=call.payment_id), reply)
             return await self.pursue(call.payment_id)
 
     async def _end(self, payment: Payment, places: asyncio.Semaphore) -> bool:

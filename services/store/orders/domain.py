@@ -18,6 +18,7 @@ from services.store.intents.models import Change
 from services.store.orders import repository
 from services.store.orders.models import (
     CANCELLABLE,
+    KEY_FLOW,
     ON_ITS_WAY,
     PLACING,
     UNDISPATCHED,
@@ -31,7 +32,8 @@ from services.store.orders.models import (
 from services.store.settings import Rules
 
 PAYMENT_CHANGED = "payment_changed"
-_PROCESSES = {"spare-key": "sparekey-order"}
+PROCESSES = {KEY_FLOW: "sparekey-order"}
+"""The process of an order, by the flow that owns what is sold."""
 
 
 class OrderCancelled(Event):
@@ -241,7 +243,7 @@ class Orders(Verbs):
             work.tell(MeansWanted(**order.ids, decline_code=payment.decline_code))
         # The process has the answer to its own call; of what anybody else brought about it is told.
         if work.caller.name != "worker" and order.state in {*PLACING, *ON_ITS_WAY}:
-            work.run(ProcessLine(process=_PROCESSES[order.flow], key=order_id, action=PAYMENT_CHANGED))
+            work.run(ProcessLine(process=PROCESSES[order.flow], key=order_id, action=PAYMENT_CHANGED))
 
     async def _follow_card(self, work: Work, order: Order, change: Change) -> None:
         """A card is kept, when it is to be, with the order's payment; else it is forgotten once that is done."""
