@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import structlog
-from pydantic import TypeAdapter
 
 from services.chassis.caller import Caller
 from services.chassis.errors import InvalidField, Kind, NotFound, RuumError, Violation
-from services.chassis.idempotency import Command, Commands, Work
+from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.sparekey.actions.models import Action, Situation, admit
 from services.sparekey.cases import repository
 from services.sparekey.cases.changes import Change, change, poke
 from services.sparekey.cases.events import MailRedirectAlarm, RedeliveryAccepted
-from services.sparekey.cases.models import Case
+from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making.domain import Making
@@ -28,7 +28,6 @@ from services.sparekey.ports import Rooms
 from services.sparekey.webhooks.travel import NOT_MINE, REDIRECT
 
 _log = structlog.get_logger()
-_NOTHING = TypeAdapter(None)
 
 _BEFORE_DISPATCH = frozenset(
     {State.CHECKING, State.NUMBER_ASKED, State.ACCEPTED, State.MAKING, State.READY, State.RETURNED, State.STOPPED}
@@ -76,11 +75,11 @@ class ChooseWishDate(OfOrder):
     wish_date: str
 
 
-class Requests:
+class Requests(Verbs):
     """What members ask. Who may act for the room is asked of rooms each time; reports need only the order (RM-05)."""
 
     def __init__(self, commands: Commands, vault: Vault, making: Making, rooms: Rooms, waiting: Waiting) -> None:
-        self._commands = commands
+        self.commands = commands
         self._vault = vault
         self._making = making
         self._rooms = rooms
@@ -95,20 +94,18 @@ class Requests:
             RoomRefuses: the member may no longer act for the room.
         """
         number = KeyNumber.read(asked.key_number)
-        case = await self._own(caller, asked.order_id)
-        (await self._rooms.may_order_keys(case.member_id, case.room_id)).needed()
+        await self._acts_for_room(caller, asked.order_id)
+        await self._reply(caller, asked, number)
 
-        async def once(work: Work) -> None:
-            number_id = await self._vault.keep(work, asked.order_id, number, "member")
+    @command
+    async def _reply(self, work: Work, asked: ReplyKeyNumber, number: KeyNumber) -> None:
+        number_id = await self._vault.keep(work, asked.order_id, number, "member")
+        await change(work, asked.order_id, partial(self._replied, work.now, number_id))
+        poke(work, asked.order_id)
 
-            def decide(case: Case) -> Change:
-                admit(Action.REPLY_KEY_NUMBER, case, Situation(work.now, resident=True))
-                return give(number_id, work.now, self._waiting, case)
-
-            await change(work, asked.order_id, decide)
-            poke(work, asked.order_id)
-
-        await self._commands.run(caller, asked, _NOTHING, once)
+    def _replied(self, now: datetime, number_id: str, case: Case) -> Change:
+        admit(Action.REPLY_KEY_NUMBER, case, Situation(now, resident=True))
+        return give(number_id, now, self._waiting, case)
 
     async def redeliver(self, caller: Caller, asked: RequestRedelivery) -> None:
         """Once more to the address of the lease, 935 yen on delivery (SK-34, SK-36).
@@ -120,14 +117,12 @@ class Requests:
         """
         if not asked.charge_accepted:
             raise _wrong("charge_accepted", "key-redelivery-charge-not-accepted", charge=self._charge)
-        case = await self._own(caller, asked.order_id)
-        (await self._rooms.may_order_keys(case.member_id, case.room_id)).needed()
+        await self._acts_for_room(caller, asked.order_id)
+        await self._change(caller, asked, self._redelivery_asked)
 
-        def decide(now: datetime, case: Case) -> Change:
-            admit(Action.REQUEST_REDELIVERY, case, Situation(now, resident=True))
-            return redelivery_asked(case, self._charge)
-
-        await self._change(caller, asked, decide)
+    def _redelivery_asked(self, now: datetime, case: Case) -> Change:
+        admit(Action.REQUEST_REDELIVERY, case, Situation(now, resident=True))
+        return redelivery_asked(case, self._charge)
 
     async def not_mine(self, caller: Caller, asked: ReportNotMine) -> None:
         """Nobody of theirs ordered it: frozen at once, and everything back while no key is cut (SK-30).
@@ -161,19 +156,20 @@ class Requests:
             RoomRefuses: the member may no longer act for the room.
         """
         wish = _day(asked.wish_date)
-        case = await self._own(caller, asked.order_id)
-        (await self._rooms.may_order_keys(case.member_id, case.room_id)).needed()
+        await self._acts_for_room(caller, asked.order_id)
+        await self._change(caller, asked, partial(self._wish_chosen, wish))
 
-        def decide(now: datetime, case: Case) -> Change:
-            admit(Action.CHOOSE_WISH_DATE, case, Situation(now, resident=True))
-            if wish is not None and wish not in self._waiting.wishes(now):
-                raise _wrong("wish_date", "key-wish-date-not-offered")
-            chosen = {"wish_date": wish, "wish_asked": False, "deadline": None}
-            told = "key-wish-date-chosen" if wish else "key-goes-without-wish"
-            params = {"wish_date": wish.isoformat()} if wish else {}
-            return Change(Cause.NOTED, State.READY, set=chosen, told=told, params=params)
-
-        await self._change(caller, asked, decide)
+    def _wish_chosen(self, wish: date | None, now: datetime, case: Case) -> Change:
+        admit(Action.CHOOSE_WISH_DATE, case, Situation(now, resident=True))
+        if wish is not None and wish not in self._waiting.wishes(now):
+            raise _wrong("wish_date", "key-wish-date-not-offered")
+        return Change(
+            Cause.NOTED,
+            State.READY,
+            set={"wish_date": wish, "wish_asked": False, "deadline": None},
+            told="key-wish-date-chosen" if wish else "key-goes-without-wish",
+            params={"wish_date": wish.isoformat()} if wish else {},
+        )
 
     async def cancel(self, caller: Caller, order_id: str) -> None:
         """Always refused (SK-30).
@@ -190,15 +186,16 @@ class Requests:
         return self._waiting.rules.redelivery_charge
 
     async def _own(self, caller: Caller, order_id: str) -> Case:
-        async with self._commands.database.reading() as session:
-            return own(await repository.get(session, order_id), caller)
+        return own(await repository.read(self.commands.database, order_id), caller)
 
-    async def _change(self, caller: Caller, asked: OfOrder, decide: Callable[[datetime, Case], Change]) -> None:
-        async def once(work: Work) -> None:
-            await change(work, asked.order_id, lambda case: decide(work.now, case))
-            poke(work, asked.order_id)
+    async def _acts_for_room(self, caller: Caller, order_id: str) -> None:
+        case = await self._own(caller, order_id)
+        (await self._rooms.may_order_keys(case.member_id, case.room_id)).needed()
 
-        await self._commands.run(caller, asked, _NOTHING, once)
+    @command
+    async def _change(self, work: Work, asked: OfOrder, decide: Callable[[datetime, Case], Change]) -> None:
+        await change(work, asked.order_id, partial(decide, work.now))
+        poke(work, asked.order_id)
 
     async def _stop_at_maker(self, order_id: str) -> None:
         """At once if the maker can be reached; what is left open is carried later."""
@@ -212,13 +209,13 @@ async def _if_possible(work: Awaitable[Any], order_id: str) -> None:
         _log.warning("the maker hears of it later", order_id=order_id, code=failure.code)
 
 
-def own(case: Case | None, caller: Caller) -> Case:
+def own(case: Case, caller: Caller) -> Case:
     """A member's own order, once it is more than a draft.
 
     Raises:
         NotFound: else (PR-15).
     """
-    if case is None or case.state == State.DRAFT:
+    if case.state == State.DRAFT:
         raise NotFound
     return case.own(caller.name)
 
@@ -239,7 +236,7 @@ def redelivery_asked(case: Case, charge: int) -> Change:
 
 def _reported_not_mine(now: datetime, case: Case) -> Change:
     admit(Action.REPORT_NOT_MINE, case, Situation(now, resident=False))
-    noted = {"frozen": True, "not_mine_at": now, "reason": NOT_MINE}
+    noted: Columns = {"frozen": True, "not_mine_at": now, "reason": NOT_MINE}
     if case.state in {State.CHECKING, State.NUMBER_ASKED, State.ACCEPTED, State.MAKING}:
         return Change(Cause.REPORTED, State.CANCELLING, set=noted, told=f"key-{NOT_MINE}")
     # That a carrier has it is what keeps operators from deciding as if it lay at the maker.
@@ -251,7 +248,7 @@ def _reported_not_mine(now: datetime, case: Case) -> Change:
 
 def _reported_redirect(now: datetime, case: Case) -> Change:
     admit(Action.REPORT_MAIL_REDIRECT, case, Situation(now, resident=False))
-    noted = {"redirect_at": now, "reason": REDIRECT}
+    noted: Columns = {"redirect_at": now, "reason": REDIRECT}
     if case.state in _BEFORE_DISPATCH:
         return Change(Cause.NOTED, case.state, set={**noted, "frozen": True}, told=f"key-{REDIRECT}")
     return _held(case, REDIRECT, {**noted, "frozen": True}) or Change(
@@ -263,7 +260,7 @@ def _reported_redirect(now: datetime, case: Case) -> Change:
     )
 
 
-def _held(case: Case, reason: str, noted: dict[str, Any]) -> Change | None:
+def _held(case: Case, reason: str, noted: Columns) -> Change | None:
     """Stopped, where no carrier has the parcel yet; also at the maker, if it was told to let it go."""
     if case.state not in _STOPPABLE or (case.state == State.REDELIVERING and case.on_its_way):
         return None

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from services.chassis.errors import NotFound
 from services.chassis.events import ProcessLine
 from services.chassis.idempotency import Work
 from services.sparekey.cases import repository
 from services.sparekey.cases.events import OfOrder
-from services.sparekey.cases.models import Case, Entry
+from services.sparekey.cases.models import Case, Columns, Entry
 from services.sparekey.cases.transitions import Cause, State, TransitionImpossible, leads
 from services.sparekey.cases.waiting import NOTHING
 from services.sparekey.making import repository as making
@@ -28,7 +27,6 @@ class Change:
 
     Attributes:
         to: the state it enters; where it stays, what it waits for stays too, but for what `set` says.
-        set: columns.
         told: line of the timeline, with its parameters: days, instants and ids only.
         at: when it happened, where that is not now.
         fact: an event's class, and what it says beyond order and member.
@@ -38,7 +36,7 @@ class Change:
 
     cause: Cause
     to: State
-    set: Mapping[str, Any] = field(default_factory=dict)
+    set: Columns = field(default_factory=Columns)
     told: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     at: datetime | None = None
@@ -51,18 +49,6 @@ class Change:
 Decide = Callable[[Case], Change | None]
 
 
-async def read(work: Work, order_id: str) -> Case:
-    """The case as it is.
-
-    Raises:
-        NotFound: there is none.
-    """
-    case = await repository.get(work.tx, order_id)
-    if case is None:
-        raise NotFound
-    return case
-
-
 async def change(work: Work, order_id: str, decide: Decide) -> Case:
     """Changes a case as `decide` says of it; whoever comes second decides anew from what the first has left.
 
@@ -73,7 +59,7 @@ async def change(work: Work, order_id: str, decide: Decide) -> Case:
         TransitionImpossible: the table of transitions does not have it.
     """
     while True:
-        case = await read(work, order_id)
+        case = await repository.found(work.tx, order_id)
         change = decide(case)
         if change is None:
             return case
@@ -87,7 +73,7 @@ async def _moved(work: Work, case: Case, change: Change) -> Case | None:
         raise TransitionImpossible(state=case.state)
     # A process's clock may be behind the one that the change before was stamped with: the story goes on all the same.
     now = max(work.now, case.touched_at)
-    entering = {} if change.to == case.state else {**NOTHING, "state": change.to, "entered_at": now}
+    entering: Columns = {} if change.to == case.state else {**NOTHING, "state": change.to, "entered_at": now}
     moved = await repository.move(work.tx, case, {**entering, **change.set, "touched_at": now})
     if moved is not None:
         await _tell(work, moved, change)

@@ -2,6 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
+from typing import TypedDict
 
 import sqlalchemy as sa
 from pydantic import AwareDatetime
@@ -144,6 +145,11 @@ class Case(Table, table=True):
         return self.deadline is None or now < self.deadline
 
     @property
+    def reply_pending(self) -> bool:
+        """Whether the number that is being checked answers the question for it (SK-14)."""
+        return self.state == State.CHECKING and self.check_round > 1
+
+    @property
     def ended(self) -> bool:
         return self.ended_at is not None
 
@@ -156,6 +162,66 @@ class Case(Table, table=True):
     def told_to_leave(self) -> bool:
         """Whether the maker was told to let it go, and no carrier is known to have it."""
         return self.state in {State.RELEASED, State.REDELIVERING} and not self.on_its_way
+
+
+class Columns(TypedDict, total=False):
+    """The columns of a case that change, typed as `Case` has them."""
+
+    room_id: str
+    contractor_id: str
+    kind: Kind
+    quantity: int
+    building_code: str
+    building_name: str
+    room_number: str
+    e_touch: bool
+    lease_version: int
+    notices_version: str
+    notices_language: str
+    notices_agreed_at: AwareDatetime
+    no_e_touch_agreed_at: AwareDatetime | None
+    number_id: str | None
+    early_number_id: str | None
+    snapshot_hash: str
+    wish_date: date | None
+    wish_asked: bool
+
+    state: State
+    attempt: int
+    entered_at: AwareDatetime
+    touched_at: AwareDatetime
+    deadline: AwareDatetime | None
+    patience_until: AwareDatetime | None
+    remind_at: AwareDatetime | None
+    reminder: str
+    reminder_days: int
+    reason: str
+    needs_operator: str
+    frozen: bool
+    look_due: bool
+    stopped_from: str
+
+    check_round: int
+    number_due_at: AwareDatetime | None
+    making: int
+    arranged_at: AwareDatetime | None
+    remade_free: bool
+    promised_on: date | None
+    redelivery: int
+    tracking_number: str
+    carrier: str
+    dispatched_at: AwareDatetime | None
+    last_scan_at: AwareDatetime | None
+    absent_since: AwareDatetime | None
+    returned_on: date | None
+    collected_at: AwareDatetime | None
+    handed_over_at: AwareDatetime | None
+    destroyed_on: date | None
+    not_mine_at: AwareDatetime | None
+    redirect_at: AwareDatetime | None
+
+    placed_at: AwareDatetime | None
+    ended_at: AwareDatetime | None
 
 
 class Entry(Table, table=True):

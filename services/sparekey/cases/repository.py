@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.sparekey.cases.models import ABOUT_TO_LEAVE, Case, Entry
+from services.chassis.db import Database
+from services.chassis.errors import NotFound
+from services.sparekey.cases.models import ABOUT_TO_LEAVE, Case, Columns, Entry
 from services.sparekey.cases.transitions import State
 
 cases, timeline = Case.table(), Entry.table()
@@ -23,7 +24,25 @@ async def get(session: AsyncSession, order_id: str) -> Case | None:
     return (await session.scalars(found, execution_options=_FRESH)).one_or_none()
 
 
-async def move(tx: AsyncSession, case: Case, values: Mapping[str, Any]) -> Case | None:
+async def found(session: AsyncSession, order_id: str) -> Case:
+    """The case as it is.
+
+    Raises:
+        NotFound: there is none.
+    """
+    case = await get(session, order_id)
+    if case is None:
+        raise NotFound
+    return case
+
+
+async def read(database: Database, order_id: str) -> Case:
+    """The case as it is, for those who have no session open; errors as `found`."""
+    async with database.reading() as session:
+        return await found(session, order_id)
+
+
+async def move(tx: AsyncSession, case: Case, values: Columns) -> Case | None:
     """Changes a case that still is as it was read, and makes it one version older; nothing when it is not (PR-06)."""
     as_read = (cases.c.order_id == case.order_id, cases.c.state == case.state, cases.c.version == case.version)
     moved = sa.update(Case).where(*as_read).values(**values, version=case.version + 1).returning(Case)

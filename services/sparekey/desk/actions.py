@@ -13,8 +13,9 @@ from services.chassis.idempotency import Command, Work
 from services.chassis.ids import new_id
 from services.chassis.jst import jst_date
 from services.sparekey.actions.domain import redelivery_asked
-from services.sparekey.cases.changes import Change, change, read
-from services.sparekey.cases.models import CARRIER, POST, Case
+from services.sparekey.cases import repository as cases
+from services.sparekey.cases.changes import Change, change
+from services.sparekey.cases.models import CARRIER, POST, Case, Columns
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import PATIENT, Waiting
 from services.sparekey.desk import repository
@@ -183,7 +184,7 @@ class OperatorActions:
         await self._change(act, decide)
 
     async def _refuse_number(self, act: Act) -> None:
-        case = await read(act.work, act.order_id)
+        case = await cases.found(act.work.tx, act.order_id)
         await self._verdicts.unknown(act.work, act.order_id, case.check_round, act.work.now)
 
     async def _mark_arranged(self, act: Act) -> None:
@@ -191,14 +192,14 @@ class OperatorActions:
 
         def decide(case: Case) -> Change:
             patience = self._waiting.for_making(case.promised_on, act.work.now)
-            made = {"making": case.making + 1, "arranged_at": act.work.now, **patience}
+            made: Columns = {"making": case.making + 1, "arranged_at": act.work.now, **patience}
             return Change(Cause.KEYS_ORDERED, State.MAKING, set=made, told="keys-ordered")
 
         await self._change(act, decide)
 
     async def _mark_dispatched(self, act: Act) -> None:
         number = act.said("tracking_number")
-        case = await read(act.work, act.order_id)
+        case = await cases.found(act.work.tx, act.order_id)
         once_more = {case.state, case.stopped_from} & {S.REDELIVERING, S.REDELIVERY_REQUESTED}
         carrier = CARRIER if once_more else POST
         moved = await self._dispatched(act, number, carrier, case.making)
@@ -207,10 +208,10 @@ class OperatorActions:
 
     async def _dispatched(self, act: Act, number: str, carrier: str, making: int) -> Case:
         await self._travel.dispatched(act.work, act.order_id, number, carrier, making, act.work.now)
-        return await read(act.work, act.order_id)
+        return await cases.found(act.work.tx, act.order_id)
 
     async def _carrier_event(self, act: Act) -> None:
-        case = await read(act.work, act.order_id)
+        case = await cases.found(act.work.tx, act.order_id)
         event = act.said("event")
         kind = _SCANS.get(event)
         if kind is None:
@@ -244,7 +245,7 @@ class OperatorActions:
         await self._change(act, decide)
 
     async def _collected(self, act: Act) -> None:
-        case = await read(act.work, act.order_id)
+        case = await cases.found(act.work.tx, act.order_id)
         if not case.on_its_way or not case.redelivery:
             raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
         await self._scan(act, case.tracking_number, Scanned.COLLECTED)
@@ -254,21 +255,21 @@ class OperatorActions:
 
         def decide(case: Case) -> Change:
             to = State(case.stopped_from) if case.stopped_from in _GOES_BACK else State.READY
-            stored = self._stored_again(case, act) if to is State.RETURNED else {}
-            let = {"frozen": False, "reason": "", "stopped_from": "", **stored}
+            stored: Columns = self._stored_again(case, act) if to is State.RETURNED else {}
+            let: Columns = {"frozen": False, "reason": "", "stopped_from": "", **stored}
             return Change(Cause.LET_GO, to, set=let, told="key-dispatch-let-go")
 
         if await self._both(act):
             await self._change(act, decide)
 
-    def _stored_again(self, case: Case, act: Act) -> dict[str, Any]:
+    def _stored_again(self, case: Case, act: Act) -> Columns:
         today = jst_date(act.work.now)
         return self._waiting.stored(case.returned_on or today, today, act.work.now)
 
     async def _reject(self, act: Act) -> None:
         def decide(case: Case) -> Change:
-            reason = {"reason": case.reason or CLOSED_BY_DESK}
-            return Change(Cause.REJECTED, State.CANCELLING, set=reason, told="key-dispatch-rejected")
+            reason = case.reason or CLOSED_BY_DESK
+            return Change(Cause.REJECTED, State.CANCELLING, set={"reason": reason}, told="key-dispatch-rejected")
 
         if await self._both(act):
             await self._change(act, decide)
@@ -280,7 +281,7 @@ class OperatorActions:
             SecondOperatorNeeded: this one has approved already.
         """
         asked, now = act.asked, act.work.now
-        case = await read(act.work, asked.order_id)
+        case = await cases.found(act.work.tx, asked.order_id)
         approval = Approval.make(
             order_id=asked.order_id,
             action=asked.action,
@@ -300,8 +301,8 @@ class OperatorActions:
         def decide(case: Case) -> Change:
             if case.state == State.STOPPED and case.stopped_from not in _CAME_BACK:
                 raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-            reason = {"reason": case.reason or CLOSED_BY_DESK}
-            return Change(Cause.DESTROYED, State.DESTROYED, set=reason, told="key-destroyed")
+            reason = case.reason or CLOSED_BY_DESK
+            return Change(Cause.DESTROYED, State.DESTROYED, set={"reason": reason}, told="key-destroyed")
 
         await self._change(act, decide)
 
@@ -311,12 +312,12 @@ class OperatorActions:
 
         def decide(case: Case) -> Change:
             if (case.state, decision) == (State.LOST, "remake"):
-                again = {"tracking_number": "", "carrier": "", "remade_free": True}
+                again: Columns = {"tracking_number": "", "carrier": "", "remade_free": True}
                 return Change(Cause.REMADE, State.ACCEPTED, set=again, told="key-made-again")
             gone = case.state == State.STOPPED and case.stopped_from in _CAME_BACK
             if decision == "refund" and (gone or case.state == State.LOST):
-                reason = {"reason": case.reason or LOST}
-                return Change(Cause.DECIDED, State.CANCELLING, set=reason, told="key-refund-decided")
+                reason = case.reason or LOST
+                return Change(Cause.DECIDED, State.CANCELLING, set={"reason": reason}, told="key-refund-decided")
             if decision == "no-refund" and gone:
                 return Change(Cause.DECIDED, State.DESTROYED, told="key-destroyed")
             raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
@@ -331,7 +332,7 @@ class OperatorActions:
                 return Change(Cause.NOTED, S.STOPPED, asks=Verb.STOP)
             if case.state in _NOTHING_TO_MEND:
                 return None
-            mended: dict[str, Any] = {"needs_operator": ""}
+            mended: Columns = {"needs_operator": ""}
             if case.state in PATIENT and case.needs_operator and case.patience_until is None:
                 mended |= self._waiting.silence(act.work.now, self._waiting.rules.release_business_days)
             return Change(Cause.NOTED, case.state, set=mended)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
 from services.sparekey.cases import repository as cases
-from services.sparekey.cases.changes import Change, change, read
+from services.sparekey.cases.changes import Change, change
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import Cause
 from services.sparekey.cases.waiting import Waiting
@@ -32,7 +32,6 @@ from services.sparekey.ports import Permission, Rooms
 
 RESOLVE = "resolve"
 """As the audit table calls the one action that needs no process."""
-_NOTHING = TypeAdapter(None)
 
 
 class OperatorActionUnknown(RuumError):
@@ -75,7 +74,7 @@ class Desk(Verbs):
             NotFound: there is no such order, or it is not placed.
         """
         number = KeyNumber.read(asked.key_number)
-        case = await read(work, asked.order_id)
+        case = await cases.found(work.tx, asked.order_id)
         if case.placed_at is None:
             raise NotFound
         number_id = await self._vault.keep(work, asked.order_id, number, "desk")
@@ -103,7 +102,7 @@ class Desk(Verbs):
                 raise OperatorActionNotPossible(action=RESOLVE, state=case.state)
             return Change(Cause.NOTED, case.state, set={"needs_operator": ""})
 
-        seen = await read(work, asked.order_id)
+        seen = await cases.found(work.tx, asked.order_id)
         await change(work, asked.order_id, resolved)
         said = asked.model_dump(include={"order_id", "reason"})
         by = {"operator": work.caller.name, "action": RESOLVE, "case_version": seen.version, "acted_at": work.now}
@@ -126,28 +125,20 @@ class Desk(Verbs):
         """
         if asked.action not in ALLOWED:
             raise OperatorActionUnknown(action=asked.action)
-        permission = await self._permission(asked)
+        await self._act(caller, asked, await self._permission(asked))
+        return await cases.read(self.commands.database, asked.order_id)
 
-        async def once(work: Work) -> None:
-            case = await read(work, asked.order_id)
-            admit(asked.action, case)
-            await self._audit(work, asked, case.version)
-            await self._actions.do(Act(work, asked, permission))
-
-        await self.commands.run(caller, asked, _NOTHING, once)
-        async with self.commands.database.reading() as session:
-            found = await cases.get(session, asked.order_id)
-        if found is None:
-            raise NotFound
-        return found
+    @command
+    async def _act(self, work: Work, asked: ActAsOperator, permission: Permission | None) -> None:
+        case = await cases.found(work.tx, asked.order_id)
+        admit(asked.action, case)
+        await self._audit(work, asked, case.version)
+        await self._actions.do(Act(work, asked, permission))
 
     async def _permission(self, asked: ActAsOperator) -> Permission | None:
         if asked.action != "order_redelivery":
             return None
-        async with self.commands.database.reading() as session:
-            case = await cases.get(session, asked.order_id)
-        if case is None:
-            raise NotFound
+        case = await cases.read(self.commands.database, asked.order_id)
         return await self._rooms.may_order_keys(case.member_id, case.room_id)
 
     async def _audit(self, work: Work, asked: ActAsOperator, version: int) -> None:

@@ -6,23 +6,18 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from services.chassis.caller import Caller
 from services.chassis.errors import InvalidField, Kind, NotFound, RuumError, Violation
-from services.chassis.idempotency import Command, Commands, Work
+from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.sparekey.cases import models, repository
-from services.sparekey.cases.models import Case
+from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import State
 from services.sparekey.drafts import repository as drafts
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import KeyNumber
 from services.sparekey.ports import Checkout, Permission, Product, Rooms, Store
 from services.sparekey.settings import Rules
-
-_NOTHING = TypeAdapter(None)
 
 
 class NoticesNotAgreed(RuumError):
@@ -110,11 +105,11 @@ def derived(request_id: str, caller: Caller, step: str) -> str:
     return hashlib.sha256(f"{step}\0{caller.principal}\0{request_id}".encode()).hexdigest()
 
 
-class Drafts:
+class Drafts(Verbs):
     """The member's one draft; the store keeps all that is not about the key (SK-17)."""
 
     def __init__(self, commands: Commands, vault: Vault, rooms: Rooms, store: Store, rules: Rules) -> None:
-        self._commands = commands
+        self.commands = commands
         self._vault = vault
         self._rooms = rooms
         self._store = store
@@ -158,18 +153,15 @@ class Drafts:
             asked.quantity,
             permission.address,
         )
-
-        async def once(work: Work) -> None:
-            await self._put(work, asked, permission, checkout.order_id)
-
-        await self._commands.run(caller, asked, _NOTHING, once)
+        await self._put(caller, asked, permission, checkout.order_id)
         return await self._draft(caller, checkout.order_id, checkout)
 
+    @command
     async def _put(self, work: Work, asked: StartOrder, permission: Permission, order_id: str) -> None:
         before = await repository.get(work.tx, order_id)
         moved_out = before.number_id if before and before.room_id != asked.room_id else None
         acknowledged = asked.kind is models.Kind.IC and not permission.e_touch
-        values: dict[str, Any] = {
+        values: Columns = {
             "room_id": asked.room_id,
             "kind": asked.kind,
             "quantity": asked.quantity,
@@ -180,8 +172,9 @@ class Drafts:
             "no_e_touch_agreed_at": work.now if acknowledged else None,
             "snapshot_hash": "",
             "touched_at": work.now,
-            **({"number_id": None} if moved_out else {}),
         }
+        if moved_out:
+            values["number_id"] = None
         draft = Case.make(order_id=order_id, member_id=work.caller.name, entered_at=work.now, **values)
         if not await drafts.put_draft(work.tx, draft, values):
             raise OrderBeingPlaced
@@ -197,18 +190,18 @@ class Drafts:
         """
         number = KeyNumber.read(asked.key_number)
         await self.own(caller, asked.order_id)
-
-        async def once(work: Work) -> None:
-            case = own_draft(await repository.get(work.tx, asked.order_id), caller)
-            before = case.number_id
-            number_id = await self._vault.keep(work, asked.order_id, number, "member")
-            entered = {"number_id": number_id, "snapshot_hash": "", "touched_at": work.now}
-            if not await drafts.edit_draft(work.tx, case, entered):
-                raise DraftChanged
-            await self._vault.drop(work.tx, before)
-
-        await self._commands.run(caller, asked, _NOTHING, once)
+        await self._enter(caller, asked, number)
         return await self.get(caller, asked.order_id)
+
+    @command
+    async def _enter(self, work: Work, asked: EnterKeyNumber, number: KeyNumber) -> None:
+        case = own_draft(await repository.found(work.tx, asked.order_id), work.caller)
+        before = case.number_id
+        number_id = await self._vault.keep(work, asked.order_id, number, "member")
+        entered: Columns = {"number_id": number_id, "snapshot_hash": "", "touched_at": work.now}
+        if not await drafts.edit_draft(work.tx, case, entered):
+            raise DraftChanged
+        await self._vault.drop(work.tx, before)
 
     async def get(self, caller: Caller, order_id: str) -> Draft:
         """The draft with the store's part of it.
@@ -225,17 +218,18 @@ class Drafts:
         Raises:
             OrderBeingPlaced: it is a draft no more.
         """
-        case = await self._find(asked.order_id)
+        async with self.commands.database.reading() as session:
+            case = await repository.get(session, asked.order_id)
+        # Nothing: it was dropped before, perhaps by this very request, and the store may not have heard of it.
         if case is not None:
             own_draft(case, caller)
-        request_id = derived(asked.request_id, caller, "drop")
+        await self._delete(caller, asked)
+        await self._store.drop_checkout(derived(asked.request_id, caller, "drop"), asked.order_id, caller.name)
 
-        async def once(work: Work) -> None:
-            if not await drafts.delete_draft(work.tx, asked.order_id, caller.name):
-                raise NotFound
-
-        await self._commands.run(caller, asked, _NOTHING, once)
-        await self._store.drop_checkout(request_id, asked.order_id, caller.name)
+    @command
+    async def _delete(self, work: Work, asked: DropOrder) -> None:
+        if not await drafts.delete_draft(work.tx, asked.order_id, work.caller.name):
+            raise NotFound
 
     async def own(self, caller: Caller, order_id: str) -> Case:
         """A draft of the caller's.
@@ -243,34 +237,28 @@ class Drafts:
         Raises:
             NotFound, OrderBeingPlaced: as `enter_number`.
         """
-        return own_draft(await self._find(order_id), caller)
-
-    async def _find(self, order_id: str) -> Case | None:
-        async with self._commands.database.reading() as session:
-            return await repository.get(session, order_id)
+        return own_draft(await repository.read(self.commands.database, order_id), caller)
 
     async def _draft(self, caller: Caller, order_id: str, checkout: Checkout) -> Draft:
-        async with self._commands.database.reading() as session:
-            case = own_draft(await repository.get(session, order_id), caller)
+        async with self.commands.database.reading() as session:
+            case = own_draft(await repository.found(session, order_id), caller)
             number = await self._vault.open(session, case.number_id)
         return Draft(case, number, checkout)
 
 
-def own_draft(case: Case | None, caller: Caller) -> Case:
+def own_draft(case: Case, caller: Caller) -> Case:
     """A member's own draft.
 
     Raises:
-        NotFound: there is none, or it is another's (PR-15).
-        OrderBeingPlaced: it is one no more.
+        NotFound: it is another's (PR-15).
+        OrderBeingPlaced: it is no longer one.
     """
-    if case is None:
-        raise NotFound
     if case.own(caller.name).state != State.DRAFT:
         raise OrderBeingPlaced
     return case
 
 
-def place_of(permission: Permission) -> dict[str, Any]:
+def place_of(permission: Permission) -> Columns:
     """Where the keys are for, as the lease says it now."""
     return {
         "building_code": permission.building_code,

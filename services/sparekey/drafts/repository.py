@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.sparekey.cases.models import Case
+from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import State
 
 cases = Case.table()
 
 
-async def put_draft(tx: AsyncSession, draft: Case, changed: Mapping[str, Any]) -> bool:
+async def put_draft(tx: AsyncSession, draft: Case, changed: Columns) -> bool:
     """Opens a draft, or changes the one that is open. Returns false when the order is no draft any more."""
     opened = insert(cases).values(draft.model_dump())
     put = opened.on_conflict_do_update(
@@ -26,7 +23,7 @@ async def put_draft(tx: AsyncSession, draft: Case, changed: Mapping[str, Any]) -
     return (await tx.execute(put)).first() is not None
 
 
-async def edit_draft(tx: AsyncSession, draft: Case, values: Mapping[str, Any]) -> bool:
+async def edit_draft(tx: AsyncSession, draft: Case, values: Columns) -> bool:
     """Changes a draft that still is as it was read."""
     as_read = (
         cases.c.order_id == draft.order_id,

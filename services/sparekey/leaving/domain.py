@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 
 import sqlalchemy as sa
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from sqlmodel import col
 
 from services.chassis.caller import Caller
@@ -21,15 +21,13 @@ from services.sparekey.cases import repository
 from services.sparekey.cases.changes import Change, change, poke
 from services.sparekey.cases.domain import Step, Steps
 from services.sparekey.cases.events import WishDatePassed
-from services.sparekey.cases.models import Case
+from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making import repository as calls
 from services.sparekey.making.domain import Making
 from services.sparekey.making.verdicts import ADDRESS_CHANGED, call_back, stop
 from services.sparekey.ports import Permission, Rooms, mark
-
-_NOTHING = TypeAdapter(None)
 
 
 class CheckDispatch(Step):
@@ -99,17 +97,17 @@ class Leaving(Verbs):
         """
         before = await self._steps.case(step.order_id)
         permission = await self._rooms.may_order_keys(before.member_id, before.room_id)
-
-        async def once(work: Work) -> None:
-            look = _Look(permission, before, await calls.goes_to(work.tx, step.order_id))
-            await change(work, step.order_id, partial(self._looked, look, work.now))
-
-        await self.commands.run(caller, step, _NOTHING, once)
+        await self._look(caller, step, before, permission)
         after = await self._steps.case(step.order_id)
         if after.state != State.STOPPED:
             return after
         await self._making.begin(step.order_id)
         return await self._steps.case(step.order_id)
+
+    @command
+    async def _look(self, work: Work, step: CheckDispatch, before: Case, permission: Permission) -> None:
+        look = _Look(permission, before, await calls.goes_to(work.tx, step.order_id))
+        await change(work, step.order_id, partial(self._looked, look, work.now))
 
     def _looked(self, look: _Look, now: datetime, case: Case) -> Change | None:
         if case.told_to_leave:
@@ -139,5 +137,5 @@ class Leaving(Verbs):
         return Change(Cause.CLEARED, State.CLEARED, set=patience)
 
     def _asks_for_wish(self, now: datetime) -> Change:
-        asked = {"wish_asked": True, **self._waiting.for_wish(now)}
+        asked: Columns = {"wish_asked": True, **self._waiting.for_wish(now)}
         return Change(Cause.NOTED, State.READY, set=asked, told="key-wish-date-passed", fact=WishDatePassed)

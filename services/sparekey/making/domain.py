@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from pydantic import TypeAdapter
 
 from services.chassis.caller import Caller
-from services.chassis.errors import NotFound, RuumError, StillRunning
-from services.chassis.idempotency import Command, Commands, Work
+from services.chassis.errors import RuumError, StillRunning
+from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.sparekey.cases import repository as cases
 from services.sparekey.cases.changes import Change, change, poke
-from services.sparekey.cases.models import Case, Kind
+from services.sparekey.cases.models import Case, Columns, Kind
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import SILENT, Waiting
 from services.sparekey.making import repository
@@ -46,7 +45,7 @@ _log = structlog.get_logger()
 # Longer than the adapter waits for an answer, so that no two questions about an order are on the wire at once.
 _ASKING_SECONDS = 15
 _SWEPT_AT_ONCE = 20
-_NOTHING = TypeAdapter(None)
+_OURSELVES = Caller("service", "sparekey")
 
 
 class _NoLonger(Exception):
@@ -56,7 +55,7 @@ class _NoLonger(Exception):
 def _refused(call: Call, case: Case) -> Change | None:
     """The maker does not do what the case went on for: it goes back, and a person has to look (OP-04)."""
     if call.verb in {Verb.ORDER, Verb.REMAKE} and case.state == State.MAKING:
-        back = {"making": case.making - 1, "needs_operator": MakerRefused.code}
+        back: Columns = {"making": case.making - 1, "needs_operator": MakerRefused.code}
         return Change(Cause.MAKER_REFUSED, State.ACCEPTED, set=back)
     if (call.verb, call.ordinal, case.state) == (Verb.CHECK, case.check_round, State.CHECKING):
         return Change(Cause.NOTED, State.CHECKING, set={"needs_operator": MakerRefused.code})
@@ -74,7 +73,7 @@ def _withdrawn(call: Call, why: str, case: Case) -> Change | None:
     """The lease has ended: nothing is asked any more, and what may have got through is stopped (SK-05, SK-36)."""
     place = (Verb(call.verb), State(case.state))
     if place == (Verb.ORDER, State.MAKING):
-        uncut = {"making": case.making - 1, "stopped_from": State.ACCEPTED}
+        uncut: Columns = {"making": case.making - 1, "stopped_from": State.ACCEPTED}
         held = stop(case, why)
         return replace(held, set={**held.set, **uncut}, asks=Verb.STOP)
     let_go = {(Verb.RELEASE, State.RELEASED), (Verb.REDELIVER, State.REDELIVERING)}
@@ -85,7 +84,7 @@ def arranged(waiting: Waiting, now: datetime, case: Case) -> Change | None:
     """The maker has taken the order: it has until the promised day (SK-28)."""
     if case.state != State.MAKING:
         return None
-    taken = {"arranged_at": now, **waiting.for_making(case.promised_on, now), **_heard(case)}
+    taken: Columns = {"arranged_at": now, **waiting.for_making(case.promised_on, now), **_heard(case)}
     return Change(Cause.NOTED, State.MAKING, set=taken)
 
 
@@ -95,8 +94,8 @@ def _taken_again(waiting: Waiting, now: datetime, case: Case) -> Change | None:
     return Change(Cause.NOTED, State.REDELIVERING, set={**waiting.for_scan(now), **_heard(case)})
 
 
-def _heard(case: Case) -> dict[str, str]:
-    """Who was called because the maker was silent has nothing to look at any more."""
+def _heard(case: Case) -> Columns:
+    """Clears a call for an operator that was made only because the maker was silent."""
     return {"needs_operator": ""} if case.needs_operator.startswith(SILENT) else {}
 
 
@@ -104,7 +103,7 @@ class SettleCall(Command):
     """What became of a call; its request id is the call's key with the outcome and how often it was tried before."""
 
 
-class Making:
+class Making(Verbs):
     """Carries open calls to the maker, in the order in which they were opened."""
 
     def __init__(
@@ -116,8 +115,7 @@ class Making:
         store: Store,
         waiting: Waiting,
     ) -> None:
-        self._commands = commands
-        self._database = commands.database
+        self.commands = commands
         self._vault = vault
         self._maker = maker
         self._rooms = rooms
@@ -141,7 +139,7 @@ class Making:
             MakerRefused: an operator has to look.
             StillRunning: somebody else is asking for this order right now.
         """
-        async with self._database.reading() as session:
+        async with self.commands.database.reading() as session:
             waiting = await repository.open_calls(session, order_id)
         for call in waiting:
             await self._carry(call, unasked=unasked)
@@ -158,12 +156,9 @@ class Making:
             _log.warning("maker away", order_id=order_id)
 
     async def _carry(self, call: Call, *, unasked: bool) -> None:
-        if not await self._database.transact(partial(repository.claim, call=call, seconds=_ASKING_SECONDS)):
+        if not await self.commands.database.transact(partial(repository.claim, call=call, seconds=_ASKING_SECONDS)):
             raise StillRunning
-        async with self._database.reading() as session:
-            case = await cases.get(session, call.order_id)
-        if case is None:
-            raise NotFound
+        case = await cases.read(self.commands.database, call.order_id)
         try:
             said = await self._ask_for[call.verb](call, case)
         except _NoLonger as no:
@@ -173,30 +168,32 @@ class Making:
             if case.state != State.CANCELLING:
                 raise
         except Exception as failure:
-            now, problem = self._commands.clock.now(), getattr(failure, "code", RuumError.code)
-            await self._database.transact(partial(repository.tried, key=call.key, now=now, problem=problem))
+            now, problem = self.commands.clock.now(), getattr(failure, "code", RuumError.code)
+            await self.commands.database.transact(partial(repository.tried, key=call.key, now=now, problem=problem))
             raise
         else:
             await self._settle(call, Outcome.DONE, said, unasked=unasked)
 
     async def _settle(self, call: Call, outcome: Outcome, said: str, *, unasked: bool) -> None:
+        settled = SettleCall(request_id=f"{call.key}/{outcome}/{call.tries}")
+        await self._follow(_OURSELVES, settled, call, outcome, said, unasked=unasked)
+
+    @command
+    async def _follow(
+        self, work: Work, _settled: SettleCall, call: Call, outcome: Outcome, said: str, *, unasked: bool
+    ) -> None:
         """Commits what became of a call, with what follows from it."""
-
-        async def once(work: Work) -> None:
-            problem = "" if outcome is Outcome.DONE else said
-            if not await repository.settle(work.tx, call.key, outcome, work.now, problem):
-                return
-            if outcome is Outcome.DONE:
-                await self._learn(work, call, said)
-            elif outcome is Outcome.REFUSED:
-                await change(work, call.order_id, partial(_refused, call))
-            else:
-                await change(work, call.order_id, partial(_withdrawn, call, said))
-            if unasked:
-                poke(work, call.order_id)
-
-        command = SettleCall(request_id=f"{call.key}/{outcome}/{call.tries}")
-        await self._commands.run(Caller("service", "sparekey"), command, _NOTHING, once)
+        problem = "" if outcome is Outcome.DONE else said
+        if not await repository.settle(work.tx, call.key, outcome, work.now, problem):
+            return
+        if outcome is Outcome.DONE:
+            await self._learn(work, call, said)
+        elif outcome is Outcome.REFUSED:
+            await change(work, call.order_id, partial(_refused, call))
+        else:
+            await change(work, call.order_id, partial(_withdrawn, call, said))
+        if unasked:
+            poke(work, call.order_id)
 
     async def _learn(self, work: Work, call: Call, said: str) -> None:
         """What the maker's yes means: its patience begins, in which it has to do what it has taken."""
@@ -225,19 +222,19 @@ class Making:
         """Where a key is let go to, noted before the maker hears it: a lost answer cannot hide what it was told."""
         to = await self._goes_to(case)
         noted = partial(repository.note_address, key=call.key, mark=mark(to.address))
-        if await self._database.transact(noted) != mark(to.address):
+        if await self.commands.database.transact(noted) != mark(to.address):
             raise _NoLonger(ADDRESS_CHANGED)
         return to
 
     async def _check(self, call: Call, case: Case) -> str:
-        async with self._database.reading() as session:
+        async with self.commands.database.reading() as session:
             number = await self._vault.open(session, call.number_id)
         if number is None or case.state != State.CHECKING or case.check_round != call.ordinal:
             raise _NoLonger("check-overtaken")
         return await self._maker.check(call.key, call.order_id, number, Kind(case.kind))
 
     async def _order(self, call: Call, case: Case) -> str:
-        async with self._database.reading() as session:
+        async with self.commands.database.reading() as session:
             number = await self._vault.open(session, case.number_id)
         if number is None:
             raise _NoLonger("key-number-erased")
@@ -267,8 +264,8 @@ class Making:
 
     async def sweep(self, after: timedelta) -> None:
         """Carries what was left open by a crash or a silent maker."""
-        now = self._commands.clock.now()
-        async with self._database.reading() as session:
+        now = self.commands.clock.now()
+        async with self.commands.database.reading() as session:
             orders = await repository.left_open(session, now, after, _SWEPT_AT_ONCE)
         for order_id in orders:
             try:

@@ -8,9 +8,10 @@ from functools import partial
 
 from services.chassis.idempotency import Work
 from services.chassis.jst import jst_date
-from services.sparekey.cases.changes import Change, change, read
+from services.sparekey.cases import repository as cases
+from services.sparekey.cases.changes import Change, change
 from services.sparekey.cases.events import DispatchStopped, KeyNumberAccepted, KeyNumberAsked
-from services.sparekey.cases.models import Case
+from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making import repository
@@ -34,7 +35,7 @@ def stop(case: Case, reason: str, cause: Cause = Cause.STOPPED) -> Change:
 def call_back(case: Case, reason: str, cause: Cause = Cause.STOPPED) -> Change:
     """Stopped, also at the maker who was told to let it go (SK-05, SK-37)."""
     held = stop(case, reason, cause)
-    again = {"stopped_from": State.REDELIVERY_REQUESTED} if case.state == State.REDELIVERING else {}
+    again: Columns = {"stopped_from": State.REDELIVERY_REQUESTED} if case.state == State.REDELIVERING else {}
     withdrawn = (Verb.RELEASE, Verb.REDELIVER)
     return replace(held, set={**held.set, **again}, asks=Verb.STOP, withdraws=withdrawn)
 
@@ -71,7 +72,7 @@ class Verdicts:
 
     async def judge(self, work: Work, order_id: str) -> Case:
         """Moves a case that waits for its check, once enough is known of it; else leaves it as it is."""
-        case = await read(work, order_id)
+        case = await cases.found(work.tx, order_id)
         check = await repository.check_of_round(work.tx, order_id, case.check_round)
         if check is None or not (check.result or check.mailed_at):
             return case
@@ -83,7 +84,7 @@ class Verdicts:
         if case.state != State.CHECKING or case.check_round != check_round:
             return None
         # An order that had to be confirmed is promised from its confirmation (SK-28).
-        promised = {"promised_on": self._waiting.promise(now)} if check_round > 1 else {}
+        promised: Columns = {"promised_on": self._waiting.promise(now)} if check_round > 1 else {}
         return Change(
             Cause.NUMBER_EXISTS,
             State.ACCEPTED,

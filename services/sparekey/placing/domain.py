@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, NotFound, RemoteError, RuumError, Unavailable
 from services.chassis.events import ProcessLine
-from services.chassis.idempotency import Command, Commands, Work
+from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.sparekey.cases import repository
 from services.sparekey.cases.changes import PROCESS, Change, change
-from services.sparekey.cases.models import Case
+from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.drafts import repository as drafts
@@ -24,9 +25,8 @@ from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import KeyNumber
 from services.sparekey.placing import repository as placements
 from services.sparekey.placing.models import Placement
-from services.sparekey.ports import Answer, Placing, Processes, Rooms, Store
+from services.sparekey.ports import Answer, Permission, Placing, Processes, Rooms, Snapshot, Store
 
-_NOTHING = TypeAdapter(None)
 _GRACE_SECONDS = 10
 _PRESSED_FOR = timedelta(seconds=5)
 
@@ -87,7 +87,7 @@ class Review:
     number: KeyNumber
 
 
-class Placings:
+class Placings(Verbs):
     """Freezes, places, and settles."""
 
     def __init__(
@@ -99,7 +99,7 @@ class Placings:
         processes: Processes,
         waiting: Waiting,
     ) -> None:
-        self._commands = commands
+        self.commands = commands
         self._vault = vault
         self._rooms = rooms
         self._store = store
@@ -116,9 +116,9 @@ class Placings:
             RoomRefuses: no keys for this member and room any more.
             DraftChanged: it was changed while it was frozen.
         """
-        case = own_draft(await self._find(asked.order_id), caller)
+        case = own_draft(await repository.read(self.commands.database, asked.order_id), caller)
         permission = (await self._rooms.may_order_keys(caller.name, case.room_id)).needed()
-        async with self._commands.database.reading() as session:
+        async with self.commands.database.reading() as session:
             number = await self._vault.open(session, case.number_id)
             if number is None or case.number_id is None:
                 raise KeyNumberMissing(field="key_number")
@@ -131,19 +131,21 @@ class Placings:
             asked.language,
             permission.address,
         )
-
-        async def once(work: Work) -> None:
-            frozen = {
-                "snapshot_hash": snapshot.hash,
-                "wish_date": snapshot.checkout.wish_date,
-                "touched_at": work.now,
-                **place_of(permission),
-            }
-            if not await drafts.edit_draft(work.tx, case, frozen):
-                raise DraftChanged
-
-        await self._commands.run(caller, asked, _NOTHING, once)
+        await self._freeze(caller, asked, case, snapshot, permission)
         return Review(Draft(case, number, snapshot.checkout), snapshot.hash, number)
+
+    @command
+    async def _freeze(
+        self, work: Work, _asked: ReviewOrder, case: Case, snapshot: Snapshot, permission: Permission
+    ) -> None:
+        frozen: Columns = {
+            "snapshot_hash": snapshot.hash,
+            "wish_date": snapshot.checkout.wish_date,
+            "touched_at": work.now,
+            **place_of(permission),
+        }
+        if not await drafts.edit_draft(work.tx, case, frozen):
+            raise DraftChanged
 
     async def place(self, caller: Caller, asked: PlaceOrder) -> Answer:
         """Places the order and says what came of it; of two tabs one places (PO-13).
@@ -154,19 +156,11 @@ class Placings:
             RemoteError: a neighbour refused, by its own name; everything is free again.
         """
         self._ticked(asked)
-        case = await self._find(asked.order_id)
-        if case is None:
-            raise NotFound
-        case.own(caller.name)
+        case = (await repository.read(self.commands.database, asked.order_id)).own(caller.name)
         permission, contractor_id = await asyncio.gather(
             self._rooms.may_order_keys(caller.name, case.room_id), self._rooms.contractor(case.room_id)
         )
-        lease_version = permission.needed().lease_version
-
-        async def once(work: Work) -> Began:
-            return await self._begin(work, asked, lease_version, contractor_id)
-
-        began = await self._commands.run(caller, asked, TypeAdapter(Began), once)
+        began = await self._begin(caller, asked, permission.needed().lease_version, contractor_id)
         return await self._answer(asked.order_id, began.attempt)
 
     def _ticked(self, asked: PlaceOrder) -> None:
@@ -176,19 +170,10 @@ class Placings:
         if (asked.terms_version, asked.cancellation_version) != valid:
             raise TermsOutdated(field="terms_version")
 
+    @command
     async def _begin(self, work: Work, asked: PlaceOrder, lease_version: int, contractor_id: str) -> Began:
-        other = contractor_id if contractor_id != work.caller.name else ""
-
-        def decide(case: Case) -> Change:
-            draft = own_draft(case, work.caller)
-            if draft.number_id is None:
-                raise KeyNumberMissing(field="key_number")
-            if draft.snapshot_hash != asked.snapshot_hash or draft.lease_version != lease_version:
-                raise ReviewOutdated(field="snapshot_hash")
-            tried = {"attempt": draft.attempt + 1, "contractor_id": other}
-            return Change(Cause.PLACED, State.PLACING, set=tried)
-
-        case = await change(work, asked.order_id, decide)
+        begun = partial(_begun, work.caller, asked, lease_version, contractor_id)
+        case = await change(work, asked.order_id, begun)
         confirmed = asked.model_dump(include={"snapshot_hash", "terms_version", "cancellation_version"})
         tried = Placement.make(order_id=case.order_id, attempt=case.attempt, agreed_at=work.now, **confirmed)
         await placements.begin(work.tx, tried)
@@ -204,7 +189,7 @@ class Placings:
 
     async def _answer(self, order_id: str, attempt: int) -> Answer:
         """What came of a try, from our own book where it is settled, else from its process."""
-        async with self._commands.database.reading() as session:
+        async with self.commands.database.reading() as session:
             placement = await placements.placement(session, order_id, attempt)
             case = await repository.get(session, order_id)
         if placement is None or case is None:
@@ -235,7 +220,7 @@ class Placings:
         Raises:
             Unavailable: it is not known yet; to be asked again.
         """
-        async with self._commands.database.reading() as session:
+        async with self.commands.database.reading() as session:
             placement = await placements.placement(session, order_id, attempt)
             case = await repository.get(session, order_id)
         if placement is None or case is None or placement.outcome or case.state != State.PLACING:
@@ -248,14 +233,20 @@ class Placings:
             raise Unavailable
 
     async def _note_refusal(self, order_id: str, attempt: int, code: str) -> None:
-        now = self._commands.clock.now()
-        await self._commands.database.transact(
+        now = self.commands.clock.now()
+        await self.commands.database.transact(
             lambda tx: placements.settle(tx, order_id, attempt, "refused", now, code=code)
         )
 
-    async def _find(self, order_id: str) -> Case | None:
-        async with self._commands.database.reading() as session:
-            return await repository.get(session, order_id)
+
+def _begun(caller: Caller, asked: PlaceOrder, lease_version: int, contractor_id: str, case: Case) -> Change:
+    draft = own_draft(case, caller)
+    if draft.number_id is None:
+        raise KeyNumberMissing(field="key_number")
+    if draft.snapshot_hash != asked.snapshot_hash or draft.lease_version != lease_version:
+        raise ReviewOutdated(field="snapshot_hash")
+    other = contractor_id if contractor_id != caller.name else ""
+    return Change(Cause.PLACED, State.PLACING, set={"attempt": draft.attempt + 1, "contractor_id": other})
 
 
 def _told(placement: Placement) -> Answer:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import structlog
-from pydantic import TypeAdapter
 
 from services.chassis.caller import Caller
-from services.chassis.idempotency import Command, Commands, Work
+from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.sparekey.cases import repository as cases
 from services.sparekey.cases.changes import Change, change, poke
 from services.sparekey.cases.domain import remade_free
-from services.sparekey.cases.models import CARRIER, POST, Case
+from services.sparekey.cases.models import CARRIER, POST, Case, Columns
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making import repository as making
@@ -28,7 +29,6 @@ from services.sparekey.webhooks.travel import Travel
 
 _log = structlog.get_logger()
 
-_NOTHING = TypeAdapter(None)
 _CARRIERS = {"post": POST, "parcel": CARRIER}
 UNREADABLE_REPLY, DESTROYED_EARLY = "reply-unreadable", "destroyed-early"
 
@@ -39,13 +39,13 @@ class ReceiveWebhook(Command):
     """A partner's message; its request id is the partner's id of it."""
 
 
-class Webhooks:
+class Webhooks(Verbs):
     """Understands what partners say of an order."""
 
     def __init__(
         self, commands: Commands, reader: WebhookReader, vault: Vault, verdicts: Verdicts, waiting: Waiting
     ) -> None:
-        self._commands = commands
+        self.commands = commands
         self._reader = reader
         self._vault = vault
         self._verdicts = verdicts
@@ -68,18 +68,14 @@ class Webhooks:
             WebhookForged, WebhookStale, WebhookMalformed, WebhookUnreadable: nothing is changed.
         """
         message = self._reader.read(partner, headers, body)
-        seen_before = True
+        async with self.commands.database.reading() as session:
+            if await repository.seen(session, partner, message.message_id):
+                return True
+        await self._take(caller, ReceiveWebhook(request_id=f"{partner}/{message.message_id}"), message)
+        return False
 
-        async def once(work: Work) -> None:
-            nonlocal seen_before
-            seen_before = False
-            await self._take(work, message)
-
-        command = ReceiveWebhook(request_id=f"{partner}/{message.message_id}")
-        await self._commands.run(caller, command, _NOTHING, once)
-        return seen_before
-
-    async def _take(self, work: Work, message: Message) -> None:
+    @command
+    async def _take(self, work: Work, _asked: ReceiveWebhook, message: Message) -> None:
         content = message.content
         order_id = content.order_ref if isinstance(content, ports.OfOrder) else ""
         before = await cases.get(work.tx, order_id) if order_id else None
@@ -120,28 +116,22 @@ class Webhooks:
             await change(work, content.order_ref, _cannot_read)
             return
         number_id = await self._vault.keep(work, content.order_ref, number, "maker")
-
-        def decide(case: Case) -> Change | None:
-            if case.state == State.CHECKING:
-                return Change(Cause.NOTED, case.state, set={"early_number_id": number_id})
-            if case.state == State.NUMBER_ASKED and case.in_time(work.now):
-                return give(number_id, work.now, self._waiting, case)
-            if case.state in {State.NUMBER_ASKED, State.CANCELLING, State.CANCELLED}:
-                off = case.state != State.NUMBER_ASKED
-                return Change(Cause.NOTED, case.state, told="key-late-reply", asks=Verb.STOP if off else None)
-            return None
-
-        case = await change(work, content.order_ref, decide)
+        case = await change(work, content.order_ref, partial(self._replied, work.now, number_id))
         if number_id not in {case.number_id, case.early_number_id}:
             await self._vault.drop(work.tx, number_id)
 
-    async def _ready(self, work: Work, content: ports.Ready) -> None:
-        def decide(case: Case) -> Change | None:
-            if case.state != State.MAKING or content.making < case.making:
-                return None
-            return Change(Cause.CUT, State.READY, set={"making": content.making}, told="key-ready")
+    def _replied(self, now: datetime, number_id: str, case: Case) -> Change | None:
+        if case.state == State.CHECKING:
+            return Change(Cause.NOTED, case.state, set={"early_number_id": number_id})
+        if case.state == State.NUMBER_ASKED and case.in_time(now):
+            return give(number_id, now, self._waiting, case)
+        if case.state in {State.NUMBER_ASKED, State.CANCELLING, State.CANCELLED}:
+            off = case.state != State.NUMBER_ASKED
+            return Change(Cause.NOTED, case.state, told="key-late-reply", asks=Verb.STOP if off else None)
+        return None
 
-        await change(work, content.order_ref, decide)
+    async def _ready(self, work: Work, content: ports.Ready) -> None:
+        await change(work, content.order_ref, partial(_cut, content.making))
 
     async def _dispatched(self, work: Work, content: ports.Dispatched) -> None:
         carrier = _CARRIERS[content.carrier]
@@ -153,25 +143,7 @@ class Webhooks:
 
     async def _destroyed(self, work: Work, content: ports.Destroyed) -> None:
         """In time for somebody who has a right to it, it is made again; else it is as it had to be (SK-35)."""
-
-        def decide(case: Case) -> Change | None:
-            awaited = case.state == State.REDELIVERY_REQUESTED or (
-                case.state == State.REDELIVERING and not case.on_its_way
-            )
-            if awaited and not case.frozen:
-                return remade_free()
-            if case.destroyed_on is not None or case.state in {State.DRAFT, State.PLACING}:
-                return None
-            early = {} if case.state in {State.DESTROYED, State.CANCELLED} else {"needs_operator": DESTROYED_EARLY}
-            return Change(
-                Cause.NOTED,
-                case.state,
-                set={"destroyed_on": content.destroyed_on, **early},
-                told="key-destroyed-by-maker",
-                params={"destroyed_on": content.destroyed_on.isoformat()},
-            )
-
-        await change(work, content.order_ref, decide)
+        await change(work, content.order_ref, partial(_gone, content.destroyed_on))
 
     async def _scanned(self, work: Work, partner: str, content: ports.Tracking) -> tuple[str, int]:
         """Whose parcel it is, and the case's version before."""
@@ -190,3 +162,27 @@ def _cannot_read(case: Case) -> Change | None:
     if case.state not in {State.CHECKING, State.NUMBER_ASKED}:
         return None
     return Change(Cause.NOTED, case.state, set={"needs_operator": UNREADABLE_REPLY})
+
+
+def _cut(making: int, case: Case) -> Change | None:
+    if case.state != State.MAKING or making < case.making:
+        return None
+    return Change(Cause.CUT, State.READY, set={"making": making}, told="key-ready")
+
+
+def _gone(destroyed_on: date, case: Case) -> Change | None:
+    awaited = case.state == State.REDELIVERY_REQUESTED or (case.state == State.REDELIVERING and not case.on_its_way)
+    if awaited and not case.frozen:
+        return remade_free()
+    if case.destroyed_on is not None or case.state in {State.DRAFT, State.PLACING}:
+        return None
+    noted: Columns = {"destroyed_on": destroyed_on}
+    if case.state not in {State.DESTROYED, State.CANCELLED}:
+        noted["needs_operator"] = DESTROYED_EARLY
+    return Change(
+        Cause.NOTED,
+        case.state,
+        set=noted,
+        told="key-destroyed-by-maker",
+        params={"destroyed_on": destroyed_on.isoformat()},
+    )

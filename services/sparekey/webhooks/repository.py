@@ -15,6 +15,11 @@ from services.sparekey.webhooks.models import Parcel, Scan, Webhook
 webhooks, scans, parcels = Webhook.table(), Scan.table(), Parcel.table()
 
 
+async def seen(session: AsyncSession, partner: str, message_id: str) -> bool:
+    taken = (webhooks.c.partner == partner, webhooks.c.message_id == message_id)
+    return bool(await session.scalar(sa.select(sa.exists().where(*taken))))
+
+
 async def take(tx: AsyncSession, webhook: Webhook) -> None:
     await tx.execute(sa.insert(webhooks).values(webhook.model_dump()))
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from functools import partial
-from typing import Any
 
 from services.chassis.idempotency import Work
 from services.chassis.jst import deadline, jst_date, period_end
 from services.sparekey.cases import repository as cases
-from services.sparekey.cases.changes import Change, change, read
+from services.sparekey.cases.changes import Change, change
 from services.sparekey.cases.events import (
     KeyDispatched,
     KeyHandedOver,
@@ -20,7 +19,7 @@ from services.sparekey.cases.events import (
     OfOrder,
     RecipientAbsent,
 )
-from services.sparekey.cases.models import CARRIER, POST, Case, Entry
+from services.sparekey.cases.models import CARRIER, POST, Case, Columns, Entry
 from services.sparekey.cases.transitions import Cause, State, admits
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.webhooks import repository
@@ -52,7 +51,7 @@ class Travel:
         if await repository.note_parcel(work.tx, tracking_number, order_id) is None:
             return
         sent = partial(self._sent, tracking_number, carrier, making, at)
-        before = (await read(work, order_id)).tracking_number
+        before = (await cases.found(work.tx, order_id)).tracking_number
         case = await change(work, order_id, sent)
         if case.tracking_number == tracking_number and before != tracking_number:
             await self._tell(work, order_id, await repository.scans_of(work.tx, tracking_number))
@@ -75,12 +74,19 @@ class Travel:
             unreleased = case.state in _NOTHING_LEAVES and making >= case.making
             return Change(Cause.NOTED, case.state, set={"needs_operator": UNRELEASED}) if unreleased else None
         to = State.REDELIVERING if carrier == CARRIER else State.DISPATCHED
-        sent = {"tracking_number": tracking_number, "carrier": carrier, "dispatched_at": at, "last_scan_at": None}
-        concern = {"needs_operator": case.needs_operator if case.state == State.STOPPED else ""}
+        sent: Columns = {
+            "tracking_number": tracking_number,
+            "carrier": carrier,
+            "dispatched_at": at,
+            "last_scan_at": None,
+            "absent_since": None,
+            "collected_at": None,
+            "needs_operator": case.needs_operator if case.state == State.STOPPED else "",
+        }
         return Change(
             Cause.DISPATCHED,
             to,
-            set={**sent, "absent_since": None, "collected_at": None, **self._waiting.for_scan(at), **concern},
+            set={**sent, **self._waiting.for_scan(at)},
             told="key-dispatched",
             params={"tracking_number": tracking_number},
             at=at,
@@ -101,7 +107,7 @@ class Travel:
         parcel = await repository.parcel(work.tx, scan.tracking_number)
         if parcel is None:
             return ""
-        case = await read(work, parcel.order_id)
+        case = await cases.found(work.tx, parcel.order_id)
         if fresh and case.tracking_number == scan.tracking_number:
             await self._tell(work, parcel.order_id, [scan])
             await self.follow(work, parcel.order_id, scan.tracking_number)
@@ -128,7 +134,7 @@ class Travel:
     def _followed(self, now: datetime, parcel: Parcel, journey: Journey, case: Case) -> Change | None:
         if case.tracking_number != parcel.tracking_number:
             return None
-        known: dict[str, Any] = {
+        known: Columns = {
             "last_scan_at": journey.last_scan_at,
             "absent_since": journey.absent_since,
             "collected_at": journey.collected_at,
@@ -143,13 +149,13 @@ class Travel:
             known |= {**self._waiting.for_scan(max(scanned, default=now)), "needs_operator": _concern(case, journey)}
         elif case.state == State.ABSENT:
             first = journey.absent_since or now
-            moved = self._waiting.held(first, now) if first != case.absent_since else {}
+            moved: Columns = self._waiting.held(first, now) if first != case.absent_since else {}
             known |= {**moved, "needs_operator": _concern(case, journey)}
         if all(getattr(case, name) == value for name, value in known.items()):
             return None
         return Change(Cause.NOTED, case.state, set=known)
 
-    def _reached(self, now: datetime, state: State, journey: Journey, case: Case, known: dict[str, Any]) -> Change:
+    def _reached(self, now: datetime, state: State, journey: Journey, case: Case, known: Columns) -> Change:
         cause, fact = _REACHES[state]
         if state == State.HANDED_OVER:
             at = journey.handed_over_at
@@ -159,7 +165,7 @@ class Travel:
             return Change(cause, state, set={**known, "needs_operator": LOST}, fact=fact)
         since = journey.absent_since or now
         until = deadline(period_end(since, days=self._waiting.rules.hold_days))
-        waits = {**self._waiting.held(since, now), "needs_operator": _concern(case, journey)}
+        waits: Columns = {**self._waiting.held(since, now), "needs_operator": _concern(case, journey)}
         says = {
             "held_until": until,
             "redelivery": case.redelivery,
@@ -172,8 +178,8 @@ class Travel:
         """Yen to be paid on delivery: only the parcel carrier collects (SK-34)."""
         return self._waiting.rules.redelivery_charge if carrier == CARRIER else 0
 
-    def _is_back(self, now: datetime, on: date, case: Case, known: dict[str, Any]) -> Change:
-        stored = {**known, **self._waiting.stored(on, jst_date(now), now)}
+    def _is_back(self, now: datetime, on: date, case: Case, known: Columns) -> Change:
+        stored: Columns = {**known, **self._waiting.stored(on, jst_date(now), now)}
         return Change(
             Cause.RETURNED,
             State.RETURNED,
