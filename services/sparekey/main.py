@@ -57,7 +57,6 @@ def wired(
     making = Making(commands, vault, maker, rooms, store, waiting)
     steps = Steps(commands, making, waiting)
     domain = Domain(
-        rules=waiting.rules,
         vault=vault,
         drafts=Drafts(commands, vault, rooms, store, waiting.rules),
         placings=Placings(commands, vault, rooms, store, order_processes, waiting),

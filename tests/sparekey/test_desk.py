@@ -8,6 +8,7 @@ import pytest
 
 from services.chassis.errors import InvalidField, NotFound
 from services.chassis.ids import new_id
+from services.chassis.pages import Page
 from services.sparekey.cases.transitions import State
 from services.sparekey.desk.actions import DeskReferenceUnknown, OperatorActionNotPossible, SecondOperatorNeeded
 from services.sparekey.desk.domain import OperatorActionUnknown
@@ -397,8 +398,8 @@ async def test_a_mended_problem_calls_nobody_any_more_and_waits_anew(world: Worl
 async def test_cases_that_need_a_person_are_listed_newest_first(world: World) -> None:
     needing, calm = await stopped(world), await World(world.database, world.keys_file).ordered()
 
-    listed = [case.order_id for case in await world.domain.desk.cases("", 100, needing=True)]
-    everything = [case.order_id for case in await world.domain.desk.cases("", 100, needing=False)]
+    listed = await world.needing_a_person()
+    everything = [case.order_id for case in (await world.domain.desk.cases(Page(size=100), needing=False)).items]
 
     assert needing in listed
     assert calm not in listed

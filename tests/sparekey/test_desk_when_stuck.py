@@ -67,14 +67,14 @@ async def called_after_the_end(world: World) -> str:
 @pytest.mark.rule("OP-04")
 async def test_a_call_to_an_order_that_has_ended_is_put_away_once_it_is_dealt_with(world: World) -> None:
     order_id = await called_after_the_end(world)
-    waits = await world.domain.desk.cases("", 50, needing=True)
+    waits = await world.needing_a_person()
     asked = DeskResolve(request_id=request(), order_id=order_id, reason="key-came-back")
 
     for _ in range(2):
         await world.domain.desk.resolve(SATO, asked)
 
-    assert order_id in [case.order_id for case in waits]
-    assert order_id not in [case.order_id for case in await world.domain.desk.cases("", 50, needing=True)]
+    assert order_id in waits
+    assert order_id not in await world.needing_a_person()
     case = await world.case(order_id)
     assert (case.state, case.needs_operator) == (State.CANCELLED, "")
     audits = await world.rows("select operator, action, reason from sparekey.audits where order_id = :id", id=order_id)

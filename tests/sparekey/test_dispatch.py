@@ -238,7 +238,7 @@ async def overtaken(world: World) -> str:
 @pytest.mark.rule("SK-25")
 async def test_another_day_may_be_chosen_from_those_offered(world: World) -> None:
     order_id = await overtaken(world)
-    offered = (await world.seen(order_id)).wishes
+    offered = (await world.seen(order_id)).wish_dates_offered
     assert (offered[0], offered[-1], len(offered)) == (date(2026, 4, 4), date(2026, 4, 17), 14)
     for wrong in (date(2026, 4, 3), date(2026, 4, 18)):
         with pytest.raises(InvalidField):

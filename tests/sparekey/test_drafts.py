@@ -23,7 +23,7 @@ async def test_who_has_no_room_is_told_to_register_one_first(world: World) -> No
 
     with pytest.raises(NotRegistered):
         await world.draft()
-    assert await world.domain.drafts.offers(world.member, [world.room_id]) == []
+    assert (await world.domain.drafts.options(world.member, [world.room_id])).rooms == []
 
 
 @pytest.mark.rule("SK-01")
@@ -31,9 +31,9 @@ async def test_each_of_several_rooms_is_offered_with_its_building_and_another_me
     second, strange = new_id("room"), new_id("room")
     world.rooms.leases[world.member_id, second] = lease(building_name="コーポ東", e_touch=False)
 
-    offers = await world.domain.drafts.offers(world.member, [world.room_id, second, strange])
+    options = await world.domain.drafts.options(world.member, [world.room_id, second, strange])
 
-    assert [(it.room_id, it.permission.building_name) for it in offers] == [
+    assert [(it.room_id, it.building_name) for it in options.rooms] == [
         (world.room_id, "メゾン北一条"),
         (second, "コーポ東"),
     ]
@@ -43,9 +43,9 @@ async def test_each_of_several_rooms_is_offered_with_its_building_and_another_me
 async def test_a_room_whose_lease_has_ended_is_shown_with_the_reason_and_admits_no_order(world: World) -> None:
     world.rooms.leases[world.member_id, world.room_id] = ended()
 
-    (offer,) = await world.domain.drafts.offers(world.member, [world.room_id])
+    (room,) = (await world.domain.drafts.options(world.member, [world.room_id])).rooms
 
-    assert (offer.refusal, list(offer.offers)) == ("key-room-lease-ended", [])
+    assert (room.refusal, list(room.kinds)) == ("key-room-lease-ended", [])
     with pytest.raises(LeaseEnded):
         await world.draft()
 
@@ -79,8 +79,8 @@ async def test_nothing_is_started_while_rooms_cannot_answer(world: World) -> Non
 @pytest.mark.parametrize("e_touch", [True, False])
 async def test_an_ic_key_for_a_building_without_e_touch_needs_an_acknowledgement(world: World, e_touch: bool) -> None:
     world.rooms.leases[world.member_id, world.room_id] = lease(e_touch=e_touch)
-    (offer,) = await world.domain.drafts.offers(world.member, [world.room_id])
-    assert {it.kind: it.acknowledge for it in offer.offers} == {Kind.NORMAL: False, Kind.IC: not e_touch}
+    (room,) = (await world.domain.drafts.options(world.member, [world.room_id])).rooms
+    assert {it.kind: it.needs_acknowledgement for it in room.kinds} == {Kind.NORMAL: False, Kind.IC: not e_touch}
 
     if e_touch:
         assert (await world.draft(kind=Kind.IC)).case.no_e_touch_agreed_at is None

@@ -136,5 +136,5 @@ async def test_the_story_goes_on_though_the_process_has_a_slower_clock(world: Wo
 
     await world.domain.steps.redeliver(WORKER, step)
 
-    story = [line.code for line in (await world.seen(order_id)).story]
+    story = [line.code for line in (await world.seen(order_id)).timeline]
     assert story.index("key-redelivery-requested") < story.index("key-redelivery-arranged")

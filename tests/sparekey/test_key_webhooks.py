@@ -130,7 +130,7 @@ async def test_words_out_of_their_time_are_recorded_and_move_nothing(world: Worl
         "ready",
         "returned",
     }
-    assert (await world.seen(order_id)).masked == "••••••34"
+    assert (await world.seen(order_id)).key_number_masked == "••••••34"
 
 
 async def test_the_word_of_an_earlier_making_is_not_that_of_a_later(world: World) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ruum.sparekey.v1 import sparekey_pb2 as pb
+from services.chassis import wire
 from services.chassis.db import Database
 from services.chassis.ids import new_id
-from services.sparekey import messages
 from services.sparekey.cases.transitions import State
 from services.sparekey.drafts.domain import NoticesOutdated
 from services.sparekey.notices import NOTICES, NOTICES_OF, figures
@@ -37,8 +37,7 @@ def says(codes: Iterable[str], **words: tuple[str, ...]) -> bool:
 
 
 async def options(world: World, *others: str) -> pb.Options:
-    offers = await world.domain.drafts.offers(world.member, [world.room_id, *others])
-    return messages.options(offers, world.rules)
+    return wire.write(pb.Options, await world.domain.drafts.options(world.member, [world.room_id, *others]))
 
 
 async def of_kinds(world: World, *others: str) -> tuple[pb.KindOption, pb.KindOption]:

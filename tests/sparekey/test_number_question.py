@@ -64,7 +64,7 @@ async def test_the_makers_words_may_come_in_any_order_and_again(world: World, wo
     case = await world.case(order_id)
     assert (case.state, case.check_round, case.deadline) == (State.CHECKING, 2, None)
     assert case.number_due_at == jst(2026, 4, 9)
-    assert (await world.seen(order_id)).masked == "••••••88"
+    assert (await world.seen(order_id)).key_number_masked == "••••••88"
 
 
 async def test_word_of_a_check_may_come_before_our_own_call_has_its_answer(world: World) -> None:
@@ -143,7 +143,7 @@ async def test_a_reply_is_taken_until_the_last_second_and_not_after(
 
     case = await world.case(order_id)
     assert (case.state, case.check_round) == ((State.CHECKING, 2) if taken else (State.NUMBER_ASKED, 1))
-    assert (await world.seen(order_id)).masked == ("••••••88" if taken else "••••••34")
+    assert (await world.seen(order_id)).key_number_masked == ("••••••88" if taken else "••••••34")
     codes = {"portal": "key-number-not-asked", "desk": "key-operator-action-not-possible"}
     assert (refusal.code if refusal else None) == (None if taken else codes.get(way))
 
@@ -230,7 +230,7 @@ async def test_a_reply_after_the_cancellation_changes_nothing_and_the_maker_is_t
     await world.making.sweep(world.rules.sweep_after)
 
     assert (await world.case(order_id)).state == State.CANCELLED
-    assert (await world.seen(order_id)).masked == "••••••34"
+    assert (await world.seen(order_id)).key_number_masked == "••••••34"
     assert len(world.maker.did("stop", order_id)) == 2
 
 

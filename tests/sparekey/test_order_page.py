@@ -9,6 +9,7 @@ import pytest
 
 from services.chassis.errors import RuumError
 from services.chassis.ids import new_id
+from services.chassis.pages import Page
 from services.sparekey.actions.models import TABLE, Action
 from services.sparekey.cases import transitions
 from services.sparekey.cases.transitions import State
@@ -291,7 +292,7 @@ async def test_a_draft_is_no_order_yet(world: World) -> None:
 
     with pytest.raises(RuumError, match="not-found"):
         await world.seen(order_id)
-    assert await world.domain.orders.page(world.member, "", 10) == []
+    assert (await world.domain.orders.list(world.member, Page())).items == []
 
 
 # What is said.
@@ -386,7 +387,7 @@ async def test_every_line_of_a_long_story_can_be_read_in_every_language(world: W
     await world.maker_says("destroyed", order_id, destroyed_on="2026-04-02")
     texts = Texts.load()
 
-    story = (await world.seen(order_id)).story
+    story = (await world.seen(order_id)).timeline
     lines = [texts.render(it.code, language, **it.params) for it in story]
 
     assert len(lines) == 13

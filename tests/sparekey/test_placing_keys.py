@@ -7,6 +7,7 @@ import pytest
 
 from services.chassis.errors import Kind, NotFound, RemoteError, RuumError, Unavailable
 from services.chassis.ids import new_id
+from services.chassis.pages import Page
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import State, TransitionImpossible
 from services.sparekey.drafts.domain import OrderBeingPlaced
@@ -269,11 +270,12 @@ async def test_a_member_finds_their_orders_newest_first_and_page_by_page(world: 
         world.pass_time(seconds=1)
         await asyncio.sleep(0.002)
 
-    first = await world.domain.orders.page(world.member, "", 2)
-    second = await world.domain.orders.page(world.member, first[-1].case.order_id, 2)
+    first = await world.domain.orders.list(world.member, Page(size=2))
+    second = await world.domain.orders.list(world.member, Page(cursor=first.next_cursor, size=2))
 
-    assert [it.case.order_id for it in (*first, *second)] == orders[::-1]
-    assert await world.domain.orders.page(member(new_id("mem")), "", 2) == []
+    assert [it.case.order_id for it in (*first.items, *second.items)] == orders[::-1]
+    assert second.next_cursor == ""
+    assert (await world.domain.orders.list(member(new_id("mem")), Page())).items == []
 
 
 async def test_a_refusal_that_comes_late_does_not_unsay_that_an_order_is_placed(world: World) -> None:

@@ -237,7 +237,7 @@ async def test_orders_are_listed_by_an_opaque_cursor(door: Door) -> None:
     assert [it.order_id for it in first.orders] == [newer]
     assert [it.order_id for it in rest.orders] == [order_id]
     assert newer not in first.next_cursor
-    assert wrong.kind is Kind.INVALID
+    assert (wrong.kind, [it.code for it in wrong.violations]) == (Kind.INVALID, ["cursor-unknown"])
 
 
 async def test_the_process_reads_and_moves_the_case_over_the_wire(door: Door) -> None:

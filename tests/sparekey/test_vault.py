@@ -102,7 +102,7 @@ async def test_a_number_is_erased_ninety_days_after_the_order_has_ended(
 
     await world.erase()
 
-    masked = (await world.seen(order_id)).masked
+    masked = (await world.seen(order_id)).key_number_masked
     assert masked == (ERASED if erased else "••••••34")
     kept = await world.rows("select wrapped_key, ciphertext from sparekey.numbers where order_id = :id", id=order_id)
     assert all((row.wrapped_key is None) is erased for row in kept)
@@ -115,7 +115,7 @@ async def test_an_order_under_way_keeps_its_number_however_long_it_takes(world: 
 
     await world.erase()
 
-    assert (await world.seen(order_id)).masked == "••••••34"
+    assert (await world.seen(order_id)).key_number_masked == "••••••34"
 
 
 @pytest.mark.rule("SK-12")
@@ -168,7 +168,7 @@ async def test_a_rotated_master_key_is_taken_over_so_that_the_old_one_can_go(
     world = World(database, master_keys(tmp_path, "old"))
     order_id = await world.ordered()
     master_keys(tmp_path, "new")
-    assert (await world.seen(order_id)).masked == "••••••34"
+    assert (await world.seen(order_id)).key_number_masked == "••••••34"
 
     await world.erase()
     content = json.loads(world.keys_file.read_text())
@@ -177,4 +177,4 @@ async def test_a_rotated_master_key_is_taken_over_so_that_the_old_one_can_go(
     fresh.write_text(json.dumps(content))
     fresh.replace(world.keys_file)
 
-    assert (await world.seen(order_id)).masked == "••••••34"
+    assert (await world.seen(order_id)).key_number_masked == "••••••34"

@@ -22,6 +22,7 @@ from services.chassis.events import Outbox
 from services.chassis.idempotency import Commands
 from services.chassis.ids import new_id
 from services.chassis.jst import JST, BusinessCalendar
+from services.chassis.pages import Page
 from services.chassis.sealing import MasterKeys
 from services.chassis.webhooks import StandardWebhooks
 from services.sparekey.actions import domain as actions
@@ -431,5 +432,9 @@ class World:
         )
         return int(found[0].n)
 
+    async def needing_a_person(self) -> list[str]:
+        listed = await self.domain.desk.cases(Page(size=100), needing=True)
+        return [case.order_id for case in listed.items]
+
     async def story(self, order_id: str) -> list[str]:
-        return [entry.code for entry in (await self.seen(order_id)).story]
+        return [entry.code for entry in (await self.seen(order_id)).timeline]

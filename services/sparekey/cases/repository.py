@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from services.chassis.db import Database
 from services.chassis.errors import NotFound
+from services.chassis.pages import Page
 from services.sparekey.cases.models import ABOUT_TO_LEAVE, Case, Columns, Entry
 from services.sparekey.cases.transitions import State
 
@@ -61,10 +62,9 @@ async def tell(tx: AsyncSession, entries: Sequence[Entry]) -> None:
         await tx.execute(sa.insert(timeline), [entry.model_dump(exclude={"position"}) for entry in entries])
 
 
-async def for_operators(session: AsyncSession, before: str, size: int, *, needing: bool) -> Sequence[Case]:
+async def for_operators(session: AsyncSession, page: Page, *, needing: bool) -> Sequence[Case]:
+    """Cases, or those that need a person, as `Page.of`."""
     found = sa.select(Case).where(col(Case.state) != State.DRAFT)
     if needing:
         found = found.where(col(Case.needs_operator) != "")
-    if before:
-        found = found.where(col(Case.order_id) < before)
-    return (await session.scalars(found.order_by(col(Case.order_id).desc()).limit(size))).all()
+    return (await session.scalars(page.of(found, cases.c.order_id))).all()

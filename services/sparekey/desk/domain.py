@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pydantic import BaseModel
 
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, NotFound, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.ids import new_id
+from services.chassis.pages import Listed, Page
 from services.sparekey.cases import repository as cases
 from services.sparekey.cases.changes import Change, change
 from services.sparekey.cases.models import Case
@@ -108,10 +107,11 @@ class Desk(Verbs):
         by = {"operator": work.caller.name, "action": RESOLVE, "case_version": seen.version, "acted_at": work.now}
         await repository.write(work.tx, Audit.make(**said, **by))
 
-    async def cases(self, before: str, size: int, *, needing: bool) -> Sequence[Case]:
+    async def cases(self, page: Page, *, needing: bool) -> Listed[Case]:
         """All cases, or those that need a person, newest first (OP-01)."""
         async with self.commands.database.reading() as session:
-            return await cases.for_operators(session, before, size, needing=needing)
+            found = await cases.for_operators(session, page, needing=needing)
+        return page.listed(found, lambda case: (case.order_id,))
 
     async def act(self, caller: Caller, asked: ActAsOperator) -> Case:
         """Carries an operator's action out. Of one that needs two, the first call notes the approval.

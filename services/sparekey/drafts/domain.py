@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from services.chassis.caller import Caller
 from services.chassis.errors import InvalidField, Kind, NotFound, RuumError, Violation
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
+from services.sparekey import notices
 from services.sparekey.cases import models, repository
 from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import State
 from services.sparekey.drafts import repository as drafts
 from services.sparekey.numbers.domain import Vault
-from services.sparekey.numbers.models import KeyNumber
-from services.sparekey.ports import Checkout, Permission, Product, Rooms, Store
+from services.sparekey.numbers.models import ERASED, KeyNumber
+from services.sparekey.ports import Address, Checkout, Permission, Product, Rooms, Store
 from services.sparekey.settings import Rules
 
 
@@ -75,22 +77,52 @@ class DropOrder(Command):
 
 
 @dataclass(frozen=True)
-class Offer:
-    """A kind of key for a room; `acknowledge`: that the auto-lock will not open (SK-04)."""
+class KindOption:
+    """A kind of key for a room.
+
+    Attributes:
+        product: the store's own message, passed on as it is.
+        needs_acknowledgement: that the auto-lock will not open (SK-04).
+        shows_building_large: the key is programmed for a building, and the member has several rooms (SK-16).
+    """
 
     kind: models.Kind
-    product: Product
-    acknowledge: bool
+    product: Any
+    needs_acknowledgement: bool
+    shows_building_large: bool
+
+    @property
+    def guide(self) -> Sequence[str]:
+        return notices.GUIDE_OF[self.kind]
+
+    @property
+    def notices(self) -> Sequence[str]:
+        return notices.NOTICES_OF[self.kind]
 
 
 @dataclass(frozen=True)
-class RoomOffer:
+class RoomOption:
     """What can be ordered for a room now; `refusal` is the code of why nothing can."""
 
     room_id: str
-    permission: Permission
-    offers: Sequence[Offer]
+    building_name: str
+    room_number: str
+    address: Address
+    e_touch: bool
+    kinds: Sequence[KindOption]
     refusal: str
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be ordered, and what is read before: codes of texts, and what these speak of (SK-08, SK-09)."""
+
+    rooms: Sequence[RoomOption]
+    notices_version: str
+    quantity_max: int
+    guide: Sequence[str]
+    notices: Sequence[str]
+    params: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -98,6 +130,22 @@ class Draft:
     case: Case
     number: KeyNumber | None
     checkout: Checkout
+
+    @property
+    def key_number_entered(self) -> bool:
+        return self.case.number_id is not None
+
+    @property
+    def key_number_masked(self) -> str:
+        """Empty before it is entered."""
+        if self.number:
+            return self.number.masked
+        return ERASED if self.key_number_entered else ""
+
+    @property
+    def look_alikes(self) -> Sequence[int]:
+        """As of `KeyNumber`."""
+        return self.number.look_alikes if self.number else ()
 
 
 def derived(request_id: str, caller: Caller, step: str) -> str:
@@ -115,14 +163,23 @@ class Drafts(Verbs):
         self._store = store
         self._rules = rules
 
-    async def offers(self, caller: Caller, room_ids: Sequence[str]) -> list[RoomOffer]:
+    async def options(self, caller: Caller, room_ids: Sequence[str]) -> Options:
         """What may be ordered for these rooms of the member's (SK-01…SK-05). Others' rooms are left out (PR-15)."""
         answers, keys = await asyncio.gather(
             asyncio.gather(*(self._rooms.may_order_keys(caller.name, room_id) for room_id in room_ids)),
             self._store.keys(),
         )
         asked = zip(room_ids, answers, strict=True)
-        return [_offer(room_id, given, keys) for room_id, given in asked if given.refusal != "not-registered"]
+        theirs = [(room_id, permission) for room_id, permission in asked if permission.refusal != "not-registered"]
+        rooms = [_room(room_id, permission, keys, several=len(theirs) > 1) for room_id, permission in theirs]
+        return Options(
+            rooms,
+            self._rules.notices_version,
+            self._rules.key_quantity_max,
+            notices.GUIDE,
+            notices.NOTICES,
+            notices.figures(self._rules),
+        )
 
     async def start(self, caller: Caller, asked: StartOrder) -> Draft:
         """Puts one kind of key for one room into the cart, or changes what is there; a number stays for its room.
@@ -269,13 +326,24 @@ def place_of(permission: Permission) -> Columns:
     }
 
 
-def _offer(room_id: str, permission: Permission, keys: Sequence[Product]) -> RoomOffer:
-    if not permission.allowed:
-        return RoomOffer(room_id, permission, [], permission.refused.code)
-    offers = [
-        Offer(kind, product, acknowledge=kind is models.Kind.IC and not permission.e_touch)
+def _room(room_id: str, permission: Permission, keys: Sequence[Product], *, several: bool) -> RoomOption:
+    kinds = [
+        KindOption(
+            kind,
+            product.shown,
+            needs_acknowledgement=kind is models.Kind.IC and not permission.e_touch,
+            shows_building_large=kind is models.Kind.IC and several,
+        )
         for product in keys
         for kind in models.Kind
         if kind.sku == product.sku
     ]
-    return RoomOffer(room_id, permission, offers, "")
+    return RoomOption(
+        room_id,
+        permission.building_name,
+        permission.room_number,
+        permission.address,
+        permission.e_touch,
+        kinds if permission.allowed else [],
+        "" if permission.allowed else permission.refused.code,
+    )

@@ -10,6 +10,7 @@ from datetime import date
 from services.chassis.caller import Caller
 from services.chassis.errors import AWAY, NotFound
 from services.chassis.idempotency import Commands
+from services.chassis.pages import Listed, Page
 from services.sparekey.actions.domain import own
 from services.sparekey.actions.models import Action, Outlook, Situation, outlook
 from services.sparekey.cases.models import Case
@@ -25,17 +26,19 @@ class KeyOrder:
     """An order as its member sees it.
 
     Attributes:
-        masked: the key number, all but its last two hidden.
+        key_number_masked: all but its last two hidden.
         order: the store's part; nothing in lists, and while the store is silent.
-        wishes: days that may be chosen now.
+        wish_dates_offered: days that may be chosen now.
+        redelivery_charge: yen, on delivery.
     """
 
     case: Case
-    masked: str
-    story: Sequence[Line]
+    key_number_masked: str
+    timeline: Sequence[Line]
     outlook: Outlook
     order: Order | None
-    wishes: Sequence[date]
+    wish_dates_offered: Sequence[date]
+    redelivery_charge: int
 
 
 class Orders:
@@ -63,14 +66,15 @@ class Orders:
         resident, order = await asyncio.gather(self._rooms.resides(case.member_id, case.room_id), self._order(order_id))
         return self._seen(row, resident=resident, order=order)
 
-    async def page(self, caller: Caller, before: str, size: int) -> list[KeyOrder]:
+    async def list(self, caller: Caller, page: Page) -> Listed[KeyOrder]:
         """Orders, newest first (PR-16)."""
         async with self._database.reading() as session:
-            rows = await repository.of_member(session, caller.name, before, size)
-        rooms = sorted({case.room_id for case, _, _ in rows})
+            rows = await repository.of_member(session, caller.name, page)
+        listed = page.listed(rows, lambda row: (row[0].order_id,))
+        rooms = sorted({case.room_id for case, _, _ in listed.items})
         answers = await asyncio.gather(*(self._rooms.resides(caller.name, room_id) for room_id in rooms))
         resides = dict(zip(rooms, answers, strict=True))
-        return [self._seen(row, resident=resides[row[0].room_id], order=None) for row in rows]
+        return listed.map(lambda row: self._seen(row, resident=resides[row[0].room_id], order=None))
 
     def _seen(self, row: Row, *, resident: bool, order: Order | None) -> KeyOrder:
         case, number, story = row
@@ -84,7 +88,8 @@ class Orders:
         )
         seen = outlook(case, given)
         wishes = self._waiting.wishes(now) if Action.CHOOSE_WISH_DATE in seen.actions else []
-        return KeyOrder(case, self._vault.mask(number), story, seen, order, wishes)
+        charge = self._waiting.rules.redelivery_charge
+        return KeyOrder(case, self._vault.mask(number), story, seen, order, wishes, charge)
 
     async def _order(self, order_id: str) -> Order | None:
         try:

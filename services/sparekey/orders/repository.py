@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from services.chassis.pages import Page
 from services.sparekey.cases.models import Case, Entry
 from services.sparekey.cases.transitions import State
 from services.sparekey.numbers.models import SealedNumber
 
-timeline = Entry.table()
+cases, timeline = Case.table(), Entry.table()
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,10 @@ async def one(session: AsyncSession, order_id: str) -> Row | None:
     return found[0] if found else None
 
 
-async def of_member(session: AsyncSession, member_id: str, before: str, size: int) -> Sequence[Row]:
-    """A member's orders, newest first, without drafts."""
+async def of_member(session: AsyncSession, member_id: str, page: Page) -> Sequence[Row]:
+    """A member's orders without drafts, as `Page.of`."""
     mine = sa.select(Case).where(col(Case.member_id) == member_id, col(Case.state) != State.DRAFT)
-    if before:
-        mine = mine.where(col(Case.order_id) < before)
-    return await _read(session, mine.order_by(col(Case.order_id).desc()).limit(size))
+    return await _read(session, page.of(mine, cases.c.order_id))
 
 
 async def _read(session: AsyncSession, chosen: sa.Select[Case]) -> Sequence[Row]:

@@ -53,7 +53,7 @@ class SignedWebhooks:
         signatures = self._signatures.get(partner)
         if signatures is None:
             raise InvalidField(field="partner", violations=[Violation("partner", "webhook-partner-unknown", {})])
-        message_id = signatures.verify(headers, body)
+        message_id = signatures.verify({name.lower(): value for name, value in headers.items()}, body)
         try:
             envelope = _Envelope.model_validate_json(body)
             kind = _TYPES.get((partner, envelope.type))

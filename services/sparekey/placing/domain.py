@@ -85,6 +85,8 @@ class Review:
     draft: Draft
     snapshot_hash: str
     number: KeyNumber
+    terms_version: str
+    cancellation_version: str
 
 
 class Placings(Verbs):
@@ -132,7 +134,13 @@ class Placings(Verbs):
             permission.address,
         )
         await self._freeze(caller, asked, case, snapshot, permission)
-        return Review(Draft(case, number, snapshot.checkout), snapshot.hash, number)
+        return Review(
+            Draft(case, number, snapshot.checkout),
+            snapshot.hash,
+            number,
+            self._rules.terms_version,
+            self._rules.cancellation_version,
+        )
 
     @command
     async def _freeze(
