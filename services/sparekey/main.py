@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ruum.sparekey.v1 import events_pb2, sparekey_pb2
 from ruum.sparekey.v1.sparekey_pb2_grpc import add_SparekeyServiceServicer_to_server
 from services.chassis import processes
@@ -12,6 +10,7 @@ from services.chassis.clock import Clock
 from services.chassis.events import ProcessLine
 from services.chassis.foundation import Contract, Foundation
 from services.chassis.idempotency import Commands
+from services.chassis.jst import BusinessCalendar
 from services.chassis.processes import Process
 from services.chassis.sealing import MasterKeys
 from services.chassis.settings import load
@@ -36,7 +35,7 @@ from services.sparekey.placing.steps import PlacingSteps
 from services.sparekey.ports import Maker, Processes, Rooms, Store
 from services.sparekey.processes import KeyProcesses
 from services.sparekey.servicer import Domain, SparekeyServicer
-from services.sparekey.settings import Settings
+from services.sparekey.settings import Rules, Settings
 from services.sparekey.webhooks.domain import Webhooks
 from services.sparekey.webhooks.ports import WebhookReader
 from workflows.sparekey_order.contract import TASK_QUEUE, WORKFLOW
@@ -44,31 +43,33 @@ from workflows.sparekey_order.contract import TASK_QUEUE, WORKFLOW
 
 def wired(
     commands: Commands,
+    rules: Rules,
+    calendar: BusinessCalendar,
     master_keys: MasterKeys,
-    waiting: Waiting,
     rooms: Rooms,
     store: Store,
     maker: Maker,
     order_processes: Processes,
     reader: WebhookReader,
-) -> tuple[Domain, Making]:
-    """The domain, and what carries its open calls to the maker."""
-    vault = Vault(commands, master_keys, waiting.rules.number_kept_days)
+) -> Domain:
+    """The domain of spare keys on these ports."""
+    waiting = Waiting(rules, calendar)
+    vault = Vault(commands, master_keys, rules.number_kept_days)
     making = Making(commands, vault, maker, rooms, store, waiting)
     steps = Steps(commands, making, waiting)
-    domain = Domain(
+    return Domain(
         vault=vault,
-        drafts=Drafts(commands, vault, rooms, store, waiting.rules),
+        drafts=Drafts(commands, vault, rooms, store, rules),
         placings=Placings(commands, vault, rooms, store, order_processes, waiting),
         placed=PlacingSteps(commands, store, waiting),
         orders=Orders(commands, vault, rooms, store, waiting),
         requests=Requests(commands, vault, making, rooms, waiting),
         steps=steps,
+        making=making,
         leaving=Leaving(commands, steps, making, rooms, waiting),
         webhooks=Webhooks(commands, reader, vault, making.verdicts, waiting),
         desk=Desk(commands, vault, making, rooms, waiting),
     )
-    return domain, making
 
 
 async def serve() -> None:
@@ -79,10 +80,11 @@ async def serve() -> None:
         foundation.closes(maker.close)
         clock = foundation.clock
         temporal = await processes.client(settings.temporal_address, settings.temporal_namespace)
-        domain, making = wired(
+        domain = wired(
             foundation.commands,
+            settings,
+            settings.calendar(),
             MasterKeys(settings.master_keys_file),
-            Waiting(settings, settings.calendar()),
             GrpcRooms(foundation.channel(settings.rooms_address, "rooms"), clock),
             GrpcStore(foundation.channel(settings.store_address, "store")),
             maker,
@@ -97,7 +99,7 @@ async def serve() -> None:
             Contract(SparekeyServicer(domain), add_SparekeyServiceServicer_to_server, sparekey_pb2),
             hears=RoomEvents(domain.leaving).handlers(),
             processes=(temporal, {PROCESS: Process(WORKFLOW, TASK_QUEUE, begins=begins)}),
-            chores=[Chore("open calls", settings.sweep_every, partial(making.sweep, settings.sweep_after))],
+            chores=[Chore("open calls", settings.sweep_every, domain.making.sweep)],
         )
 
 

@@ -19,6 +19,7 @@ from services.sparekey.desk.actions import ActAsOperator
 from services.sparekey.desk.domain import Desk, DeskEnterKeyNumber, DeskResolve
 from services.sparekey.drafts.domain import Drafts, DropOrder, EnterKeyNumber, StartOrder
 from services.sparekey.leaving.domain import CheckDispatch, Leaving, LookAgain
+from services.sparekey.making.domain import Making
 from services.sparekey.numbers.domain import EraseKeyNumbers, Vault
 from services.sparekey.orders.domain import Orders
 from services.sparekey.placing.domain import PlaceOrder, Placings, ReviewOrder
@@ -28,7 +29,7 @@ from services.sparekey.webhooks.domain import Webhooks
 
 @dataclass(frozen=True)
 class Domain:
-    """The service's domain, wired."""
+    """The verbs of spare keys."""
 
     vault: Vault
     drafts: Drafts
@@ -37,6 +38,7 @@ class Domain:
     orders: Orders
     requests: Requests
     steps: Steps
+    making: Making
     leaving: Leaving
     webhooks: Webhooks
     desk: Desk

@@ -1,4 +1,4 @@
-"""What the spare-key service is told, and the numbers of its rules."""
+"""Settings of the spare-key service: its choices (periods, charges, limits), its partners and its neighbours."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from services.chassis.settings import CalendarSettings, SealingSettings, Tempora
 
 
 class Rules(settings.Settings):
-    """The numbers that the sources leave open."""
+    """The choices of the service; all have defaults."""
 
     notices_text: str = Field(default="2026-12-01", min_length=1, max_length=16)
     """Version of the words of the notices that must be read to their end (SK-08)."""
@@ -60,12 +60,6 @@ class Rules(settings.Settings):
     """Of the first of two operators' approvals (SK-50)."""
     number_kept_days: int = Field(default=90, ge=1)
     """After the end of an order, or the last touch of a draft (SK-12)."""
-    place_patience: timedelta = timedelta(seconds=20)
-    """How long the one who places an order waits for the answer."""
-    sweep_every: timedelta = timedelta(seconds=10)
-    """Between looks at calls to the maker that were never answered."""
-    sweep_after: timedelta = timedelta(seconds=10)
-    """How long ago such a call was made then; twice as long after each further try, up to ten minutes."""
 
     @property
     def notices_version(self) -> str:
@@ -74,6 +68,8 @@ class Rules(settings.Settings):
 
 
 class Settings(ContextSettings, TemporalSettings, SealingSettings, CalendarSettings, Rules):
+    sweep_every: timedelta = timedelta(seconds=10)
+    """Between looks at calls to the maker that were never answered."""
     store_address: str
     rooms_address: str
     maker_url: str

@@ -82,7 +82,7 @@ async def test_a_lease_that_ends_while_the_maker_is_away_takes_our_release_back(
 
     case = await world.release(order_id)
     world.pass_time(minutes=1)
-    await world.making.sweep(world.rules.sweep_after)
+    await world.domain.making.sweep()
 
     assert (case.state, case.reason) == (State.STOPPED, "lease-ended")
     assert [it["verb"] for it in world.maker.done.values() if it["order_id"] == order_id][-1] == "stop"
@@ -284,7 +284,7 @@ async def test_one_thing_is_asked_of_the_maker_for_an_order_at_a_time(world: Wor
 
     async def meanwhile(_verb: str) -> None:
         try:
-            await world.making.carry_out(order_id)
+            await world.domain.making.carry_out(order_id)
         except StillRunning as refusal:
             busy.append(refusal.code)
 
@@ -302,10 +302,10 @@ async def test_what_a_crash_left_open_is_carried_to_the_maker_and_the_process_to
     await world.check(order_id)
     world.maker.away = False
 
-    await world.making.sweep(world.rules.sweep_after)
+    await world.domain.making.sweep()
     assert world.maker.did("check", order_id) == []
     world.pass_time(seconds=10)
-    await world.making.sweep(world.rules.sweep_after)
+    await world.domain.making.sweep()
 
     assert len(world.maker.did("check", order_id)) == 1
     assert await world.pokes(order_id) == 1
@@ -318,7 +318,7 @@ async def test_a_silent_maker_is_asked_less_and_less_often(world: World) -> None
 
     for _ in range(60):
         world.pass_time(seconds=60)
-        await world.making.sweep(world.rules.sweep_after)
+        await world.domain.making.sweep()
 
     asked = [verb for verb, key in world.maker.asked if key.startswith(order_id)]
     assert 8 <= len(asked) <= 12
@@ -335,7 +335,7 @@ async def test_a_maker_who_takes_an_order_late_has_its_time_from_then(world: Wor
     called = await world.call_operator(order_id, f"no-word-while-{silent.state}")
     world.maker.away = False
 
-    await world.making.sweep(world.rules.sweep_after)
+    await world.domain.making.sweep()
 
     case = await world.case(order_id)
     assert called.needs_operator == f"no-word-while-{silent.state}"
@@ -358,7 +358,7 @@ async def test_an_order_that_cannot_be_carried_does_not_keep_the_others_from_the
 
     for _ in range(2):
         world.pass_time(minutes=2)
-        await world.making.sweep(world.rules.sweep_after)
+        await world.domain.making.sweep()
 
     assert len(world.maker.did("order", sound)) == 1
     (left,) = await world.rows("select problem from sparekey.calls where order_id = :id and verb = 'order'", id=spoilt)
@@ -377,7 +377,7 @@ async def test_a_look_up_that_the_maker_refused_calls_an_operator_and_is_asked_a
         await world.check(order_id)
         world.maker.away = False
         world.pass_time(minutes=1)
-        await world.making.sweep(world.rules.sweep_after)
+        await world.domain.making.sweep()
     else:
         with pytest.raises(MakerRefused):
             await world.check(order_id)

@@ -82,7 +82,7 @@ class Walk:
 
     async def sweeps(self) -> None:
         self.world.pass_time(minutes=30)
-        await self.world.making.sweep(self.world.rules.sweep_after)
+        await self.world.domain.making.sweep()
 
     async def comes_back(self) -> None:
         case = await self.world.case(self.order_id)

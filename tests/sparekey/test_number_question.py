@@ -227,7 +227,7 @@ async def test_a_reply_after_the_cancellation_changes_nothing_and_the_maker_is_t
         await world.reply(order_id)
     await world.maker_says("number_replied", order_id, key_number="ZZ99YY88")
     world.pass_time(minutes=1)
-    await world.making.sweep(world.rules.sweep_after)
+    await world.domain.making.sweep()
 
     assert (await world.case(order_id)).state == State.CANCELLED
     assert (await world.seen(order_id)).key_number_masked == "••••••34"

@@ -64,7 +64,7 @@ async def test_a_report_while_the_maker_is_away_stops_the_key_as_soon_as_it_is_b
     world.maker.away = False
 
     world.pass_time(minutes=2)
-    await world.making.sweep(world.rules.sweep_after)
+    await world.domain.making.sweep()
 
     assert len(world.maker.did("stop", order_id)) == 1
 

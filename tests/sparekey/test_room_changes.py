@@ -267,7 +267,7 @@ async def test_a_maker_that_is_away_hears_of_the_stop_and_of_no_release_when_it_
     world.maker.away = False
 
     world.pass_time(minutes=2)
-    await world.making.sweep(world.rules.sweep_after)
+    await world.domain.making.sweep()
 
     assert verbs(world, order_id) == ["check", "order", "stop"]
 
@@ -281,7 +281,7 @@ async def test_a_release_whose_answer_was_lost_is_stopped_when_the_address_is_an
 
     world.pass_time(minutes=1)
     for _ in range(2):
-        await world.making.sweep(world.rules.sweep_after)
+        await world.domain.making.sweep()
         world.pass_time(minutes=1)
 
     case = await world.case(order_id)

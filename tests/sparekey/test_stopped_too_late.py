@@ -123,7 +123,7 @@ async def test_a_parcel_of_which_no_word_comes_is_marked_by_hand(
 async def asked_again(world: World, order_id: str) -> None:
     await world.act(order_id, "try_again")
     world.pass_time(minutes=1)
-    await world.making.sweep(world.rules.sweep_after)
+    await world.domain.making.sweep()
 
 
 @pytest.mark.rule("SK-50")

@@ -96,15 +96,17 @@ class World:
         self.keys_file = keys_file
         self.clock = FixedClock(at)
         self.rules = Rules(**rules)
-        self.waiting = Waiting(self.rules, BusinessCalendar())
+        calendar = BusinessCalendar()
+        self.waiting = Waiting(self.rules, calendar)
         self.rooms, self.store, self.maker = FakeRooms(), FakeStore(), maker or FakeMaker()
         self.processes = FakeProcesses(confirm=self.confirm, abandon=self.abandon)
         self.told = Outbox("sparekey", events_pb2, outbox)
         self.commands = Commands(database, self.told, requests, b"k" * 32, self.clock)
-        self.domain, self.making = wired(
+        self.domain = wired(
             self.commands,
+            self.rules,
+            calendar,
             MasterKeys(keys_file),
-            self.waiting,
             self.rooms,
             self.store,
             self.maker,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 from pydantic import Field
 
@@ -20,7 +20,6 @@ from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import PATIENT, Waiting
 from services.sparekey.desk import repository
 from services.sparekey.desk.models import Approval
-from services.sparekey.making import repository as calls
 from services.sparekey.making.models import Verb
 from services.sparekey.making.verdicts import TOO_LATE, Verdicts, give
 from services.sparekey.numbers.domain import Vault
@@ -47,6 +46,7 @@ ALLOWED: Mapping[str, frozenset[State]] = {
 
 CLOSED_BY_DESK = "closed-by-desk"
 _DECISIONS = frozenset({"release_dispatch", "reject_dispatch", "close_as_destroyed", "decide"})
+_TAKES_TWO = frozenset({"release_dispatch", "reject_dispatch"})
 _CAME_BACK = frozenset({S.RETURNED, S.REDELIVERY_REQUESTED})
 # Where else it was stopped, it is looked at again before it leaves.
 _GOES_BACK = _CAME_BACK | {S.ACCEPTED}
@@ -133,146 +133,54 @@ class Act:
             raise InvalidField(field=name, violations=[Violation(f"arguments.{name}", "field-required", {})])
         return said
 
+    def impossible(self, case: Case) -> OperatorActionNotPossible:
+        """The refusal of this action on this case."""
+        return OperatorActionNotPossible(action=self.asked.action, state=case.state)
+
 
 class OperatorActions:
-    """One verb an action; each moves the case by the declared table, or is refused."""
+    """What each action does; each moves the case by the declared table, or is refused."""
 
     def __init__(self, vault: Vault, verdicts: Verdicts, waiting: Waiting) -> None:
         self._vault = vault
         self._verdicts = verdicts
         self._waiting = waiting
         self._travel = Travel(waiting)
-        self._does: Mapping[str, Callable[[Act], Awaitable[Any]]] = {
+        self._decides: Mapping[str, Callable[[Act, Case], Change | None]] = {
+            "mark_arranged": self._arranged,
+            "order_redelivery": self._redelivery_asked,
+            "release_dispatch": self._let_go,
+            "reject_dispatch": _rejected,
+            "close_as_destroyed": _destroyed,
+            "decide": _decided,
+            "try_again": self._tried_again,
+        }
+        self._does: Mapping[str, Callable[[Act], Awaitable[None]]] = {
             "accept_key_number": self._accept_number,
             "refuse_key_number": self._refuse_number,
-            "mark_arranged": self._mark_arranged,
             "mark_dispatched": self._mark_dispatched,
             "record_carrier_event": self._carrier_event,
-            "order_redelivery": self._order_redelivery,
             "record_collected": self._collected,
-            "release_dispatch": self._release,
-            "reject_dispatch": self._reject,
-            "close_as_destroyed": self._close_as_destroyed,
-            "decide": self._decide,
-            "try_again": self._try_again,
         }
 
     async def do(self, act: Act) -> None:
         """Carries an action out; its errors are those of `Desk.act`."""
-        await self._does[act.asked.action](act)
+        action = act.asked.action
+        if action in _TAKES_TWO and not await self._both(act):
+            return
+        if action in self._does:
+            await self._does[action](act)
+        else:
+            await self._change(act, partial(self._decides[action], act))
 
-    async def _change(self, act: Act, decide: Callable[[Case], Change | None]) -> Case:
+    async def _change(self, act: Act, decide: Callable[[Case], Change | None]) -> None:
         """Changes the case where it still stands where the action is possible."""
 
         def allowed(case: Case) -> Change | None:
             admit(act.asked.action, case)
             return decide(case)
 
-        return await change(act.work, act.order_id, allowed)
-
-    async def _accept_number(self, act: Act) -> None:
-        reference, now = act.said("reference"), act.work.now
-        number_id = await repository.use_reference(act.work.tx, reference, act.order_id, now)
-        if number_id is None:
-            raise DeskReferenceUnknown
-
-        def decide(case: Case) -> Change:
-            if not case.in_time(now):
-                raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-            return give(number_id, now, self._waiting, case)
-
-        await self._change(act, decide)
-
-    async def _refuse_number(self, act: Act) -> None:
-        case = await cases.found(act.work.tx, act.order_id)
-        await self._verdicts.unknown(act.work, act.order_id, case.check_round, act.work.now)
-
-    async def _mark_arranged(self, act: Act) -> None:
-        await calls.withdraw(act.work.tx, act.order_id, [Verb.ORDER, Verb.REMAKE], act.work.now)
-
-        def decide(case: Case) -> Change:
-            patience = self._waiting.for_making(case.promised_on, act.work.now)
-            made: Columns = {"making": case.making + 1, "arranged_at": act.work.now, **patience}
-            return Change(Cause.KEYS_ORDERED, State.MAKING, set=made, told="keys-ordered")
-
-        await self._change(act, decide)
-
-    async def _mark_dispatched(self, act: Act) -> None:
-        number = act.said("tracking_number")
-        case = await cases.found(act.work.tx, act.order_id)
-        once_more = {case.state, case.stopped_from} & {S.REDELIVERING, S.REDELIVERY_REQUESTED}
-        carrier = CARRIER if once_more else POST
-        moved = await self._dispatched(act, number, carrier, case.making)
-        if moved.tracking_number != number:
-            raise OperatorActionNotPossible(action=act.asked.action, state=moved.state)
-
-    async def _dispatched(self, act: Act, number: str, carrier: str, making: int) -> Case:
-        await self._travel.dispatched(act.work, act.order_id, number, carrier, making, act.work.now)
-        return await cases.found(act.work.tx, act.order_id)
-
-    async def _carrier_event(self, act: Act) -> None:
-        case = await cases.found(act.work.tx, act.order_id)
-        event = act.said("event")
-        kind = _SCANS.get(event)
-        if kind is None:
-            raise InvalidField(field="event", violations=[Violation("arguments.event", "field-string-in", {})])
-        if not case.on_its_way:
-            raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-        await self._scan(act, case.tracking_number, kind)
-        if kind is Scanned.RETURNED:
-            on = jst_date(act.work.now)
-            await self._travel.returned(act.work, act.order_id, case.tracking_number, on)
-
-    async def _scan(self, act: Act, tracking_number: str, kind: Scanned) -> None:
-        scan = Scan.make(
-            event_id=new_id("scan"),
-            tracking_number=tracking_number,
-            kind=kind,
-            occurred_at=act.work.now,
-            taken_at=act.work.now,
-        )
-        await self._travel.scanned(act.work, scan)
-
-    async def _order_redelivery(self, act: Act) -> None:
-        if act.permission is not None:
-            act.permission.needed()
-
-        def decide(case: Case) -> Change:
-            if not case.in_time(act.work.now):
-                raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-            return redelivery_asked(case, self._waiting.rules.redelivery_charge)
-
-        await self._change(act, decide)
-
-    async def _collected(self, act: Act) -> None:
-        case = await cases.found(act.work.tx, act.order_id)
-        if not case.on_its_way or not case.redelivery:
-            raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-        await self._scan(act, case.tracking_number, Scanned.COLLECTED)
-
-    async def _release(self, act: Act) -> None:
-        """Two operators let a stopped dispatch go on; lease and membership are looked at again all the same."""
-
-        def decide(case: Case) -> Change:
-            to = State(case.stopped_from) if case.stopped_from in _GOES_BACK else State.READY
-            stored: Columns = self._stored_again(case, act) if to is State.RETURNED else {}
-            let: Columns = {"frozen": False, "reason": "", "stopped_from": "", **stored}
-            return Change(Cause.LET_GO, to, set=let, told="key-dispatch-let-go")
-
-        if await self._both(act):
-            await self._change(act, decide)
-
-    def _stored_again(self, case: Case, act: Act) -> Columns:
-        today = jst_date(act.work.now)
-        return self._waiting.stored(case.returned_on or today, today, act.work.now)
-
-    async def _reject(self, act: Act) -> None:
-        def decide(case: Case) -> Change:
-            reason = case.reason or CLOSED_BY_DESK
-            return Change(Cause.REJECTED, State.CANCELLING, set={"reason": reason}, told="key-dispatch-rejected")
-
-        if await self._both(act):
-            await self._change(act, decide)
+        await change(act.work, act.order_id, allowed)
 
     async def _both(self, act: Act) -> bool:
         """Whether two different operators have approved this of the case as it is (SK-50).
@@ -297,44 +205,123 @@ class OperatorActions:
             await repository.spend(act.work.tx, asked.order_id, asked.action)
         return bool(standing)
 
-    async def _close_as_destroyed(self, act: Act) -> None:
-        def decide(case: Case) -> Change:
-            if case.state == State.STOPPED and case.stopped_from not in _CAME_BACK:
-                raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
-            reason = case.reason or CLOSED_BY_DESK
-            return Change(Cause.DESTROYED, State.DESTROYED, set={"reason": reason}, told="key-destroyed")
+    # What changes the case, and nothing else.
 
-        await self._change(act, decide)
+    def _arranged(self, act: Act, case: Case) -> Change:
+        """The maker was told by telephone: it is not to be asked the same again."""
+        patience = self._waiting.for_making(case.promised_on, act.work.now)
+        made: Columns = {"making": case.making + 1, "arranged_at": act.work.now, **patience}
+        withdrawn = (Verb.ORDER, Verb.REMAKE)
+        return Change(Cause.KEYS_ORDERED, State.MAKING, set=made, told="keys-ordered", withdraws=withdrawn)
 
-    async def _decide(self, act: Act) -> None:
-        """What becomes of a lost key, or of the money for one whose receiver has left (SK-36, SK-41)."""
-        decision = act.said("decision")
+    def _redelivery_asked(self, act: Act, case: Case) -> Change:
+        if act.permission is not None:
+            act.permission.needed()
+        if not case.in_time(act.work.now):
+            raise act.impossible(case)
+        return redelivery_asked(case, self._waiting.rules.redelivery_charge)
 
-        def decide(case: Case) -> Change:
-            if (case.state, decision) == (State.LOST, "remake"):
-                again: Columns = {"tracking_number": "", "carrier": "", "remade_free": True}
-                return Change(Cause.REMADE, State.ACCEPTED, set=again, told="key-made-again")
-            gone = case.state == State.STOPPED and case.stopped_from in _CAME_BACK
-            if decision == "refund" and (gone or case.state == State.LOST):
-                reason = case.reason or LOST
-                return Change(Cause.DECIDED, State.CANCELLING, set={"reason": reason}, told="key-refund-decided")
-            if decision == "no-refund" and gone:
-                return Change(Cause.DECIDED, State.DESTROYED, told="key-destroyed")
-            raise OperatorActionNotPossible(action=act.asked.action, state=case.state)
+    def _let_go(self, act: Act, case: Case) -> Change:
+        """Two operators let a stopped dispatch go on; lease and membership are looked at again all the same."""
+        to = State(case.stopped_from) if case.stopped_from in _GOES_BACK else State.READY
+        stored: Columns = self._stored_again(act, case) if to is State.RETURNED else {}
+        let: Columns = {"frozen": False, "reason": "", "stopped_from": "", **stored}
+        return Change(Cause.LET_GO, to, set=let, told="key-dispatch-let-go")
 
-        await self._change(act, decide)
+    def _stored_again(self, act: Act, case: Case) -> Columns:
+        today = jst_date(act.work.now)
+        return self._waiting.stored(case.returned_on or today, today, act.work.now)
 
-    async def _try_again(self, act: Act) -> None:
+    def _tried_again(self, act: Act, case: Case) -> Change | None:
         """The problem is mended; who has to act is waited for anew (OP-04)."""
+        if case.state == S.STOPPED and case.needs_operator == TOO_LATE:
+            return Change(Cause.NOTED, S.STOPPED, asks=Verb.STOP)
+        if case.state in _NOTHING_TO_MEND:
+            return None
+        mended: Columns = {"needs_operator": ""}
+        if case.state in PATIENT and case.needs_operator and case.patience_until is None:
+            mended |= self._waiting.silence(act.work.now, self._waiting.rules.release_business_days)
+        return Change(Cause.NOTED, case.state, set=mended)
 
-        def decide(case: Case) -> Change | None:
-            if case.state == S.STOPPED and case.needs_operator == TOO_LATE:
-                return Change(Cause.NOTED, S.STOPPED, asks=Verb.STOP)
-            if case.state in _NOTHING_TO_MEND:
-                return None
-            mended: Columns = {"needs_operator": ""}
-            if case.state in PATIENT and case.needs_operator and case.patience_until is None:
-                mended |= self._waiting.silence(act.work.now, self._waiting.rules.release_business_days)
-            return Change(Cause.NOTED, case.state, set=mended)
+    # What does more.
 
-        await self._change(act, decide)
+    async def _accept_number(self, act: Act) -> None:
+        reference, now = act.said("reference"), act.work.now
+        number_id = await repository.use_reference(act.work.tx, reference, act.order_id, now)
+        if number_id is None:
+            raise DeskReferenceUnknown
+        await self._change(act, partial(self._given, act, number_id))
+
+    def _given(self, act: Act, number_id: str, case: Case) -> Change:
+        if not case.in_time(act.work.now):
+            raise act.impossible(case)
+        return give(number_id, act.work.now, self._waiting, case)
+
+    async def _refuse_number(self, act: Act) -> None:
+        case = await cases.found(act.work.tx, act.order_id)
+        await self._verdicts.unknown(act.work, act.order_id, case.check_round, act.work.now)
+
+    async def _mark_dispatched(self, act: Act) -> None:
+        number = act.said("tracking_number")
+        case = await cases.found(act.work.tx, act.order_id)
+        once_more = {case.state, case.stopped_from} & {S.REDELIVERING, S.REDELIVERY_REQUESTED}
+        carrier = CARRIER if once_more else POST
+        await self._travel.dispatched(act.work, act.order_id, number, carrier, case.making, act.work.now)
+        moved = await cases.found(act.work.tx, act.order_id)
+        if moved.tracking_number != number:
+            raise act.impossible(moved)
+
+    async def _carrier_event(self, act: Act) -> None:
+        case = await cases.found(act.work.tx, act.order_id)
+        kind = _SCANS.get(act.said("event"))
+        if kind is None:
+            raise InvalidField(field="event", violations=[Violation("arguments.event", "field-string-in", {})])
+        if not case.on_its_way:
+            raise act.impossible(case)
+        await self._scan(act, case.tracking_number, kind)
+        if kind is Scanned.RETURNED:
+            on = jst_date(act.work.now)
+            await self._travel.returned(act.work, act.order_id, case.tracking_number, on)
+
+    async def _collected(self, act: Act) -> None:
+        case = await cases.found(act.work.tx, act.order_id)
+        if not case.on_its_way or not case.redelivery:
+            raise act.impossible(case)
+        await self._scan(act, case.tracking_number, Scanned.COLLECTED)
+
+    async def _scan(self, act: Act, tracking_number: str, kind: Scanned) -> None:
+        scan = Scan.make(
+            event_id=new_id("scan"),
+            tracking_number=tracking_number,
+            kind=kind,
+            occurred_at=act.work.now,
+            taken_at=act.work.now,
+        )
+        await self._travel.scanned(act.work, scan)
+
+
+def _rejected(_act: Act, case: Case) -> Change:
+    reason = case.reason or CLOSED_BY_DESK
+    return Change(Cause.REJECTED, State.CANCELLING, set={"reason": reason}, told="key-dispatch-rejected")
+
+
+def _destroyed(act: Act, case: Case) -> Change:
+    if case.state == State.STOPPED and case.stopped_from not in _CAME_BACK:
+        raise act.impossible(case)
+    reason = case.reason or CLOSED_BY_DESK
+    return Change(Cause.DESTROYED, State.DESTROYED, set={"reason": reason}, told="key-destroyed")
+
+
+def _decided(act: Act, case: Case) -> Change:
+    """What becomes of a lost key, or of the money for one whose receiver has left (SK-36, SK-41)."""
+    decision = act.said("decision")
+    if (case.state, decision) == (State.LOST, "remake"):
+        again: Columns = {"tracking_number": "", "carrier": "", "remade_free": True}
+        return Change(Cause.REMADE, State.ACCEPTED, set=again, told="key-made-again")
+    gone = case.state == State.STOPPED and case.stopped_from in _CAME_BACK
+    if decision == "refund" and (gone or case.state == State.LOST):
+        reason = case.reason or LOST
+        return Change(Cause.DECIDED, State.CANCELLING, set={"reason": reason}, told="key-refund-decided")
+    if decision == "no-refund" and gone:
+        return Change(Cause.DECIDED, State.DESTROYED, told="key-destroyed")
+    raise act.impossible(case)

@@ -45,6 +45,8 @@ _log = structlog.get_logger()
 # Longer than the adapter waits for an answer, so that no two questions about an order are on the wire at once.
 _ASKING_SECONDS = 15
 _SWEPT_AT_ONCE = 20
+# Since the first try; twice as long after each further one.
+_SWEPT_AFTER = timedelta(seconds=10)
 _OURSELVES = Caller("service", "sparekey")
 
 
@@ -262,11 +264,11 @@ class Making(Verbs):
     async def _stop(self, call: Call, case: Case) -> str:  # noqa: ARG002  # as its siblings
         return "" if await self._maker.stop(call.key, call.order_id) else TOO_LATE
 
-    async def sweep(self, after: timedelta) -> None:
+    async def sweep(self) -> None:
         """Carries what was left open by a crash or a silent maker."""
         now = self.commands.clock.now()
         async with self.commands.database.reading() as session:
-            orders = await repository.left_open(session, now, after, _SWEPT_AT_ONCE)
+            orders = await repository.left_open(session, now, _SWEPT_AFTER, _SWEPT_AT_ONCE)
         for order_id in orders:
             try:
                 await self.carry_out(order_id, unasked=True)

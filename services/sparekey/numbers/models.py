@@ -39,7 +39,7 @@ class KeyNumber:
     plain: str
 
     @classmethod
-    def read(cls, typed: str, field: str = FIELD) -> Self:
+    def read(cls, typed: str) -> Self:
         """The number that somebody typed, narrowed, upper-cased, without spaces and hyphens, O read as 0 (SK-10).
 
         Raises:
@@ -47,9 +47,9 @@ class KeyNumber:
         """
         narrow = _BETWEEN.sub("", typed.translate(_HALF_WIDTH)).translate(_UPPER).replace("O", "0")
         if not _CHARACTERS.fullmatch(narrow):
-            raise KeyNumberMalformed(field=field, violations=[Violation(field, "key-number-characters", {})])
+            raise KeyNumberMalformed(field=FIELD, violations=[Violation(FIELD, "key-number-characters", {})])
         if len(narrow) != LENGTH:
-            raise KeyNumberMalformed(field=field, violations=[Violation(field, "key-number-length", {})])
+            raise KeyNumberMalformed(field=FIELD, violations=[Violation(FIELD, "key-number-length", {})])
         return cls(narrow)
 
     @property

@@ -28,6 +28,8 @@ from services.sparekey.placing.models import Placement
 from services.sparekey.ports import Answer, Permission, Placing, Processes, Rooms, Snapshot, Store
 
 _GRACE_SECONDS = 10
+# How long the one who places an order waits for the answer, and how long the outbox does when it asks again.
+_PATIENCE = timedelta(seconds=20)
 _PRESSED_FOR = timedelta(seconds=5)
 
 
@@ -204,7 +206,7 @@ class Placings(Verbs):
             raise NotFound
         if placement.outcome:
             return _told(placement)
-        return await self._ask(case, placement, self._rules.place_patience)
+        return await self._ask(case, placement, _PATIENCE)
 
     async def _ask(self, case: Case, placement: Placement, patience: timedelta) -> Answer:
         tried = Placing(
