@@ -18,7 +18,7 @@ Address = Mapping[str, str]
 
 
 def mark(address: Address) -> str:
-    """By which one address is told from another without being read."""
+    """A digest of an address: tells whether two are the same, and does not show them."""
     return hashlib.sha256(json.dumps(dict(address), sort_keys=True).encode()).hexdigest()
 
 
@@ -46,7 +46,7 @@ class ContractorLeft(RoomRefuses):
 
 
 class NotRegistered(RoomRefuses):
-    """Somebody without the room registers it first (SK-01)."""
+    """The room is not the member's: it has to be registered first (SK-01)."""
 
     code = "key-room-not-registered"
 
@@ -222,7 +222,7 @@ class Maker(Protocol):
 
 @dataclass(frozen=True)
 class Placing:
-    """What the process is told to place an order with; `attempt` is which try this is."""
+    """What the order's process needs to place it; `attempt` counts the tries."""
 
     order_id: str
     member_id: str

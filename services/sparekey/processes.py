@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -58,7 +58,7 @@ class KeyProcesses:
         """
         try:
             async with asyncio.timeout(patience.total_seconds()):
-                return _answered(await self._placed(placing, patience))
+                return Answer(**(await self._placed(placing, patience)).model_dump())
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError, RPCError, RuntimeError) as failure:
             _log.warning("placing goes on alone", order_id=placing.order_id, kind=type(failure).__name__)
             return _PENDING
@@ -114,17 +114,6 @@ class KeyProcesses:
             search_attributes=TypedSearchAttributes(pairs),
             static_summary=f"スペアキー spare key · {placing.order_id}",
         )
-
-
-def _answered(answer: PlaceAnswer) -> Answer:
-    until: datetime | None = answer.action_until
-    return Answer(
-        outcome=answer.outcome,
-        decline_code=answer.decline_code,
-        redirect_url=answer.redirect_url,
-        action_until=until,
-        order_number=answer.order_number,
-    )
 
 
 def _code(failure: WorkflowUpdateFailedError) -> str:

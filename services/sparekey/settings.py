@@ -13,53 +13,54 @@ class Rules(settings.Settings):
     """The choices of the service; all have defaults."""
 
     notices_text: str = Field(default="2026-12-01", min_length=1, max_length=16)
-    """Version of the words of the notices that must be read to their end (SK-08)."""
+    """Version of the wording of the notices that must be read to their end (SK-08)."""
     terms_version: str = Field(default="2026-04-01", min_length=1, max_length=32)
     cancellation_version: str = Field(default="2026-04-01", min_length=1, max_length=32)
     """With the terms' version, what must be ticked before an order is placed (SK-26)."""
     key_quantity_max: int = Field(default=10, ge=1, le=10)
-    """Keys in one order (SK-06)."""
+    """The most keys in one order (SK-06)."""
     number_weeks: int = Field(default=1, ge=1)
-    """For a correct key number, from the day of the maker's mail (SK-13)."""
+    """Weeks for a correct key number, from the day of the maker's mail (SK-13)."""
     maker_business_days: int = Field(default=3, ge=1)
-    """Of the maker's silence before an operator is called (SK-15)."""
+    """Business days for which the maker may be silent until an operator is called (SK-15)."""
     dispatch_business_days: int = Field(default=7, ge=1)
-    """From the order, or from the confirmed number, to dispatch (SK-28)."""
+    """Business days from the order, or from the confirmed number, to dispatch (SK-28)."""
     payment_business_days: int = Field(default=3, ge=1)
-    """For another means of payment before an operator is called (SK-38)."""
+    """Business days for another means of payment until an operator is called (SK-38)."""
     release_business_days: int = Field(default=3, ge=1)
-    """From our release to the maker's dispatch before an operator is called (OP-06)."""
+    """Business days from our release to the maker's dispatch until an operator is called (OP-06)."""
     transit_days: int = Field(default=2, ge=0)
-    """From dispatch to delivery, for a wished date (SK-25)."""
+    """Days from dispatch to delivery, for a wished date (SK-25)."""
     wish_days: int = Field(default=14, ge=1)
+    """Days that may be chosen from when the first wish has passed (SK-25)."""
     wish_business_days: int = Field(default=3, ge=1)
-    """For another wish when the first has passed; then the key goes without one (SK-25)."""
+    """Business days for another wish when the first has passed; then the key goes without one (SK-25)."""
     hold_days: int = Field(default=7, ge=1)
-    """At the post after an absence (SK-32)."""
+    """Days at the post after an absence (SK-32)."""
     hold_reminders: tuple[int, ...] = (1, 4, 6)
-    """Days after the absence."""
+    """Days after the absence on which the member is reminded (SK-32)."""
     hold_overdue_days: int = Field(default=14, ge=1)
-    """After the hold without a word, until an operator is called (OP-06)."""
+    """Days after the hold without a word until an operator is called (OP-06)."""
     scan_days: int = Field(default=14, ge=1)
-    """Without a scan, until a tracer is asked for (SK-41)."""
+    """Days without a scan until a tracer is asked for (SK-41)."""
     storage_months: int = Field(default=1, ge=1)
-    """At the maker, the day of return counted (SK-34)."""
+    """Months at the maker, the day of return counted (SK-34)."""
     storage_notice_days: int = Field(default=14, ge=1)
-    """From our notice to the end of storage at the least (SK-34)."""
+    """Days from our notice to the end of storage, at the least (SK-34)."""
     storage_reminders: tuple[int, ...] = (14, 7, 1)
-    """Days before the end of storage."""
+    """Days before the end of storage on which the member is reminded (SK-34)."""
     reminder_hour: int = Field(default=10, ge=0, le=23)
-    """In Japan."""
+    """The hour of the day, in Japan, at which members are reminded."""
     redelivery_charge: int = Field(default=935, ge=0)
     """Yen, tax included, cash on delivery (SK-34)."""
     claim_days: int = Field(default=10, ge=1)
-    """After the handing over, for a wrong or faulty key to be reported (ST-50); the points wait as long."""
+    """Days after delivery in which a wrong or faulty key can be reported (ST-50); the points wait as long."""
     desk_reference_life: timedelta = timedelta(hours=24)
-    """Of a key number entered at the desk until it is used (SK-14)."""
+    """How long a key number entered at the desk waits to be used (SK-14)."""
     approval_life: timedelta = timedelta(hours=24)
-    """Of the first of two operators' approvals (SK-50)."""
+    """How long the first of two operators' approvals waits for the second (SK-50)."""
     number_kept_days: int = Field(default=90, ge=1)
-    """After the end of an order, or the last touch of a draft (SK-12)."""
+    """Days after the end of an order, or the last change of a draft, until its numbers are erased (SK-12)."""
 
     @property
     def notices_version(self) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
-from typing import Any
 
 import structlog
 
@@ -199,14 +198,10 @@ class Requests(Verbs):
 
     async def _stop_at_maker(self, order_id: str) -> None:
         """At once if the maker can be reached; what is left open is carried later."""
-        await _if_possible(self._making.carry_out(order_id), order_id)
-
-
-async def _if_possible(work: Awaitable[Any], order_id: str) -> None:
-    try:
-        await work
-    except RuumError as failure:
-        _log.warning("the maker hears of it later", order_id=order_id, code=failure.code)
+        try:
+            await self._making.carry_out(order_id)
+        except RuumError as failure:
+            _log.warning("the maker hears of it later", order_id=order_id, code=failure.code)
 
 
 def own(case: Case, caller: Caller) -> Case:

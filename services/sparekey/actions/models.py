@@ -108,7 +108,7 @@ _NOT_THEIRS: Mapping[str, str] = {
     "key-next-your-key-number": "key-next-number-asked",
     "key-next-your-redelivery": "key-next-storage-ends",
 }
-"""What happens next where somebody who lives there no more, or too late, cannot do what is asked for."""
+"""What happens next where the member cannot do what is asked for: they no longer live there, or the time is over."""
 
 _PROMISED = frozenset({State.CHECKING, State.ACCEPTED, State.MAKING, State.READY, State.CLEARED, State.RELEASED})
 
@@ -185,7 +185,7 @@ def _next(case: Case, row: Row, actions: tuple[Action, ...]) -> str:
 
 
 def _until(case: Case, given: Situation) -> datetime | None:
-    """The rule's deadline, else the promise, else the day on which we ask ourselves."""
+    """The rule's deadline, else the promised day, else the day on which an operator is called."""
     if case.state == State.PLACING or given.payer_awaited_until is not None:
         return given.payer_awaited_until
     if case.deadline is not None:

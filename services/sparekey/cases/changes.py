@@ -31,7 +31,7 @@ class Change:
         at: when it happened, where that is not now.
         fact: an event's class, and what it says beyond order and member.
         asks: what the maker is to be asked because of it; one question for each version of a case.
-        withdraws: what it is not to be asked any more.
+        withdraws: what it is no longer to be asked.
     """
 
     cause: Cause

@@ -22,7 +22,7 @@ from services.sparekey.making.verdicts import NOT_CONFIRMED, stop
 STORAGE_ENDED = "storage-ended"
 
 Decide = Callable[[datetime, Case], Change | None]
-"""What becomes of a case by what it is now."""
+"""What becomes of a case, by the time and the case as it is."""
 
 
 class Step(Command):

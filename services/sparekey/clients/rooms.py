@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import grpc
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from ruum.common.v1.common_pb2 import Address as AddressMessage
 from ruum.rooms.v1 import rooms_pb2 as pb
 from ruum.rooms.v1.rooms_pb2_grpc import RoomsServiceStub
+from services.chassis import wire
 from services.chassis.clock import Clock
 from services.chassis.errors import Kind, RuumError
 from services.sparekey.ports import Permission
@@ -26,7 +27,7 @@ class GrpcRooms:
     def __init__(self, channel: grpc.aio.Channel, clock: Clock) -> None:
         self._rooms = RoomsServiceStub(channel)
         self._clock = clock
-        self._kept: dict[tuple[str, str], tuple[bool, datetime]] = {}
+        self._kept: dict[tuple[str, str], tuple[bool, datetime | None]] = {}
 
     async def may_order_keys(self, member_id: str, room_id: str) -> Permission:
         asked = pb.CheckPermissionRequest(member_id=member_id, room_id=room_id, action=pb.ACTION_ORDER_KEYS)
@@ -37,17 +38,8 @@ class GrpcRooms:
                 raise
             self._kept.pop((member_id, room_id), None)
             return _NOBODY
-        self._keep((member_id, room_id), allowed=given.allowed, until=given.valid_until.ToDatetime(UTC))
-        return Permission(
-            allowed=given.allowed,
-            refusal=given.refusal,
-            building_code=given.building_code,
-            building_name=given.building_name,
-            room_number=given.room_number,
-            e_touch=given.e_touch,
-            lease_version=given.lease_version,
-            address=address(given.address),
-        )
+        self._keep((member_id, room_id), allowed=given.allowed, until=wire.instant(given, "valid_until"))
+        return wire.read(Permission, given, address=address(given.address))
 
     async def resides(self, member_id: str, room_id: str) -> bool:
         allowed, until = self._kept.get((member_id, room_id), (False, None))
@@ -67,7 +59,7 @@ class GrpcRooms:
                 raise
             return ""
 
-    def _keep(self, place: tuple[str, str], *, allowed: bool, until: datetime) -> None:
+    def _keep(self, place: tuple[str, str], *, allowed: bool, until: datetime | None) -> None:
         if len(self._kept) >= _KEPT_AT_MOST:
             self._kept.clear()
         self._kept[place] = allowed, until

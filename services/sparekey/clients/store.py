@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date
-from typing import Any
 
 import grpc
 
@@ -12,6 +10,7 @@ from ruum.common.v1.common_pb2 import Address as AddressMessage
 from ruum.common.v1.common_pb2 import Page
 from ruum.store.v1 import store_pb2 as pb
 from ruum.store.v1.store_pb2_grpc import StoreServiceStub
+from services.chassis import wire
 from services.sparekey.ports import Address, Checkout, Order, Product, Snapshot
 
 _CATEGORY = "spare-key"
@@ -72,25 +71,21 @@ class GrpcStore:
     async def order(self, order_id: str) -> Order:
         order = await self._store.GetOrder(pb.GetOrderRequest(order_id=order_id))
         payment = order.payment
-        awaited = payment.state == pb.PAYMENT_STATE_REQUIRES_ACTION and payment.HasField("action_until")
+        awaited = payment.state == pb.PAYMENT_STATE_REQUIRES_ACTION
         return Order(
             order_number=order.order_number,
-            wish_date=_day(order, "wish_date"),
-            promised_on=_day(order, "promised_dispatch_on"),
+            wish_date=wire.day(order, "wish_date"),
+            promised_on=wire.day(order, "promised_dispatch_on"),
             recipient={
                 "name": order.recipient.name,
                 "kana": order.recipient.kana,
                 "phone": order.recipient.phone,
             },
             means_wanted=payment.state in _PAYABLE,
-            payer_awaited_until=payment.action_until.ToDatetime(UTC) if awaited else None,
+            payer_awaited_until=wire.instant(payment, "action_until") if awaited else None,
             shown=order,
         )
 
 
 def _checkout(message: pb.Checkout) -> Checkout:
-    return Checkout(message.order_id, message.member_id, _day(message, "wish_date"), message)
-
-
-def _day(message: Any, field: str) -> date | None:
-    return date.fromisoformat(getattr(message, field).iso) if message.HasField(field) else None
+    return Checkout(message.order_id, message.member_id, wire.day(message, "wish_date"), message)

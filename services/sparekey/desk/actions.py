@@ -63,7 +63,7 @@ _SCANS: Mapping[str, Scanned] = {
     "lost": Scanned.LOST,
     "scanned": Scanned.OUT_FOR_DELIVERY,
 }
-"""Events of the contract, as the carriers write them."""
+"""The events that an operator can record, as the carriers write them."""
 
 
 class OperatorActionNotPossible(RuumError):
@@ -90,8 +90,8 @@ class DeskReferenceUnknown(RuumError):
 def admit(action: str, case: Case) -> None:
     """Lets an action pass where it can be done.
 
-    Of a key that a carrier has nothing is decided as if it lay there; one that was stopped in time takes two
-    operators to leave (SK-50), and a word of its dispatch is none of them.
+    While a carrier has the key, nothing can be decided as if it lay at the maker. A key that was stopped in time
+    leaves only when two operators release it (SK-50): noting its dispatch by hand does not replace them.
 
     Raises:
         OperatorActionNotPossible: else.
@@ -208,7 +208,7 @@ class OperatorActions:
     # What changes the case, and nothing else.
 
     def _arranged(self, act: Act, case: Case) -> Change:
-        """The maker was told by telephone: it is not to be asked the same again."""
+        """An operator has arranged it with the maker, who is therefore not asked again."""
         patience = self._waiting.for_making(case.promised_on, act.work.now)
         made: Columns = {"making": case.making + 1, "arranged_at": act.work.now, **patience}
         withdrawn = (Verb.ORDER, Verb.REMAKE)

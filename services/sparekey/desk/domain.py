@@ -89,7 +89,7 @@ class Desk(Verbs):
 
     @command
     async def resolve(self, work: Work, asked: DeskResolve) -> None:
-        """Puts away why a person was called to an order that has ended; its process takes no actions any more (OP-04).
+        """Puts away why a person was called to an order that has ended; its process no longer takes actions (OP-04).
 
         Raises:
             NotFound: there is no such order.
@@ -120,7 +120,7 @@ class Desk(Verbs):
             OperatorActionUnknown, OperatorActionNotPossible: it cannot be done, or not now.
             SecondOperatorNeeded: this operator has approved already.
             DeskReferenceUnknown: the reference stands for nothing.
-            RoomRefuses: no redelivery for somebody who lives there no more.
+            RoomRefuses: no redelivery for somebody who no longer lives there.
             InvalidField: an argument is missing or not possible.
         """
         if asked.action not in ALLOWED:

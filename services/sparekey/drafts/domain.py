@@ -44,7 +44,7 @@ class ETouchNotAcknowledged(RuumError):
 
 
 class OrderBeingPlaced(RuumError):
-    """The order is being placed or was placed: it is a draft no more (PO-13)."""
+    """The order is being placed or was placed: it is no longer a draft (PO-13)."""
 
     kind = Kind.REFUSED
     code = "key-order-being-placed"
@@ -149,7 +149,7 @@ class Draft:
 
 
 def derived(request_id: str, caller: Caller, step: str) -> str:
-    """A request id for a neighbour: the same in every repetition, and another for every caller of ours."""
+    """A request id for a neighbour: the same whenever a caller repeats the request, another for each caller."""
     return hashlib.sha256(f"{step}\0{caller.principal}\0{request_id}".encode()).hexdigest()
 
 
@@ -273,7 +273,7 @@ class Drafts(Verbs):
         """Drops the draft from the cart, with its number (SK-22).
 
         Raises:
-            OrderBeingPlaced: it is a draft no more.
+            OrderBeingPlaced: it is no longer a draft.
         """
         async with self.commands.database.reading() as session:
             case = await repository.get(session, asked.order_id)

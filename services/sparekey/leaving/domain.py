@@ -44,7 +44,7 @@ class LooksDue(BaseModel):
 
 @dataclass(frozen=True)
 class _Look:
-    """What was seen of a room, for the case as it was before; `told`: the mark of where the maker has it go."""
+    """What rooms answered, and for which case as it was then; `told`: mark of the address that the maker was told."""
 
     permission: Permission
     case: Case
@@ -74,12 +74,12 @@ class Leaving(Verbs):
         await self._due(work, col(Case.room_id) == room_id, *whose)
 
     async def address_changed(self, work: Work, building_code: str) -> None:
-        """Parcels to a building are addressed otherwise."""
+        """The address of a building has changed."""
         await self._due(work, col(Case.building_code) == building_code)
 
     @command
     async def look_again(self, work: Work, asked: LookAgain) -> LooksDue:  # noqa: ARG002  # it says only when
-        """A day has begun: of a lease that ended with the last one nobody tells (RM-22)."""
+        """A day has begun: nobody tells of a lease that ended with the last one (RM-22)."""
         return LooksDue(keys=await self._due(work))
 
     async def _due(self, work: Work, *which: sa.ColumnElement[bool]) -> int:
@@ -89,7 +89,7 @@ class Leaving(Verbs):
         return len(orders)
 
     async def check_dispatch(self, caller: Caller, step: CheckDispatch) -> Case:
-        """Lets a key that is ready go on to its payment, or leaves what was let go on its way, or stops it.
+        """Lets a ready key go on to its payment, leaves a key on its way that was let go, or stops it.
 
         Raises:
             Unavailable: rooms cannot answer; nothing leaves that was not told to.

@@ -51,7 +51,7 @@ _OURSELVES = Caller("service", "sparekey")
 
 
 class _NoLonger(Exception):
-    """What the call is for is not wanted any more; says why."""
+    """What the call is for is no longer wanted; says why."""
 
 
 def _refused(call: Call, case: Case) -> Change | None:
@@ -67,13 +67,15 @@ def _refused(call: Call, case: Case) -> Change | None:
     if (call.verb, case.state) == (Verb.RELEASE, State.RELEASED):
         return stopped
     if (call.verb, case.state) == (Verb.REDELIVER, State.REDELIVERING):
+        # Let go, it goes on from the member's request: of this redelivery nothing was begun.
         return replace(stopped, set={**stopped.set, "stopped_from": State.REDELIVERY_REQUESTED})
     return None
 
 
 def _withdrawn(call: Call, why: str, case: Case) -> Change | None:
-    """The lease has ended: nothing is asked any more, and what may have got through is stopped (SK-05, SK-36)."""
+    """The reason for the call is gone: nothing is asked, and what may have got through is stopped (SK-05, SK-36)."""
     place = (Verb(call.verb), State(case.state))
+    # The order may have reached the maker although its answer was lost: it is stopped there, and counts as not made.
     if place == (Verb.ORDER, State.MAKING):
         uncut: Columns = {"making": case.making - 1, "stopped_from": State.ACCEPTED}
         held = stop(case, why)
@@ -134,7 +136,7 @@ class Making(Verbs):
         }
 
     async def carry_out(self, order_id: str, *, unasked: bool = False) -> None:
-        """Asks the maker whatever is open for an order. `unasked`: its process does not wait for it, and is told.
+        """Makes the open calls of an order. `unasked`: its process does not wait for the outcome, and is told of it.
 
         Raises:
             MakerAway: it may or may not have been done; asking again does it once.
@@ -147,7 +149,7 @@ class Making(Verbs):
             await self._carry(call, unasked=unasked)
 
     async def begin(self, order_id: str) -> None:
-        """Asks the maker, and leaves to the sweep what it does not answer now (SK-15): the process is told then.
+        """Makes the open calls; what the maker does not answer is left to the sweep, which tells the process (SK-15).
 
         Raises:
             MakerRefused, StillRunning: as `carry_out`.
@@ -177,6 +179,7 @@ class Making(Verbs):
             await self._settle(call, Outcome.DONE, said, unasked=unasked)
 
     async def _settle(self, call: Call, outcome: Outcome, said: str, *, unasked: bool) -> None:
+        # With the tries before: a call that was refused is opened again under its key, and may be refused again.
         settled = SettleCall(request_id=f"{call.key}/{outcome}/{call.tries}")
         await self._follow(_OURSELVES, settled, call, outcome, said, unasked=unasked)
 
@@ -198,7 +201,7 @@ class Making(Verbs):
             poke(work, call.order_id)
 
     async def _learn(self, work: Work, call: Call, said: str) -> None:
-        """What the maker's yes means: its patience begins, in which it has to do what it has taken."""
+        """What follows from the maker's yes: from now on it has its time to do what it has accepted."""
         if call.verb == Verb.CHECK:
             await repository.learn(work.tx, said, call.order_id, check_round=call.ordinal)
             await self.verdicts.judge(work, call.order_id)
@@ -265,7 +268,7 @@ class Making(Verbs):
         return "" if await self._maker.stop(call.key, call.order_id) else TOO_LATE
 
     async def sweep(self) -> None:
-        """Carries what was left open by a crash or a silent maker."""
+        """Makes the calls that a crash or a silent maker left open."""
         now = self.commands.clock.now()
         async with self.commands.database.reading() as session:
             orders = await repository.left_open(session, now, _SWEPT_AFTER, _SWEPT_AT_ONCE)

@@ -25,7 +25,7 @@ class Outcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
-    """Not to be asked any more: what it was for has changed."""
+    """No longer to be asked: what it was for has changed."""
 
 
 _VERBS = ", ".join(f"'{verb}'" for verb in Verb)

@@ -35,7 +35,7 @@ async def open_calls(session: AsyncSession, order_id: str) -> Sequence[Call]:
 
 
 async def left_open(session: AsyncSession, now: datetime, after: timedelta, limit: int) -> Sequence[str]:
-    """Orders with calls that nobody made for so long, twice as long after each further try; the oldest first."""
+    """Orders with calls that were left open for so long, twice as long after each further try; the oldest first."""
     doubled = sa.func.power(2, sa.func.least(sa.func.greatest(calls.c.tries - 1, 0), _DOUBLED_AT_MOST))
     waited = sa.extract("epoch", sa.literal(now) - sa.func.coalesce(calls.c.tried_at, calls.c.opened_at))
     due = waited >= after.total_seconds() * doubled
@@ -59,6 +59,7 @@ async def settle(tx: AsyncSession, key: str, outcome: Outcome, now: datetime, pr
 
 async def claim(tx: AsyncSession, call: Call, seconds: int) -> bool:
     """Whether this call may be asked now: it is open, and no other of the order is being asked."""
+    # Two that claim different calls of one order would not see each other: the case's row makes them take turns.
     turn = sa.select(cases.c.order_id).where(cases.c.order_id == call.order_id).with_for_update()
     await tx.execute(turn)
     other = calls.alias()
@@ -75,7 +76,7 @@ async def tried(tx: AsyncSession, key: str, now: datetime, problem: str) -> None
 
 
 async def withdraw(tx: AsyncSession, order_id: str, verbs: Sequence[Verb], now: datetime) -> None:
-    """These are not to be asked any more."""
+    """These are no longer to be asked."""
     waiting = (calls.c.order_id == order_id, calls.c.verb.in_(verbs), calls.c.settled_at.is_(None))
     await tx.execute(sa.update(calls).where(*waiting).values(settled_at=now, outcome=Outcome.WITHDRAWN))
 

@@ -71,7 +71,7 @@ class KeyNumber:
 
 
 ERASED = "•" * LENGTH
-"""What is shown of a number that is no more."""
+"""What is shown of an erased number."""
 
 
 class SealedNumber(Table, table=True):

@@ -104,7 +104,7 @@ def _judged(answer: httpx.Response) -> bool:
 
 
 def _content(answer: httpx.Response) -> Any:
-    """What the maker says; a page of somebody's in between is no answer of the maker's."""
+    """What the maker says; what is not JSON came from somebody in between."""
     try:
         return answer.json()
     except ValueError as unreadable:

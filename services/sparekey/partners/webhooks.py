@@ -28,7 +28,7 @@ _TYPES: Mapping[tuple[str, str], type[Content]] = {
 
 
 class WebhookUnreadable(RuumError):
-    """Truly the partner's, and not as its contract says; `field` names what is wrong."""
+    """Truly the partner's, but not as its contract says; `field` names what is wrong."""
 
     kind = Kind.INVALID
     code = "webhook-unreadable"
@@ -44,7 +44,7 @@ class _Envelope(BaseModel):
 
 
 class SignedWebhooks:
-    """The mail of all partners, each with the secrets it signs with."""
+    """The webhooks of all partners, each signed with a secret of its own."""
 
     def __init__(self, secrets: Mapping[str, str], clock: Clock) -> None:
         self._signatures = {partner: StandardWebhooks([secret], clock) for partner, secret in secrets.items()}

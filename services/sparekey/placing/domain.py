@@ -117,7 +117,7 @@ class Placings(Verbs):
         Raises:
             NotFound, OrderBeingPlaced: no draft of the caller's.
             KeyNumberMissing: first the number.
-            RoomRefuses: no keys for this member and room any more.
+            RoomRefuses: no longer any keys for this member and room.
             DraftChanged: it was changed while it was frozen.
         """
         case = own_draft(await repository.read(self.commands.database, asked.order_id), caller)

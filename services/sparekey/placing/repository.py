@@ -24,7 +24,7 @@ async def placement(session: AsyncSession, order_id: str, attempt: int) -> Place
 
 
 async def begun(tx: AsyncSession, process_id: str) -> None:
-    """The process itself has spoken: its start need not be handed on any more, and what is told it need not wait."""
+    """The process itself has spoken: its start no longer has to be handed on, and nothing told to it waits for that."""
     start = sa.and_(outbox.c.aggregate_id == process_id, outbox.c.subject == "start", outbox.c.handed_on_at.is_(None))
     await tx.execute(sa.update(outbox).where(start).values(handed_on_at=sa.func.statement_timestamp()))
 

@@ -1,4 +1,4 @@
-"""Partners' messages as they are understood, and who proves that they are the partners' (SK-51)."""
+"""What partners' webhooks can say, and who proves that they are the partners' (SK-51)."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ async def scans_of(tx: AsyncSession, tracking_number: str) -> Sequence[Scan]:
 async def note_parcel(
     tx: AsyncSession, tracking_number: str, order_id: str, returned_on: date | None = None
 ) -> Parcel | None:
-    """Learns of a parcel, or when it was back. Nothing when it is another order's."""
+    """Notes a parcel, or when it was back. Returns nothing when it is another order's."""
+    # The first day of return counts; a repetition without one takes nothing away.
     new = insert(parcels).values(tracking_number=tracking_number, order_id=order_id, returned_on=returned_on)
     noted = new.on_conflict_do_update(
         index_elements=["tracking_number"],

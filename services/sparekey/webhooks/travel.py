@@ -38,7 +38,7 @@ _REACHES: dict[State, tuple[Cause, type[OfOrder]]] = {
 
 
 class Travel:
-    """Follows parcels. All its verbs may be told in any order and again: the facts are kept and read anew."""
+    """Follows parcels. Its verbs may come in any order and more than once: facts are kept, and read anew each time."""
 
     def __init__(self, waiting: Waiting) -> None:
         self._waiting = waiting
@@ -46,7 +46,7 @@ class Travel:
     async def dispatched(
         self, work: Work, order_id: str, tracking_number: str, carrier: str, making: int, at: datetime
     ) -> None:
-        """The maker handed a parcel to a carrier; what was told of it before counts from now."""
+        """The maker handed a parcel to a carrier; scans that came before this word count from now on."""
         await repository.turn(work.tx, tracking_number)
         if await repository.note_parcel(work.tx, tracking_number, order_id) is None:
             return
@@ -62,6 +62,8 @@ class Travel:
     def _sent(self, tracking_number: str, carrier: str, making: int, at: datetime, case: Case) -> Change | None:
         if case.tracking_number == tracking_number:
             return None
+        # `leaves`: it is the parcel that we wait for, also if our stop came too late. Anything else is either old news
+        # or a key that left although we had not let it go.
         if carrier == CARRIER:
             stopped_too_late = _stopped_since(case, State.REDELIVERY_REQUESTED)
             leaves = (case.state == State.REDELIVERING or stopped_too_late) and not case.on_its_way
@@ -125,7 +127,7 @@ class Travel:
         await self.follow(work, order_id, tracking_number)
 
     async def follow(self, work: Work, order_id: str, tracking_number: str) -> None:
-        """Has the case stand where the parcel is by all that is known of it now."""
+        """Moves the case to where its parcel is, by all that is known of it now."""
         parcel = await repository.parcel(work.tx, tracking_number)
         journey = Journey.of(await repository.scans_of(work.tx, tracking_number))
         if parcel is not None:
