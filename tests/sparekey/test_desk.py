@@ -10,7 +10,7 @@ from services.chassis.errors import InvalidField, NotFound
 from services.chassis.ids import new_id
 from services.chassis.pages import Page
 from services.sparekey.cases.transitions import State
-from services.sparekey.desk.actions import DeskReferenceUnknown, OperatorActionNotPossible, SecondOperatorNeeded
+from services.sparekey.desk.actions import DeskReferenceUnknown, OperatorActionNotPossible
 from services.sparekey.desk.domain import OperatorActionUnknown
 from services.sparekey.ports import LeaseEnded
 from tests.sparekey.world import World, jst
@@ -55,18 +55,6 @@ ARGUMENTS = {
 }
 
 
-async def stopped(world: World, reason: str = "lease-ended", way: str = "cut") -> str:
-    """In `stopped`, for a lease that has ended."""
-    order_id: str = await getattr(world, way)()
-    world.leaves(reason)
-    await (world.look if way == "cut" else world.redeliver)(order_id)
-    return order_id
-
-
-async def standing(world: World, way: str) -> str:
-    return await stopped(world) if way == "stopped" else str(await getattr(world, way)())
-
-
 async def possible(world: World, order_id: str, action: str) -> bool:
     arguments: dict[str, str] = dict(ARGUMENTS.get(action, {}))
     if action == "accept_key_number":
@@ -83,7 +71,7 @@ async def possible(world: World, order_id: str, action: str) -> bool:
 @pytest.mark.rule("SK-50")
 @pytest.mark.parametrize("way", WAYS)
 async def test_an_action_is_possible_where_it_makes_sense_and_refused_everywhere_else(world: World, way: str) -> None:
-    order_id = await standing(world, way)
+    order_id = str(await getattr(world, way)())
     version = (await world.case(order_id)).version
     allowed = {name for name, ways in POSSIBLE.items() if way in ways}
 
@@ -92,7 +80,7 @@ async def test_an_action_is_possible_where_it_makes_sense_and_refused_everywhere
     assert (await world.case(order_id)).version == version
     for action in allowed:
         alone = World(world.database, world.keys_file)
-        assert await possible(alone, await standing(alone, way), action), action
+        assert await possible(alone, str(await getattr(alone, way)()), action), action
 
 
 def test_every_action_that_the_process_offers_is_known_here() -> None:
@@ -188,135 +176,6 @@ async def test_a_number_that_an_operator_refuses_is_asked_for(world: World) -> N
     assert (case.state, case.deadline) == (State.NUMBER_ASKED, jst(2026, 4, 9))
 
 
-# Two operators.
-
-
-@pytest.mark.rule("SK-50")
-@pytest.mark.parametrize(
-    ("action", "state"), [("release_dispatch", State.READY), ("reject_dispatch", State.CANCELLING)]
-)
-async def test_a_stopped_dispatch_moves_by_two_different_operators(world: World, action: str, state: State) -> None:
-    order_id = await stopped(world)
-
-    assert (await world.act(order_id, action, "op_sato")).state == State.STOPPED
-    with pytest.raises(SecondOperatorNeeded):
-        await world.act(order_id, action, "op_sato")
-    case = await world.act(order_id, action, "op_tanaka")
-
-    assert case.state == state
-    audits = await world.rows(
-        "select operator from sparekey.audits where order_id = :id order by position", id=order_id
-    )
-    assert [row.operator for row in audits] == ["op_sato", "op_tanaka"]
-
-
-@pytest.mark.rule("SK-50")
-async def test_the_approval_of_one_action_is_none_of_another(world: World) -> None:
-    order_id = await stopped(world)
-
-    await world.act(order_id, "release_dispatch", "op_sato")
-
-    assert (await world.act(order_id, "reject_dispatch", "op_tanaka")).state == State.STOPPED
-
-
-@pytest.mark.rule("SK-50")
-@pytest.mark.parametrize(("age", "lapsed"), [(timedelta(hours=24) - SECOND, False), (timedelta(hours=24), True)])
-async def test_an_approval_lapses_after_a_day(world: World, age: timedelta, lapsed: bool) -> None:
-    order_id = await stopped(world)
-    await world.act(order_id, "release_dispatch", "op_sato")
-    world.pass_time(seconds=age.total_seconds())
-
-    case = await world.act(order_id, "release_dispatch", "op_tanaka")
-
-    assert case.state == (State.STOPPED if lapsed else State.READY)
-
-
-@pytest.mark.rule("SK-50")
-async def test_an_approval_lapses_when_the_case_changes(world: World) -> None:
-    order_id = await stopped(world)
-    await world.act(order_id, "release_dispatch", "op_sato")
-    await world.mail_redirect(order_id)
-
-    assert (await world.act(order_id, "release_dispatch", "op_tanaka")).state == State.STOPPED
-    assert (await world.act(order_id, "release_dispatch", "op_sato")).state == State.READY
-
-
-@pytest.mark.rule("SK-05")
-async def test_two_operators_cannot_send_a_key_to_who_has_left(world: World) -> None:
-    order_id = await stopped(world)
-    for operator in ("op_sato", "op_tanaka"):
-        await world.act(order_id, "release_dispatch", operator)
-
-    case = await world.look(order_id)
-
-    assert (case.state, case.reason) == (State.STOPPED, "lease-ended")
-    assert world.maker.did("release", order_id) == []
-
-
-async def test_a_dispatch_that_was_frozen_goes_on_after_two_operators(world: World) -> None:
-    order_id = await world.cut()
-    await world.mail_redirect(order_id)
-    await world.look(order_id)
-
-    for operator in ("op_sato", "op_tanaka"):
-        await world.act(order_id, "release_dispatch", operator)
-    await world.look(order_id)
-    case = await world.release(order_id)
-
-    assert (case.state, case.frozen) == (State.RELEASED, False)
-
-
-@pytest.mark.parametrize(("way", "state"), [("back", State.RETURNED), ("asked_again", State.REDELIVERY_REQUESTED)])
-async def test_what_was_stopped_after_a_return_goes_back_to_where_it_was(world: World, way: str, state: State) -> None:
-    order_id = await getattr(world, way)()
-    await world.not_mine(order_id)
-
-    for operator in ("op_sato", "op_tanaka"):
-        case = await world.act(order_id, "release_dispatch", operator)
-
-    assert (case.state, case.deadline is None) == (state, state is State.REDELIVERY_REQUESTED)
-
-
-# Decisions.
-
-
-@pytest.mark.rule("SK-36")
-@pytest.mark.parametrize(("decision", "state"), [("refund", State.CANCELLING), ("no-refund", State.DESTROYED)])
-async def test_the_money_for_a_key_whose_receiver_has_left_is_decided(
-    world: World, decision: str, state: State
-) -> None:
-    order_id = await stopped(world, way="asked_again")
-
-    case = await world.act(order_id, "decide", decision=decision)
-
-    assert (case.state, case.reason) == (state, "lease-ended")
-
-
-@pytest.mark.rule("SK-41")
-@pytest.mark.parametrize(("decision", "state"), [("remake", State.ACCEPTED), ("refund", State.CANCELLING)])
-async def test_a_lost_key_is_made_again_or_paid_back(world: World, decision: str, state: State) -> None:
-    order_id = await world.sent()
-    await world.act(order_id, "record_carrier_event", event="lost")
-
-    case = await world.act(order_id, "decide", decision=decision)
-
-    assert case.state == state
-    if state is State.ACCEPTED:
-        assert (await world.order_keys(order_id)).making == 2
-        assert len(world.maker.did("remake", order_id)) == 1
-
-
-async def test_a_stop_before_dispatch_is_paid_back_by_two_operators_and_not_by_one(world: World) -> None:
-    order_id = await stopped(world)
-
-    for decision in ("refund", "no-refund", "remake"):
-        with pytest.raises(OperatorActionNotPossible):
-            await world.act(order_id, "decide", decision=decision)
-
-
-# The rest.
-
-
 @pytest.mark.rule("SK-50")
 async def test_keys_and_parcels_are_marked_by_hand_where_the_makers_word_is_missing(world: World) -> None:
     order_id = await world.accepted()
@@ -396,7 +255,7 @@ async def test_a_mended_problem_calls_nobody_any_more_and_waits_anew(world: Worl
 
 
 async def test_cases_that_need_a_person_are_listed_newest_first(world: World) -> None:
-    needing, calm = await stopped(world), await World(world.database, world.keys_file).ordered()
+    needing, calm = await world.stopped(), await World(world.database, world.keys_file).ordered()
 
     listed = await world.needing_a_person()
     everything = [case.order_id for case in (await world.domain.desk.cases(Page(size=100), needing=False)).items]

@@ -12,8 +12,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from ruum.sparekey.v1 import events_pb2
 from services.chassis.caller import Caller
 from services.chassis.clock import FixedClock
@@ -44,6 +42,7 @@ from services.sparekey.placing.steps import AbandonPlaced, ConfirmPlaced
 from services.sparekey.ports import Answer, Processes
 from services.sparekey.settings import Rules
 from tests.sparekey.neighbours import FakeMaker, FakeProcesses, FakeRooms, FakeStore, lease
+from tests.sparekey.written import Written
 
 WORKER = Caller("service", "worker")
 GATEWAY = Caller("service", "gateway")
@@ -77,7 +76,7 @@ def master_keys(folder: Path, name: str = "first") -> Path:
     return unfinished.replace(path)
 
 
-class World:
+class World(Written):
     """A member with a room, and everybody who deals with the keys of it.
 
     `processes` of None places at once, as the process would.
@@ -369,6 +368,13 @@ class World:
         await self.release(order_id)
         return order_id
 
+    async def stopped(self, way: str = "cut") -> str:
+        """In `stopped`, for a lease that has ended."""
+        order_id: str = await getattr(self, way)()
+        self.leaves()
+        await (self.look if way == "cut" else self.redeliver)(order_id)
+        return order_id
+
     async def sent(self, **more: Any) -> str:
         """In `dispatched`."""
         order_id = await self.released(**more)
@@ -400,39 +406,7 @@ class World:
         await self.dispatched(order_id, f"{next(_serial):012d}", "parcel")
         return order_id
 
-    # What was written.
-
-    async def change(self, statement: str, **values: Any) -> None:
-        """Spoils what is kept, as no part of the service would."""
-        await self.database.transact(lambda tx: tx.execute(sa.text(statement), values))
-
-    async def rows(self, statement: str, **values: Any) -> list[Any]:
-        async with self.database.reading() as session:
-            return list((await session.execute(sa.text(statement), values)).all())
-
-    async def events(self, order_id: str) -> list[str]:
-        found = await self.rows(
-            "select subject from sparekey.outbox where aggregate_id = :id and kind = 'event' order by position",
-            id=order_id,
-        )
-        return [row.subject.split(".")[2] for row in found]
-
-    async def event(self, order_id: str, name: str) -> Any:
-        """The last fact of this name, as it goes to the stream."""
-        found = await self.rows(
-            "select payload from sparekey.outbox where aggregate_id = :id and subject = :subject order by position",
-            id=order_id,
-            subject=f"ruum.sparekey.{name}.v1",
-        )
-        kind = getattr(events_pb2, "".join(part.title() for part in name.split("_")))
-        return kind.FromString(found[-1].payload)
-
-    async def pokes(self, order_id: str) -> int:
-        found = await self.rows(
-            "select count(*) as n from sparekey.outbox where aggregate_id = :id and subject = 'case_changed'",
-            id=f"sparekey-order/{order_id}",
-        )
-        return int(found[0].n)
+    # What is shown.
 
     async def needing_a_person(self) -> list[str]:
         listed = await self.domain.desk.cases(Page(size=100), needing=True)
