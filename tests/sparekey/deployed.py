@@ -165,6 +165,10 @@ class Deployed:
 
         return await until(there, within=patience)
 
+    async def said(self, order_id: str, code: str) -> bool:
+        """Whether the order's timeline says it."""
+        return code in [entry.code for entry in (await self.order(order_id)).timeline]
+
     async def at_maker(self, order_id: str, **stands: Any) -> Any:
         """The order at the maker, once it stands like this there."""
         async with asyncio.timeout(20):
