@@ -64,6 +64,7 @@ async def change(work: Work, order_id: str, decide: Decide) -> Case:
         if change is None:
             return case
         moved = await _moved(work, case, change)
+        # Nothing when somebody else's change came first: then it is decided anew on what that has left.
         if moved is not None:
             return moved
 

@@ -206,6 +206,7 @@ class Steps(Verbs):
         return await self._changed(caller, step, partial(self._reminded, step))
 
     def _reminded(self, step: RemindMember, now: datetime, case: Case) -> Change | None:
+        # What the process asks for is compared with what is due now: late or repeated, it reminds nobody.
         due = (case.reminder, case.reminder_days, case.redelivery)
         if due != (step.reminder, step.days, step.redelivery) or case.remind_at is None or now < case.remind_at:
             return None

@@ -51,6 +51,7 @@ class Waiting:
 
     def for_making(self, promised_on: date | None, now: datetime) -> Columns:
         """Until the promised day, or, when that has passed, as long as a fresh promise (SK-28)."""
+        # A promise that was broken already would call an operator at once.
         last = promised_on if promised_on and promised_on >= jst_date(now) else self.promise(now)
         return {"patience_until": deadline(last)}
 

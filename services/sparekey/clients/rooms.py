@@ -60,6 +60,7 @@ class GrpcRooms:
             return ""
 
     def _keep(self, place: tuple[str, str], *, allowed: bool, until: datetime | None) -> None:
+        # Forgotten answers cost a question each, and nothing else.
         if len(self._kept) >= _KEPT_AT_MOST:
             self._kept.clear()
         self._kept[place] = allowed, until

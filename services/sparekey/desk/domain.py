@@ -95,14 +95,8 @@ class Desk(Verbs):
             NotFound: there is no such order.
             OperatorActionNotPossible: it goes on, or nobody was called.
         """
-
-        def resolved(case: Case) -> Change:
-            if not (case.ended and case.needs_operator):
-                raise OperatorActionNotPossible(action=RESOLVE, state=case.state)
-            return Change(Cause.NOTED, case.state, set={"needs_operator": ""})
-
         seen = await cases.found(work.tx, asked.order_id)
-        await change(work, asked.order_id, resolved)
+        await change(work, asked.order_id, _resolved)
         said = asked.model_dump(include={"order_id", "reason"})
         by = {"operator": work.caller.name, "action": RESOLVE, "case_version": seen.version, "acted_at": work.now}
         await repository.write(work.tx, Audit.make(**said, **by))
@@ -144,3 +138,9 @@ class Desk(Verbs):
     async def _audit(self, work: Work, asked: ActAsOperator, version: int) -> None:
         said = asked.model_dump(include={"order_id", "operator", "action", "reason", "arguments"})
         await repository.write(work.tx, Audit.make(**said, case_version=version, acted_at=work.now))
+
+
+def _resolved(case: Case) -> Change:
+    if not (case.ended and case.needs_operator):
+        raise OperatorActionNotPossible(action=RESOLVE, state=case.state)
+    return Change(Cause.NOTED, case.state, set={"needs_operator": ""})

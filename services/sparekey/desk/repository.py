@@ -29,6 +29,7 @@ async def approve(tx: AsyncSession, approval: Approval, lapsed: datetime) -> str
     """Notes an approval, unless a living one of this version stands. Returns whose that is; empty when this is it."""
     kept = approvals.c
     new = insert(approvals).values(approval.model_dump())
+    # What stands is the first operator's; one that has lapsed, or was of the case as it was before, gives way.
     dead = sa.or_(kept.case_version != approval.case_version, kept.approved_at <= lapsed)
     noted = new.on_conflict_do_update(
         index_elements=["order_id", "action"], set_=approval.model_dump(), where=dead

@@ -202,6 +202,7 @@ class Drafts(Verbs):
         permission = (await self._rooms.may_order_keys(caller.name, asked.room_id)).needed()
         if asked.kind is models.Kind.IC and not permission.e_touch and not asked.no_e_touch_acknowledged:
             raise ETouchNotAcknowledged(field="no_e_touch_acknowledged")
+        # The store first: it names the order, and gives the same one however often this request is repeated.
         checkout = await self._store.open_checkout(
             derived(asked.request_id, caller, "start"),
             caller.name,

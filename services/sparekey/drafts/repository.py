@@ -15,6 +15,7 @@ cases = Case.table()
 async def put_draft(tx: AsyncSession, draft: Case, changed: Columns) -> bool:
     """Opens a draft, or changes the one that is open. Returns false when the order is no longer a draft."""
     opened = insert(cases).values(draft.model_dump())
+    # Two tabs put the same row: the second changes what the first has opened.
     put = opened.on_conflict_do_update(
         index_elements=["order_id"],
         set_={**changed, "version": cases.c.version + 1},

@@ -128,6 +128,7 @@ class Leaving(Verbs):
             return stop(case, permission.refusal)
         if case.wish_date is not None:
             leaves_at = self._waiting.leaves_at(case.wish_date)
+            # Too late for the day wished for: another is asked for, once.
             if case.wish_asked or jst_date(now) > jst_date(leaves_at):
                 return None if case.wish_asked else self._asks_for_wish(now)
             if now < leaves_at:

@@ -169,9 +169,11 @@ class Making(Verbs):
             await self._settle(call, Outcome.WITHDRAWN, str(no), unasked=unasked)
         except MakerRefused as refusal:
             await self._settle(call, Outcome.REFUSED, str(refusal.params["why"]), unasked=unasked)
+            # A stop that is refused while everything is given back counts as answered: there is nothing to stop.
             if case.state != State.CANCELLING:
                 raise
         except Exception as failure:
+            # Nobody knows whether it was done: the call stays open, and is made again under its key.
             now, problem = self.commands.clock.now(), getattr(failure, "code", RuumError.code)
             await self.commands.database.transact(partial(repository.tried, key=call.key, now=now, problem=problem))
             raise

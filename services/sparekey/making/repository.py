@@ -65,6 +65,7 @@ async def claim(tx: AsyncSession, call: Call, seconds: int) -> bool:
     other = calls.alias()
     asked = sa.exists().where(other.c.order_id == call.order_id, other.c.asking_until > sa.func.now())
     free = (calls.c.key == call.key, calls.c.settled_at.is_(None), ~asked)
+    # Not a lock: who dies while asking keeps the others from this order only as long as this.
     until = sa.func.now() + sa.text(f"interval '{seconds} seconds'")
     claimed = sa.update(calls).where(*free).values(asking_until=until).returning(calls.c.key)
     return (await tx.execute(claimed)).first() is not None

@@ -35,6 +35,7 @@ def stop(case: Case, reason: str, cause: Cause = Cause.STOPPED) -> Change:
 def call_back(case: Case, reason: str, cause: Cause = Cause.STOPPED) -> Change:
     """Stopped, also at the maker who was told to let it go (SK-05, SK-37)."""
     held = stop(case, reason, cause)
+    # Let go, a redelivery begins anew from the member's request.
     again: Columns = {"stopped_from": State.REDELIVERY_REQUESTED} if case.state == State.REDELIVERING else {}
     withdrawn = (Verb.RELEASE, Verb.REDELIVER)
     return replace(held, set={**held.set, **again}, asks=Verb.STOP, withdraws=withdrawn)
@@ -96,20 +97,21 @@ class Verdicts:
 
     async def unknown(self, work: Work, order_id: str, check_round: int, mailed_at: datetime | None) -> Case:
         """The number of this round does not exist: the customer is asked, or the time for asking is over."""
-
-        def ask(case: Case) -> Change | None:
-            due = case.number_due_at or (self._waiting.for_number(mailed_at) if mailed_at else None)
-            waits = case.state in {State.CHECKING, State.ACCEPTED} and case.check_round == check_round
-            if not waits or due is None:
-                return None
-            return self._asked(case, due) if work.now < due else self._over()
-
-        case = await change(work, order_id, ask)
+        case = await change(work, order_id, partial(self._unknown, work.now, check_round, mailed_at))
+        # The customer was quicker than the maker's word of having asked: their reply waits already.
         if case.state == State.NUMBER_ASKED and case.early_number_id:
             case = await change(work, order_id, partial(give, case.early_number_id, work.now, self._waiting))
         return case
 
+    def _unknown(self, now: datetime, check_round: int, mailed_at: datetime | None, case: Case) -> Change | None:
+        due = case.number_due_at or (self._waiting.for_number(mailed_at) if mailed_at else None)
+        waits = case.state in {State.CHECKING, State.ACCEPTED} and case.check_round == check_round
+        if not waits or due is None:
+            return None
+        return self._asked(case, due) if now < due else self._over()
+
     def _asked(self, case: Case, due: datetime) -> Change:
+        # A deadline is the first instant after its last day.
         last_day = jst_date(due - timedelta(microseconds=1))
         return Change(
             Cause.NUMBER_UNKNOWN,

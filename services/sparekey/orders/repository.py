@@ -44,6 +44,7 @@ async def of_member(session: AsyncSession, member_id: str, page: Page) -> Sequen
 
 
 async def _read(session: AsyncSession, chosen: sa.Select[Case]) -> Sequence[Row]:
+    # The page is chosen first, so that only its orders' lines are gathered.
     case = aliased(Case, chosen.subquery())
     line = sa.func.jsonb_build_array(timeline.c.code, timeline.c.at, timeline.c.params)
     told = sa.func.jsonb_agg(aggregate_order_by(line, timeline.c.at, timeline.c.position))

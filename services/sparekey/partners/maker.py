@@ -15,8 +15,10 @@ from services.sparekey.ports import Destination, MakerAway, MakerRefused, Ordere
 _log = structlog.get_logger()
 
 _PATIENCE = httpx.Timeout(10.0, connect=3.0)
+# The same is under way at the maker: nobody knows yet what becomes of it.
 _LEFT_OPEN = frozenset({"idempotency_key_in_use"})
 _TOO_LATE = "already-dispatched"
+# Our key with other content: it was done as we asked then, before address or charge changed.
 _DONE = frozenset({"idempotency_key_reused"})
 
 

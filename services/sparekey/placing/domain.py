@@ -221,6 +221,7 @@ class Placings(Verbs):
         try:
             return await self._processes.place(tried, patience)
         except RemoteError as refusal:
+            # The process has undone everything and ends: from here on our own book tells why, whoever asks again.
             await self._note_refusal(case.order_id, placement.attempt, refusal.code)
             raise
 

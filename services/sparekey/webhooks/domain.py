@@ -71,6 +71,7 @@ class Webhooks(Verbs):
         async with self.commands.database.reading() as session:
             if await repository.seen(session, partner, message.message_id):
                 return True
+        # The same message at the same moment is held by the command: it acts once, too.
         await self._take(caller, ReceiveWebhook(request_id=f"{partner}/{message.message_id}"), message)
         return False
 
@@ -87,6 +88,7 @@ class Webhooks(Verbs):
         else:
             _log.warning("word of no order of ours", kind=message.type.replace("_", "-"))
         after = await cases.get(work.tx, order_id) if order_id else None
+        # Only what has changed the case is worth a look of the process.
         moved = after is not None and after.version != version
         if moved:
             poke(work, order_id)
@@ -117,6 +119,7 @@ class Webhooks(Verbs):
             return
         number_id = await self._vault.keep(work, content.order_ref, number, "maker")
         case = await change(work, content.order_ref, partial(self._replied, work.now, number_id))
+        # A reply that came too late, or a second one, is of no use: its number is not kept.
         if number_id not in {case.number_id, case.early_number_id}:
             await self._vault.drop(work.tx, number_id)
 

@@ -55,6 +55,7 @@ class Travel:
         case = await change(work, order_id, sent)
         if case.tracking_number == tracking_number and before != tracking_number:
             await self._tell(work, order_id, await repository.scans_of(work.tx, tracking_number))
+            # Reported while the key lay at the maker; from now on it matters.
             if case.redirect_at:
                 await alarm(work, order_id)
         await self.follow(work, order_id, tracking_number)
@@ -83,6 +84,7 @@ class Travel:
             "last_scan_at": None,
             "absent_since": None,
             "collected_at": None,
+            # Who was called because it was stopped stays called: it has left all the same.
             "needs_operator": case.needs_operator if case.state == State.STOPPED else "",
         }
         return Change(
@@ -141,6 +143,7 @@ class Travel:
             "absent_since": journey.absent_since,
             "collected_at": journey.collected_at,
         }
+        # The maker has it in its hands: that outweighs every scan.
         if parcel.returned_on is not None and admits(case.state, Cause.RETURNED):
             return self._is_back(now, parcel.returned_on, case, known)
         reached = journey.reached
@@ -153,6 +156,7 @@ class Travel:
             first = journey.absent_since or now
             moved: Columns = self._waiting.held(first, now) if first != case.absent_since else {}
             known |= {**moved, "needs_operator": _concern(case, journey)}
+        # Another version without anything new would only wake the process.
         if all(getattr(case, name) == value for name, value in known.items()):
             return None
         return Change(Cause.NOTED, case.state, set=known)
