@@ -88,12 +88,12 @@ class Steps(Verbs):
         return await repository.read(self.commands.database, order_id)
 
     async def _changed(self, caller: Caller, step: Step, decide: Decide) -> Case:
-        """The case after it was changed."""
+        """Changes the case, and returns it as it is then."""
         await self._change(caller, step, decide)
         return await self.case(step.order_id)
 
-    async def _asked(self, caller: Caller, step: Step, decide: Decide) -> Case:
-        """The case after it was changed and the maker asked what that calls for."""
+    async def _changed_and_asked(self, caller: Caller, step: Step, decide: Decide) -> Case:
+        """Changes the case, asks the maker what that calls for, and returns the case as it is then."""
         await self._change(caller, step, decide)
         await self._making.begin(step.order_id)
         return await self.case(step.order_id)
@@ -132,7 +132,7 @@ class Steps(Verbs):
         Raises:
             MakerRefused: the case waits for an operator.
         """
-        return await self._asked(caller, step, self._keys_ordered)
+        return await self._changed_and_asked(caller, step, self._keys_ordered)
 
     def _keys_ordered(self, now: datetime, case: Case) -> Change | None:
         if case.state != State.ACCEPTED:
@@ -151,7 +151,7 @@ class Steps(Verbs):
         Raises:
             MakerRefused: the case waits for an operator.
         """
-        return await self._asked(caller, step, self._released)
+        return await self._changed_and_asked(caller, step, self._released)
 
     def _released(self, now: datetime, case: Case) -> Change | None:
         if case.state != State.CLEARED:
@@ -171,7 +171,7 @@ class Steps(Verbs):
         Raises:
             MakerRefused: as `release`.
         """
-        return await self._asked(caller, step, partial(self._redelivered, step.redelivery))
+        return await self._changed_and_asked(caller, step, partial(self._redelivered, step.redelivery))
 
     def _redelivered(self, redelivery: int, now: datetime, case: Case) -> Change | None:
         if case.state != State.REDELIVERY_REQUESTED or case.redelivery != redelivery:

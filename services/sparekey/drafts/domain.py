@@ -173,12 +173,12 @@ class Drafts(Verbs):
         theirs = [(room_id, permission) for room_id, permission in asked if permission.refusal != "not-registered"]
         rooms = [_room(room_id, permission, keys, several=len(theirs) > 1) for room_id, permission in theirs]
         return Options(
-            rooms,
-            self._rules.notices_version,
-            self._rules.key_quantity_max,
-            notices.GUIDE,
-            notices.NOTICES,
-            notices.figures(self._rules),
+            rooms=rooms,
+            notices_version=self._rules.notices_version,
+            quantity_max=self._rules.key_quantity_max,
+            guide=notices.GUIDE,
+            notices=notices.NOTICES,
+            params=notices.figures(self._rules),
         )
 
     async def start(self, caller: Caller, asked: StartOrder) -> Draft:
@@ -340,11 +340,11 @@ def _room(room_id: str, permission: Permission, keys: Sequence[Product], *, seve
         if kind.sku == product.sku
     ]
     return RoomOption(
-        room_id,
-        permission.building_name,
-        permission.room_number,
-        permission.address,
-        permission.e_touch,
-        kinds if permission.allowed else [],
-        "" if permission.allowed else permission.refused.code,
+        room_id=room_id,
+        building_name=permission.building_name,
+        room_number=permission.room_number,
+        address=permission.address,
+        e_touch=permission.e_touch,
+        kinds=kinds if permission.allowed else [],
+        refusal="" if permission.allowed else permission.refused.code,
     )
