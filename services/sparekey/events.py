@@ -5,14 +5,14 @@ from __future__ import annotations
 from ruum.rooms.v1 import events_pb2 as rooms
 from services.chassis.idempotency import Work
 from services.chassis.stream import Handlers
-from services.sparekey.leaving.domain import Leaving
+from services.sparekey.dispatch.domain import Dispatch
 
 
 class RoomEvents:
     """Takes the events after which somebody may no longer have their key sent, or not to where it was (SK-05)."""
 
-    def __init__(self, leaving: Leaving) -> None:
-        self._leaving = leaving
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch = dispatch
 
     def handlers(self) -> Handlers:
         return {
@@ -23,10 +23,10 @@ class RoomEvents:
         }
 
     async def _left(self, work: Work, told: rooms.MemberRemoved | rooms.AccessSuspended) -> None:
-        await self._leaving.room_changed(work, told.room_id, told.header.member_id)
+        await self._dispatch.room_changed(work, told.room_id, told.header.member_id)
 
     async def _lease_changed(self, work: Work, told: rooms.LeaseChanged) -> None:
-        await self._leaving.room_changed(work, told.room_id)
+        await self._dispatch.room_changed(work, told.room_id)
 
     async def _address_changed(self, work: Work, told: rooms.AddressChanged) -> None:
-        await self._leaving.address_changed(work, told.building_code)
+        await self._dispatch.address_changed(work, told.building_code)

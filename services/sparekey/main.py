@@ -14,17 +14,17 @@ from services.chassis.jst import BusinessCalendar
 from services.chassis.processes import Process
 from services.chassis.sealing import MasterKeys
 from services.chassis.settings import load
-from services.sparekey.actions.domain import Requests
 from services.sparekey.cases.changes import PROCESS
 from services.sparekey.cases.domain import Steps
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.clients.rooms import GrpcRooms
 from services.sparekey.clients.store import GrpcStore
 from services.sparekey.desk.domain import Desk
+from services.sparekey.dispatch.domain import Dispatch
 from services.sparekey.drafts.domain import Drafts
 from services.sparekey.events import RoomEvents
-from services.sparekey.leaving.domain import Leaving
 from services.sparekey.making.domain import Making
+from services.sparekey.members.domain import MemberActions
 from services.sparekey.models import inbox, outbox, requests
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.orders.domain import Orders
@@ -63,10 +63,10 @@ def wired(
         placings=Placings(commands, vault, rooms, store, order_processes, waiting),
         placed=PlacingSteps(commands, store, waiting),
         orders=Orders(commands, vault, rooms, store, waiting),
-        requests=Requests(commands, vault, making, rooms, waiting),
+        member_actions=MemberActions(commands, vault, making, rooms, waiting),
         steps=steps,
         making=making,
-        leaving=Leaving(commands, steps, making, rooms, waiting),
+        dispatch=Dispatch(commands, steps, making, rooms, waiting),
         webhooks=Webhooks(commands, reader, vault, making.verdicts, waiting),
         desk=Desk(commands, vault, making, rooms, waiting),
     )
@@ -97,7 +97,7 @@ async def serve() -> None:
 
         await foundation.serve(
             Contract(SparekeyServicer(domain), add_SparekeyServiceServicer_to_server, sparekey_pb2),
-            hears=RoomEvents(domain.leaving).handlers(),
+            hears=RoomEvents(domain.dispatch).handlers(),
             processes=(temporal, {PROCESS: Process(WORKFLOW, TASK_QUEUE, begins=begins)}),
             chores=[Chore("open calls", settings.sweep_every, domain.making.sweep)],
         )

@@ -11,15 +11,15 @@ from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceServicer
 from services.chassis import wire
 from services.chassis.door import caller
 from services.sparekey import messages
-from services.sparekey.actions import domain as actions
-from services.sparekey.actions.domain import Requests
 from services.sparekey.cases import domain as steps
 from services.sparekey.cases.domain import Steps
 from services.sparekey.desk.actions import ActAsOperator
 from services.sparekey.desk.domain import Desk, DeskEnterKeyNumber, DeskResolve
+from services.sparekey.dispatch.domain import CheckDispatch, Dispatch, LookAgain
 from services.sparekey.drafts.domain import Drafts, DropOrder, EnterKeyNumber, StartOrder
-from services.sparekey.leaving.domain import CheckDispatch, Leaving, LookAgain
 from services.sparekey.making.domain import Making
+from services.sparekey.members import domain as members
+from services.sparekey.members.domain import MemberActions
 from services.sparekey.numbers.domain import EraseKeyNumbers, Vault
 from services.sparekey.orders.domain import Orders
 from services.sparekey.placing.domain import PlaceOrder, Placings, ReviewOrder
@@ -36,10 +36,10 @@ class Domain:
     placings: Placings
     placed: PlacingSteps
     orders: Orders
-    requests: Requests
+    member_actions: MemberActions
     steps: Steps
     making: Making
-    leaving: Leaving
+    dispatch: Dispatch
     webhooks: Webhooks
     desk: Desk
 
@@ -81,27 +81,27 @@ class SparekeyServicer(SparekeyServiceServicer):
         return wire.write(pb.ListKeyOrdersResponse, listed, orders=map(messages.key_order, listed.items))
 
     async def ReplyKeyNumber(self, request: pb.ReplyKeyNumberRequest, context: Any) -> pb.KeyOrder:
-        await self._domain.requests.reply(caller(), wire.read(actions.ReplyKeyNumber, request))
+        await self._domain.member_actions.reply(caller(), wire.read(members.ReplyKeyNumber, request))
         return await self._order(request.order_id)
 
     async def RequestRedelivery(self, request: pb.RequestRedeliveryRequest, context: Any) -> pb.KeyOrder:
-        await self._domain.requests.redeliver(caller(), wire.read(actions.RequestRedelivery, request))
+        await self._domain.member_actions.redeliver(caller(), wire.read(members.RequestRedelivery, request))
         return await self._order(request.order_id)
 
     async def ReportNotMine(self, request: pb.ReportNotMineRequest, context: Any) -> pb.KeyOrder:
-        await self._domain.requests.not_mine(caller(), wire.read(actions.ReportNotMine, request))
+        await self._domain.member_actions.not_mine(caller(), wire.read(members.ReportNotMine, request))
         return await self._order(request.order_id)
 
     async def ReportMailRedirect(self, request: pb.ReportMailRedirectRequest, context: Any) -> pb.KeyOrder:
-        await self._domain.requests.mail_redirect(caller(), wire.read(actions.ReportMailRedirect, request))
+        await self._domain.member_actions.mail_redirect(caller(), wire.read(members.ReportMailRedirect, request))
         return await self._order(request.order_id)
 
     async def ChooseWishDate(self, request: pb.ChooseWishDateRequest, context: Any) -> pb.KeyOrder:
-        await self._domain.requests.choose_wish(caller(), wire.read(actions.ChooseWishDate, request))
+        await self._domain.member_actions.choose_wish(caller(), wire.read(members.ChooseWishDate, request))
         return await self._order(request.order_id)
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Any) -> pb.KeyOrder:
-        await self._domain.requests.cancel(caller(), request.order_id)
+        await self._domain.member_actions.cancel(caller(), request.order_id)
         return await self._order(request.order_id)
 
     async def _order(self, order_id: str) -> pb.KeyOrder:
@@ -154,7 +154,7 @@ class SparekeyServicer(SparekeyServiceServicer):
 
     async def CheckDispatch(self, request: pb.CheckDispatchRequest, context: Any) -> pb.Case:
         return wire.write(
-            pb.Case, await self._domain.leaving.check_dispatch(caller(), wire.read(CheckDispatch, request))
+            pb.Case, await self._domain.dispatch.check_dispatch(caller(), wire.read(CheckDispatch, request))
         )
 
     async def ReleaseDispatch(self, request: pb.ReleaseDispatchRequest, context: Any) -> pb.Case:
@@ -189,7 +189,7 @@ class SparekeyServicer(SparekeyServiceServicer):
         return wire.write(pb.Case, case)
 
     async def LookAgain(self, request: pb.LookAgainRequest, context: Any) -> pb.LookAgainResponse:
-        looks = await self._domain.leaving.look_again(caller(), wire.read(LookAgain, request))
+        looks = await self._domain.dispatch.look_again(caller(), wire.read(LookAgain, request))
         return wire.write(pb.LookAgainResponse, looks)
 
     async def EraseKeyNumbers(self, request: pb.EraseKeyNumbersRequest, context: Any) -> pb.EraseKeyNumbersResponse:

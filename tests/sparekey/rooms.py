@@ -24,7 +24,7 @@ class Teller:
     def __init__(self, world: World) -> None:
         self.world = world
         self._versions: dict[str, int] = {}
-        handlers = RoomEvents(world.domain.leaving).handlers()
+        handlers = RoomEvents(world.domain.dispatch).handlers()
         # The client only fetches; the events are handed over here.
         self._consumer = Consumer(
             "sparekey", "rooms", Client(), world.database, world.told, inbox, world.clock, handlers

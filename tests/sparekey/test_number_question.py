@@ -10,9 +10,9 @@ import pytest
 
 from services.chassis.errors import RequestReused, RuumError
 from services.chassis.ids import new_id
-from services.sparekey.actions.domain import ReplyKeyNumber
-from services.sparekey.actions.models import NumberNotAsked
 from services.sparekey.cases.transitions import State
+from services.sparekey.members.domain import ReplyKeyNumber
+from services.sparekey.members.models import NumberNotAsked
 from services.sparekey.numbers.models import KeyNumberMalformed
 from services.sparekey.ports import NotRegistered
 from tests.sparekey.world import World, jst, member, request
@@ -250,7 +250,7 @@ async def test_only_the_orderer_who_still_lives_there_replies(world: World) -> N
     stranger = member(new_id("mem"))
     asked = ReplyKeyNumber(request_id=request(), order_id=order_id, key_number="ZZ99YY88")
     with pytest.raises(RuumError, match="not-found"):
-        await world.domain.requests.reply(stranger, asked)
+        await world.domain.member_actions.reply(stranger, asked)
     world.leaves("not-registered")
     with pytest.raises(NotRegistered):
         await world.reply(order_id)

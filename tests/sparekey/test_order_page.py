@@ -10,9 +10,9 @@ import pytest
 from services.chassis.errors import RuumError
 from services.chassis.ids import new_id
 from services.chassis.pages import Page
-from services.sparekey.actions.models import TABLE, Action
 from services.sparekey.cases import transitions
 from services.sparekey.cases.transitions import State
+from services.sparekey.members.models import TABLE, Action
 from services.sparekey.ports import Answer
 from tests.sparekey.neighbours import ended, lease
 from tests.sparekey.world import World, jst, member

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from services.sparekey.actions.models import TABLE
 from services.sparekey.desk.actions import CLOSED_BY_DESK
 from services.sparekey.making.verdicts import ADDRESS_CHANGED, NOT_CONFIRMED
+from services.sparekey.members.models import TABLE
 from services.sparekey.webhooks.travel import SCAN_CODES
 from services.texts import Texts
 from services.texts.languages import LANGUAGES, Language

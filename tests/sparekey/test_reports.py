@@ -6,9 +6,9 @@ import pytest
 
 from services.chassis.errors import InvalidField, NotFound
 from services.chassis.ids import new_id
-from services.sparekey.actions.domain import CancellationNotPossible, ReportNotMine
-from services.sparekey.actions.models import AlreadyReported
 from services.sparekey.cases.transitions import State
+from services.sparekey.members.domain import CancellationNotPossible, ReportNotMine
+from services.sparekey.members.models import AlreadyReported
 from tests.sparekey.world import World, member, request
 
 UNCUT = ["ordered", "asked_for_number", "accepted", "made"]
@@ -107,7 +107,7 @@ async def test_a_report_needs_no_room_any_more_but_the_order(world: World) -> No
     stranger = ReportNotMine(request_id=request(), order_id=order_id, household_asked=True)
 
     with pytest.raises(NotFound):
-        await world.domain.requests.not_mine(member(new_id("mem")), stranger)
+        await world.domain.member_actions.not_mine(member(new_id("mem")), stranger)
     await world.not_mine(order_id)
 
     assert (await world.case(order_id)).state == State.CANCELLING
@@ -190,9 +190,9 @@ async def test_no_order_is_cancelled_for_the_customers_reasons(world: World, way
     state = (await world.case(order_id)).state
 
     with pytest.raises(CancellationNotPossible):
-        await world.domain.requests.cancel(world.member, order_id)
+        await world.domain.member_actions.cancel(world.member, order_id)
     with pytest.raises(NotFound):
-        await world.domain.requests.cancel(member(new_id("mem")), order_id)
+        await world.domain.member_actions.cancel(member(new_id("mem")), order_id)
 
     assert (await world.case(order_id)).state == state
 

@@ -10,7 +10,7 @@ from services.chassis.errors import Unavailable
 from services.chassis.ids import new_id
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import State
-from services.sparekey.leaving.domain import LookAgain
+from services.sparekey.dispatch.domain import LookAgain
 from tests.sparekey.neighbours import RECIPIENT, lease
 from tests.sparekey.rooms import ELSEWHERE, Teller
 from tests.sparekey.world import WORKER, World, request
@@ -294,7 +294,7 @@ async def test_a_lease_whose_last_day_is_over_stops_the_key_in_the_night_though_
     order_id, sent = await world.released(), await world.next_door().sent()
     world.leaves()
 
-    due = await world.domain.leaving.look_again(WORKER, LookAgain(request_id=request()))
+    due = await world.domain.dispatch.look_again(WORKER, LookAgain(request_id=request()))
 
     assert due.keys >= 1
     assert (await world.case(order_id)).look_due

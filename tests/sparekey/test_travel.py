@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from services.chassis.errors import InvalidField
-from services.sparekey.actions.models import RedeliveryNotPossible
 from services.sparekey.cases.domain import RemindMember
 from services.sparekey.cases.transitions import State
+from services.sparekey.members.models import RedeliveryNotPossible
 from services.sparekey.ports import LeaseEnded
 from tests.sparekey.world import WORKER, World, jst
 from tests.support.insisting import insisting

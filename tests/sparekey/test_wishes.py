@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from services.chassis.errors import InvalidField
-from services.sparekey.actions.models import WishNotAsked
 from services.sparekey.cases.transitions import State
+from services.sparekey.members.models import WishNotAsked
 from tests.sparekey.world import World, jst
 
 SECOND = timedelta(seconds=1)

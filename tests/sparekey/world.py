@@ -23,16 +23,16 @@ from services.chassis.jst import JST, BusinessCalendar
 from services.chassis.pages import Page
 from services.chassis.sealing import MasterKeys
 from services.chassis.webhooks import StandardWebhooks
-from services.sparekey.actions import domain as actions
 from services.sparekey.cases import domain as steps
 from services.sparekey.cases.models import CARRIER, POST, Case, Kind
 from services.sparekey.cases.transitions import State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.desk.actions import ActAsOperator
 from services.sparekey.desk.domain import DeskEnterKeyNumber
+from services.sparekey.dispatch.domain import CheckDispatch
 from services.sparekey.drafts.domain import Draft, EnterKeyNumber, StartOrder
-from services.sparekey.leaving.domain import CheckDispatch
 from services.sparekey.main import wired
+from services.sparekey.members import domain as members
 from services.sparekey.models import outbox, requests
 from services.sparekey.numbers.domain import EraseKeyNumbers
 from services.sparekey.orders.domain import KeyOrder
@@ -193,25 +193,25 @@ class World(Written):
         return await self.domain.orders.get(self.member, order_id)
 
     async def reply(self, order_id: str, number: str = "ZZ99YY88", request_id: str = "") -> None:
-        asked = actions.ReplyKeyNumber(request_id=request_id or request(), order_id=order_id, key_number=number)
-        await self.domain.requests.reply(self.member, asked)
+        asked = members.ReplyKeyNumber(request_id=request_id or request(), order_id=order_id, key_number=number)
+        await self.domain.member_actions.reply(self.member, asked)
 
     async def ask_redelivery(self, order_id: str, *, accepted: bool = True) -> None:
-        asked = actions.RequestRedelivery(request_id=request(), order_id=order_id, charge_accepted=accepted)
-        await self.domain.requests.redeliver(self.member, asked)
+        asked = members.RequestRedelivery(request_id=request(), order_id=order_id, charge_accepted=accepted)
+        await self.domain.member_actions.redeliver(self.member, asked)
 
     async def not_mine(self, order_id: str, *, household_asked: bool = True) -> None:
-        asked = actions.ReportNotMine(request_id=request(), order_id=order_id, household_asked=household_asked)
-        await self.domain.requests.not_mine(self.member, asked)
+        asked = members.ReportNotMine(request_id=request(), order_id=order_id, household_asked=household_asked)
+        await self.domain.member_actions.not_mine(self.member, asked)
 
     async def mail_redirect(self, order_id: str) -> None:
-        asked = actions.ReportMailRedirect(request_id=request(), order_id=order_id)
-        await self.domain.requests.mail_redirect(self.member, asked)
+        asked = members.ReportMailRedirect(request_id=request(), order_id=order_id)
+        await self.domain.member_actions.mail_redirect(self.member, asked)
 
     async def choose_wish(self, order_id: str, wish: date | None) -> None:
         written = wish.isoformat() if wish else ""
-        asked = actions.ChooseWishDate(request_id=request(), order_id=order_id, wish_date=written)
-        await self.domain.requests.choose_wish(self.member, asked)
+        asked = members.ChooseWishDate(request_id=request(), order_id=order_id, wish_date=written)
+        await self.domain.member_actions.choose_wish(self.member, asked)
 
     # The process.
 
@@ -241,7 +241,7 @@ class World(Written):
         return await self.domain.steps.order_keys(WORKER, steps.OrderKeys(**self.step(order_id)))
 
     async def look(self, order_id: str) -> Case:
-        return await self.domain.leaving.check_dispatch(WORKER, CheckDispatch(**self.step(order_id)))
+        return await self.domain.dispatch.check_dispatch(WORKER, CheckDispatch(**self.step(order_id)))
 
     async def release(self, order_id: str) -> Case:
         return await self.domain.steps.release(WORKER, steps.ReleaseDispatch(**self.step(order_id)))

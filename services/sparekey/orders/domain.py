@@ -11,10 +11,10 @@ from services.chassis.caller import Caller
 from services.chassis.errors import AWAY, NotFound
 from services.chassis.idempotency import Commands
 from services.chassis.pages import Listed, Page
-from services.sparekey.actions.domain import own
-from services.sparekey.actions.models import Action, Outlook, Situation, outlook
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.waiting import Waiting
+from services.sparekey.members.domain import own
+from services.sparekey.members.models import Action, Outlook, Situation, outlook
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.orders import repository
 from services.sparekey.orders.repository import Line, Row

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.chassis.errors import RuumError
-from services.sparekey.actions.models import NumberNotAsked, RedeliveryNotPossible, WishNotAsked
 from services.sparekey.cases.models import Case
+from services.sparekey.members.models import NumberNotAsked, RedeliveryNotPossible, WishNotAsked
 from tests.workflows.door import leads
 from tests.workflows.sparekey_order.joined import A_SECOND, Joined, Order
 from workflows.money import contract as money

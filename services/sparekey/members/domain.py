@@ -12,7 +12,6 @@ import structlog
 from services.chassis.caller import Caller
 from services.chassis.errors import InvalidField, Kind, NotFound, RuumError, Violation
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
-from services.sparekey.actions.models import Action, Situation, admit
 from services.sparekey.cases import repository
 from services.sparekey.cases.changes import Change, change, poke
 from services.sparekey.cases.events import MailRedirectAlarm, RedeliveryAccepted
@@ -21,6 +20,7 @@ from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making.domain import Making
 from services.sparekey.making.verdicts import TOO_LATE, call_back, give, stop
+from services.sparekey.members.models import Action, Situation, admit
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import KeyNumber
 from services.sparekey.ports import Rooms
@@ -74,7 +74,7 @@ class ChooseWishDate(OfOrder):
     wish_date: str
 
 
-class Requests(Verbs):
+class MemberActions(Verbs):
     """What members ask. Who may act for the room is asked of rooms each time; reports need only the order (RM-05)."""
 
     def __init__(self, commands: Commands, vault: Vault, making: Making, rooms: Rooms, waiting: Waiting) -> None:

@@ -58,7 +58,7 @@ class _Look:
         return ADDRESS_CHANGED if self.told and self.told != mark(self.permission.address) else ""
 
 
-class Leaving(Verbs):
+class Dispatch(Verbs):
     """Keys that lie at the maker, ready to leave or told to."""
 
     def __init__(self, commands: Commands, steps: Steps, making: Making, rooms: Rooms, waiting: Waiting) -> None:
