@@ -222,6 +222,34 @@ async def test_another_members_order_is_not_found_by_any_method(door: Door) -> N
         assert (await refused(door.ask(method, asked, stranger))).kind is Kind.NOT_FOUND, method
 
 
+STEPS: dict[str, dict[str, Any]] = {
+    "ConfirmPlaced": {},
+    "AbandonPlaced": {"reason": "card-declined", "attempt": 1},
+    "RequestCheck": {"check_round": 1},
+    "ExpireIfWaiting": {},
+    "OrderKeys": {},
+    "CheckDispatch": {},
+    "ReleaseDispatch": {},
+    "DispatchRedelivery": {"redelivery": 1},
+    "StopAtMaker": {},
+    "RemindMember": {"reminder": "held-at-post", "days": 1},
+    "CloseCase": {"state": pb.CASE_STATE_CANCELLED, "reason": "lease-ended"},
+    "ActAsOperator": {"operator": "op_sato", "reason": "tried", "action": "try_again", "arguments": {"a": "b"}},
+    "CallOperator": {"problem": "no-word"},
+}
+
+
+@pytest.mark.parametrize("method", STEPS)
+async def test_no_step_is_made_of_an_order_that_is_not_there(door: Door, method: str) -> None:
+    kind = type(empty_request(method))
+    asked = kind(request_id=request(), order_id=new_id("ord"), **STEPS[method])
+    asked.as_of.FromDatetime(door.world.now)
+
+    refusal = await refused(door.ask(method, asked, service("worker")))
+
+    assert refusal.kind is Kind.NOT_FOUND
+
+
 @pytest.mark.rule("PR-16")
 async def test_orders_are_listed_by_an_opaque_cursor(door: Door) -> None:
     order_id = await door.world.ordered()

@@ -8,8 +8,9 @@ import pytest
 
 from services.chassis.errors import InvalidField
 from services.sparekey.cases.transitions import State
+from services.sparekey.members.domain import ChooseWishDate
 from services.sparekey.members.models import WishNotAsked
-from tests.sparekey.world import World, jst
+from tests.sparekey.world import World, jst, request
 
 SECOND = timedelta(seconds=1)
 
@@ -81,6 +82,16 @@ async def test_another_day_may_be_chosen_from_those_offered(world: World) -> Non
     assert (case.state, case.deadline, case.wish_asked) == (State.READY, jst(2026, 4, 8), False)
     with pytest.raises(WishNotAsked):
         await world.choose_wish(order_id, date(2026, 4, 11))
+
+
+async def test_a_day_that_no_calendar_has_is_called_so(world: World) -> None:
+    order_id = await overtaken(world)
+    asked = ChooseWishDate(request_id=request(), order_id=order_id, wish_date="2026-02-30")
+
+    with pytest.raises(InvalidField) as refused:
+        await world.domain.member_actions.choose_wish(world.member, asked)
+
+    assert [(it.field, it.code) for it in refused.value.violations] == [("wish_date", "day-not-in-calendar")]
 
 
 @pytest.mark.rule("SK-25")

@@ -267,7 +267,7 @@ def _day(written: str) -> date | None:
     try:
         return date.fromisoformat(written) if written else None
     except ValueError:
-        raise _wrong("wish_date", "key-wish-date-not-offered") from None
+        raise _wrong("wish_date", "day-not-in-calendar") from None
 
 
 def _wrong(field: str, code: str, **params: str | int) -> InvalidField:
