@@ -114,7 +114,7 @@ def charge_follows_the_order(books: Books) -> Iterator[Disagreement]:
             yield Disagreement("charge-impossible", order_id, sums)
 
 
-NO_PARTNER = {"none", "unspecified"}
+NO_PARTNER = {"none", ""}
 """Nothing was due, or no payment counts: the order is a checkout again."""
 _NOTHING_TAKEN = {"declined", "voided"}
 """An authorisation that lapsed is one word here and the other there; neither took any money."""
