@@ -73,10 +73,10 @@ class Signer:
         self._own: dict[str, tuple[str, datetime]] = {}
         self._key = self._load()
 
-    def sign(self, caller: Caller, audience: str, lifetime: timedelta = _LIFETIME) -> tuple[str, datetime]:
+    def sign(self, caller: Caller, audience: str) -> tuple[str, datetime]:
         """A token that names caller, session and audience, and the instant at which it ends."""
         now = self._clock.now()
-        until = now + lifetime
+        until = now + _LIFETIME
         claims = {
             "iss": self.issuer,
             "sub": caller.name,

@@ -108,7 +108,6 @@ class Foundation:
         self.database = Database(
             settings.database_url.get_secret_value(),
             pool_size=settings.database_pool_size,
-            overflow=settings.database_pool_overflow,
         )
         self.outbox = Outbox(name, events, outbox)
         key = settings.request_key.get_secret_value().encode()

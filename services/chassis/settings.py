@@ -76,7 +76,6 @@ class DatabaseSettings(Settings):
     database_url: SecretStr
     """Of the service's role, which may not change the schema."""
     database_pool_size: int = Field(default=10, ge=1)
-    database_pool_overflow: int = Field(default=5, ge=0)
 
 
 class EventSettings(Settings):
