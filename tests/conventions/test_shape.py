@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.conventions.rules import ROOT
 
 _LIMIT = "at most 500, so part it by subject"
-FOLDERS = ("services", "workflows", "deploy", "tests")
+PRODUCT = ("services", "workflows", "deploy")
 NAMELESS = {
     "base",
     "common",
@@ -26,8 +26,10 @@ NAMELESS = {
 }
 
 
-def sources(root: Path) -> list[Path]:
-    return sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.py"))
+def sources(root: Path, *folders: str) -> dict[Path, int]:
+    """The lines of each file."""
+    found = (path for folder in folders for path in (root / folder).rglob("*.py"))
+    return {path: path.read_text("utf-8").count("\n") for path in sorted(found)}
 
 
 def share(sizes: list[int], below: int) -> float:
@@ -43,24 +45,29 @@ def functions(path: Path) -> Iterator[int]:
 
 
 def problems(root: Path) -> list[str]:
-    lines = {path: path.read_text("utf-8").count("\n") for path in sources(root)}
-    lengths = [length for path in lines for length in functions(path)]
-    found = [f"{path.relative_to(root)}: {count} lines; {_LIMIT}" for path, count in lines.items() if count > 500]
-    found += [
-        f"{path.relative_to(root)}: {count} lines of one process"
-        for path, count in lines.items()
-        if path.name == "workflow.py" and 400 <= count <= 500
-    ]
-    found += [
-        f"{path.relative_to(root)}: named for nothing" for path in lines if {path.stem, path.parent.stem} & NAMELESS
-    ]
-    if share(list(lines.values()), 350) < 0.9:
-        found.append("more than one file in ten has 350 lines")
-    if share(lengths, 10) < 0.5:
-        found.append("more than half of the functions have 10 lines")
-    if share(lengths, 45) < 0.95:
-        found.append("more than one function in twenty has 45 lines")
+    """Short tests, of which there are thousands, must not hide what is long in the product: each is counted alone."""
+    product, tests = sources(root, *PRODUCT), sources(root, "tests")
+    found = list(_of_files(root, product | tests))
+    for lines in (product, tests):
+        lengths = [length for path in lines for length in functions(path)]
+        if lines and share(list(lines.values()), 350) < 0.9:
+            found.append("more than one file in ten has 350 lines")
+        if lengths and share(lengths, 10) < 0.5:
+            found.append("more than half of the functions have 10 lines")
+        if lengths and share(lengths, 45) < 0.95:
+            found.append("more than one function in twenty has 45 lines")
     return found
+
+
+def _of_files(root: Path, lines: dict[Path, int]) -> Iterator[str]:
+    for path, count in lines.items():
+        name = path.relative_to(root)
+        if count > 500:
+            yield f"{name}: {count} lines; {_LIMIT}"
+        elif path.name == "workflow.py" and count >= 400:
+            yield f"{name}: {count} lines of one process"
+        if {path.stem, path.parent.stem} & NAMELESS:
+            yield f"{name}: named for nothing"
 
 
 def planted(root: Path, **files: str) -> Path:
@@ -115,3 +122,10 @@ def test_a_few_very_long_functions_are_found(tmp_path: Path) -> None:
     long = planted(tmp_path, long=function(3) * 18 + function(45))
 
     assert problems(long) == ["more than one function in twenty has 45 lines"]
+
+
+def test_short_tests_hide_nothing_that_is_long_in_the_product(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_short.py").write_text(function(2) * 100)
+
+    assert problems(planted(tmp_path, long=function(10) * 2)) == ["more than half of the functions have 10 lines"]
