@@ -14,6 +14,7 @@ from services.chassis.clock import Clock
 from services.chassis.foundation import Contract, Foundation
 from services.chassis.idempotency import Commands
 from services.chassis.jst import BusinessCalendar
+from services.chassis.partners import JsonPartner
 from services.chassis.settings import load
 from services.chassis.webhooks import StandardWebhooks, StripeWebhooks
 from services.store.books.domain import Books
@@ -32,7 +33,6 @@ from services.store.payments.domain import Payments
 from services.store.payments.partners.card import CardPartner
 from services.store.payments.partners.deferred import DeferredPartner
 from services.store.payments.partners.epos import EposPartner
-from services.store.payments.partners.http import JsonPartner
 from services.store.payments.ports import Partner
 from services.store.placing.domain import Placings
 from services.store.ports import Balances, Orderers

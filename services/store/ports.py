@@ -1,20 +1,8 @@
-"""What the store asks of other contexts, and what no partner can be relied on to say."""
+"""What the store asks of other contexts."""
 
 from typing import Protocol
 
 from services.store.models import Orderer
-
-
-class OutcomeUnknown(Exception):
-    """The partner may or may not have done it: time passed, the connection broke, or it failed inside.
-
-    Args:
-        answered: the partner did answer, with a failure of its own, so that nothing is under way any longer.
-    """
-
-    def __init__(self, *, answered: bool) -> None:
-        super().__init__("answered" if answered else "silent")
-        self.answered = answered
 
 
 class Orderers(Protocol):

@@ -11,11 +11,11 @@ from typing import Literal
 
 from services.chassis.clock import Clock
 from services.chassis.jst import jst_date
+from services.chassis.partners import OutcomeUnknown
 from services.store.cards.models import CardFacts
 from services.store.intents.models import PartnerCall
 from services.store.models import Means
 from services.store.payments.models import InvoiceFacts, PaymentState, Standing
-from services.store.ports import OutcomeUnknown
 
 Fault = Literal["lost", "done-and-lost", "failed", "done-and-failed"]
 HOLDS_FOR = timedelta(days=7)

@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from services.chassis.pages import Page
+from services.chassis.partners import OutcomeUnknown
 from services.store.books.domain import Book
 from services.store.intents.models import PartnerCall
-from services.store.ports import OutcomeUnknown
 from tests.store.world import World, as_member, new_member
 
 

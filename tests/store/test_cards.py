@@ -8,9 +8,9 @@ import pytest
 
 from services.chassis.errors import Unavailable
 from services.chassis.pages import Page
+from services.chassis.partners import OutcomeUnknown
 from services.store.cards.domain import CardUnknown
 from services.store.checkout.domain import DropCheckout
-from services.store.ports import OutcomeUnknown
 from tests.store.world import SPAREKEY, World, as_member, new_member, request_id
 
 MINUTE = timedelta(minutes=1)

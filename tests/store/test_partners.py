@@ -10,15 +10,14 @@ import pytest
 
 from deploy.local.ports import free_port
 from services.chassis.ids import new_id
+from services.chassis.partners import JsonPartner, OutcomeUnknown
 from services.store.intents.models import PartnerCall
 from services.store.models import Means
 from services.store.payments.models import Standing, Step
 from services.store.payments.partners.card import CardPartner
 from services.store.payments.partners.deferred import DeferredPartner
 from services.store.payments.partners.epos import EposPartner
-from services.store.payments.partners.http import JsonPartner
 from services.store.payments.ports import Partner
-from services.store.ports import OutcomeUnknown
 from tests.sandbox.harness import BEARERS, Sandbox
 from tests.store.world import ORDERER
 from tests.support.maintenance import under_maintenance

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import httpx
 import structlog
 
+from services.chassis.partners import JsonPartner, OutcomeUnknown, Refused
 from services.sparekey.cases.models import Kind
 from services.sparekey.numbers.models import KeyNumber
 from services.sparekey.ports import Destination, MakerAway, MakerRefused, Ordered
@@ -15,8 +16,6 @@ from services.sparekey.ports import Destination, MakerAway, MakerRefused, Ordere
 _log = structlog.get_logger()
 
 _PATIENCE = httpx.Timeout(10.0, connect=3.0)
-# The same is under way at the maker: nobody knows yet what becomes of it.
-_LEFT_OPEN = frozenset({"idempotency_key_in_use"})
 _TOO_LATE = "already-dispatched"
 # Our key with other content: it was done as we asked then, before address or charge changed.
 _DONE = frozenset({"idempotency_key_reused"})
@@ -26,11 +25,8 @@ class HttpMaker:
     """The maker's API. What it may or may not have done is asked again under the same key."""
 
     def __init__(self, url: str, secret: str) -> None:
-        headers = {"authorization": f"Bearer {secret}"}
-        self._http = httpx.AsyncClient(base_url=url.rstrip("/"), headers=headers, timeout=_PATIENCE)
-
-    async def close(self) -> None:
-        await self._http.aclose()
+        self._maker = JsonPartner(url, secret, _PATIENCE)
+        self.close = self._maker.close
 
     async def check(self, key: str, order_id: str, number: KeyNumber, kind: Kind) -> str:
         asked = {"order_ref": order_id, "key_number": number.plain, "kind": str(kind)}
@@ -71,53 +67,23 @@ class HttpMaker:
 
     async def _stopped(self, order_id: str) -> bool:
         try:
-            answer = await self._http.get(f"/orders/{order_id}")
-        except httpx.HTTPError as failure:
-            raise MakerAway from failure
-        if not answer.is_success:
-            raise MakerAway
-        return bool(_content(answer)["state"] == "stopped")
+            found = await self._maker.get(f"/orders/{order_id}")
+        except (OutcomeUnknown, Refused) as silent:
+            raise MakerAway from silent
+        return bool(found["state"] == "stopped")
 
-    async def _post(self, path: str, key: str, asked: Mapping[str, Any], fine: Collection[str] = ()) -> Any:
+    async def _post(self, path: str, key: str, asked: dict[str, Any], fine: Collection[str] = ()) -> Any:
         """What the maker answers, or nothing where it refuses with a code that is as good as done."""
         try:
-            answer = await self._http.post(path, json=asked, headers={"idempotency-key": key})
-        except httpx.HTTPError as failure:
-            raise MakerAway from failure
-        if answer.is_success:
-            return _content(answer)
-        code = _code(answer)
-        if code in fine:
-            return None
-        _log.warning("the maker did not do it", status=answer.status_code, code=code.replace("_", "-"))
-        if answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR and code not in _LEFT_OPEN and _judged(answer):
-            raise MakerRefused(why=code.replace("_", "-"))
-        raise MakerAway
-
-
-def _judged(answer: httpx.Response) -> bool:
-    """Whether the answer is about what was asked, and not about us or the load."""
-    return answer.status_code in {
-        httpx.codes.BAD_REQUEST,
-        httpx.codes.NOT_FOUND,
-        httpx.codes.CONFLICT,
-        httpx.codes.UNPROCESSABLE_ENTITY,
-    }
-
-
-def _content(answer: httpx.Response) -> Any:
-    """What the maker says; what is not JSON came from somebody in between."""
-    try:
-        return answer.json()
-    except ValueError as unreadable:
-        raise MakerAway from unreadable
-
-
-def _code(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json()["error"]["code"])
-    except (ValueError, KeyError, TypeError):
-        return "no-code"
+            return await self._maker.post(path, asked, key)
+        except OutcomeUnknown as silent:
+            raise MakerAway from silent
+        except Refused as refusal:
+            if refusal.code in fine:
+                return None
+            why = refusal.code.replace("_", "-") or "no-code"
+            _log.warning("the maker did not do it", status=refusal.status, code=why)
+            raise MakerRefused(why=why) from refusal
 
 
 def _destination(to: Destination) -> dict[str, dict[str, str]]:

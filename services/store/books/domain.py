@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from services.chassis.db import Database
 from services.chassis.pages import Page
+from services.chassis.partners import OutcomeUnknown
 from services.store.books import repository
 from services.store.intents import repository as calls
 from services.store.intents.domain import Intents
@@ -16,7 +17,6 @@ from services.store.orders import repository as orders
 from services.store.orders.models import OrderView
 from services.store.payments import repository as payments
 from services.store.payments.models import Payment, Shown, Standing
-from services.store.ports import OutcomeUnknown
 from services.store.settings import Rules
 
 _LOOKED_UP_AT_ONCE = 8

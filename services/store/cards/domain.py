@@ -12,10 +12,10 @@ from services.chassis.db import Database
 from services.chassis.errors import Kind, RuumError, Unavailable
 from services.chassis.ids import new_id
 from services.chassis.pages import Listed, Page
+from services.chassis.partners import OutcomeUnknown
 from services.store.cards import repository
 from services.store.cards.models import Card, CardView
 from services.store.cards.ports import Vault
-from services.store.ports import OutcomeUnknown
 
 _TOKEN = "pm_"  # noqa: S105  # what the processor's tokens begin with
 

@@ -13,6 +13,7 @@ import structlog
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, RuumError
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
+from services.chassis.partners import OutcomeUnknown
 from services.store.cards import repository as cards
 from services.store.cards.ports import Vault
 from services.store.intents import repository
@@ -32,7 +33,6 @@ from services.store.payments.models import (
     Step,
 )
 from services.store.payments.ports import Follower, Partner
-from services.store.ports import OutcomeUnknown
 
 _log = structlog.get_logger()
 

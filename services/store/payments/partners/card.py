@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 import stripe
 from stripe.params import PaymentIntentCreateParams
 
+from services.chassis.partners import ANSWERED_WITHIN, OutcomeUnknown
 from services.store.cards.models import CardFacts
 from services.store.intents.models import PartnerCall
 from services.store.payments.models import PaymentState, Standing
-from services.store.payments.partners.http import ANSWERED_WITHIN
-from services.store.ports import OutcomeUnknown
 
 _STATES: Mapping[str, PaymentState] = {
     "requires_payment_method": "declined",

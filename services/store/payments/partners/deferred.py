@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from services.chassis.partners import JsonPartner, OutcomeUnknown, Refused
 from services.store.intents.models import PartnerCall
 from services.store.payments.models import LAPSED, InvoiceFacts, PaymentState, Standing
-from services.store.payments.partners.http import JsonPartner, Refused
-from services.store.ports import OutcomeUnknown
 
 _STATES: dict[str, PaymentState] = {
     "accepted": "authorised",

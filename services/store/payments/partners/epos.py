@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.chassis.partners import JsonPartner, OutcomeUnknown, Refused
 from services.store.intents.models import PartnerCall
 from services.store.payments.models import LAPSED, PAYER_LATE, PaymentState, Standing
-from services.store.payments.partners.http import JsonPartner, Refused
-from services.store.ports import OutcomeUnknown
 
 _STATES: dict[str, PaymentState] = {
     "open": "requires-action",

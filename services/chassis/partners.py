@@ -1,4 +1,4 @@
-"""What partners that speak JSON have in common: secret, keys, time limits, and what an answer says of the outcome."""
+"""Partners that speak JSON over HTTP: secret, keys, time limits, and what an answer says of the outcome."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ from typing import Any
 
 import httpx
 
-from services.store.ports import OutcomeUnknown
-
 ANSWERED_WITHIN = 5.0
 """Seconds that one call may take."""
+_PATIENCE = httpx.Timeout(ANSWERED_WITHIN)
 _IN_USE = "idempotency_key_in_use"
-_SERVER_ERROR = 500
+# Answers about what was asked; the others are about us, about the load, or from somebody in between.
+_JUDGED = frozenset({400, 402, 404, 409, 422})
+
+
+class OutcomeUnknown(Exception):
+    """The partner may or may not have done it: time passed, the connection broke, or it failed inside.
+
+    Args:
+        answered: the partner did answer, with a failure of its own, so that nothing is under way any longer.
+    """
+
+    def __init__(self, *, answered: bool) -> None:
+        super().__init__("answered" if answered else "silent")
+        self.answered = answered
 
 
 class Refused(Exception):
@@ -19,7 +31,7 @@ class Refused(Exception):
 
     Args:
         status: of HTTP.
-        code: the partner's word.
+        code: the partner's own, empty where it gives none.
     """
 
     def __init__(self, status: int, code: str) -> None:
@@ -31,10 +43,9 @@ class Refused(Exception):
 class JsonPartner:
     """Calls one partner; the connection is kept."""
 
-    def __init__(self, url: str, secret: str) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=url, headers={"authorization": f"Bearer {secret}"}, timeout=ANSWERED_WITHIN
-        )
+    def __init__(self, url: str, secret: str, timeout: httpx.Timeout = _PATIENCE) -> None:
+        headers = {"authorization": f"Bearer {secret}"}
+        self._http = httpx.AsyncClient(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
 
     async def post(self, path: str, content: dict[str, Any], key: str) -> dict[str, Any]:
         """Has something done, once under this key.
@@ -64,11 +75,11 @@ class JsonPartner:
             raise OutcomeUnknown(answered=False) from lost
         if answer.is_success:
             return _content(answer)
-        if answer.status_code >= _SERVER_ERROR:
+        if answer.is_server_error:
             raise OutcomeUnknown(answered=True)
         code = _code(answer)
-        # Somebody else's call under this key is under way; a partner that does not know us has said nothing either.
-        if code == _IN_USE or answer.status_code in {401, 403, 429}:
+        # The same is under way at the partner under this key: nobody knows yet what becomes of it.
+        if code == _IN_USE or answer.status_code not in _JUDGED:
             raise OutcomeUnknown(answered=False)
         raise Refused(answer.status_code, code)
 
