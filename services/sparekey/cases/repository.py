@@ -11,18 +11,16 @@ from sqlmodel import col
 from services.chassis.db import Database
 from services.chassis.errors import NotFound
 from services.chassis.pages import Page
+from services.chassis.rows import one
 from services.sparekey.cases.models import ABOUT_TO_LEAVE, Case, Columns, Entry
 from services.sparekey.cases.transitions import State
 
 cases, timeline = Case.table(), Entry.table()
 
-# What was read before is not what an UPDATE of somebody else has left.
-FRESH = {"populate_existing": True}
-
 
 async def get(session: AsyncSession, order_id: str) -> Case | None:
     found = sa.select(Case).where(col(Case.order_id) == order_id)
-    return (await session.scalars(found, execution_options=FRESH)).one_or_none()
+    return await one(session, Case, found)
 
 
 async def found(session: AsyncSession, order_id: str) -> Case:
@@ -47,7 +45,7 @@ async def move(tx: AsyncSession, case: Case, values: Columns) -> Case | None:
     """Changes a case that still is as it was read, and makes it one version older; nothing when it is not (PR-06)."""
     as_read = (cases.c.order_id == case.order_id, cases.c.state == case.state, cases.c.version == case.version)
     moved = sa.update(Case).where(*as_read).values(**values, version=case.version + 1).returning(Case)
-    return (await tx.scalars(moved, execution_options=FRESH)).one_or_none()
+    return await one(tx, Case, moved)
 
 
 async def look_again(tx: AsyncSession, *which: sa.ColumnElement[bool]) -> Sequence[str]:

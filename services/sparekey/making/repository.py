@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.chassis.rows import one
 from services.sparekey.cases.models import Case
-from services.sparekey.cases.repository import FRESH
 from services.sparekey.making.models import Call, MakerCheck, Outcome, Verb
 
 calls, checks, cases = Call.table(), MakerCheck.table(), Case.table()
@@ -117,4 +117,4 @@ async def check_of_round(tx: AsyncSession, order_id: str, check_round: int) -> M
     found = sa.select(MakerCheck).where(
         col(MakerCheck.order_id) == order_id, col(MakerCheck.check_round) == check_round
     )
-    return (await tx.scalars(found.limit(1), execution_options=FRESH)).one_or_none()
+    return await one(tx, MakerCheck, found.limit(1))

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.sparekey.cases.repository import FRESH
+from services.chassis.rows import one
 from services.sparekey.webhooks.models import Parcel, Scan, Webhook
 
 webhooks, scans, parcels = Webhook.table(), Scan.table(), Parcel.table()
@@ -51,7 +51,7 @@ async def note_parcel(
         set_={"returned_on": sa.func.coalesce(parcels.c.returned_on, new.excluded.returned_on)},
         where=parcels.c.order_id == new.excluded.order_id,
     ).returning(Parcel)
-    return (await tx.scalars(noted, execution_options=FRESH)).one_or_none()
+    return await one(tx, Parcel, noted)
 
 
 async def parcel(tx: AsyncSession, tracking_number: str) -> Parcel | None:

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.chassis.pages import Page
+from services.chassis.rows import every, one
 from services.store.cards.models import Card, Customer
-from services.store.repository import every, one
 
 _T, _C = Card.table().c, Customer.table().c
 

@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.chassis.pages import Page
+from services.chassis.rows import every
 from services.store.catalogue.models import Product
-from services.store.repository import every
 
 _T = Product.table().c
 

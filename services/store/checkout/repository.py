@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.chassis.rows import rows
 from services.store.cards.models import Card
 from services.store.catalogue.models import Product
 from services.store.checkout.models import Basket, Snapshot
 from services.store.coupons.models import Coupon, CouponUses
 from services.store.orders.models import Order, OrderLine
 from services.store.payments.models import Credit
-from services.store.repository import rows
 from services.store.settings import Rules
 
 _S, _O, _L, _D = Snapshot.table().c, Order.table().c, OrderLine.table().c, Card.table().c

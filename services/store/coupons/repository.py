@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.chassis.rows import every
 from services.store.coupons.models import Coupon, CouponUses, Redemption
-from services.store.repository import every
 
 _C, _U, _R = Coupon.table().c, CouponUses.table().c, Redemption.table().c
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.chassis.rows import one
 from services.store.invoices.models import OPEN, Invoice
-from services.store.repository import one
 
 _T = Invoice.table().c
 

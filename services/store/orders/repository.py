@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.chassis.pages import Page
+from services.chassis.rows import Values, every, new, one, rows
 from services.store.catalogue.models import Product
 from services.store.invoices.models import Invoice
 from services.store.orders.models import (
@@ -31,7 +32,6 @@ from services.store.orders.models import (
     Promise,
 )
 from services.store.payments.models import ENDED, Payment
-from services.store.repository import Values, every, new, one, rows
 from services.store.settings import Rules
 
 _O, _L, _P, _I = Order.table().c, OrderLine.table().c, Payment.table().c, Invoice.table().c

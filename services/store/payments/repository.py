@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
+from services.chassis.rows import every, new, one, rows
 from services.store.orders.models import Order
 from services.store.payments.models import ENDED, Credit, Payment, PaymentChanges
-from services.store.repository import every, new, one, rows
 
 _P, _C = Payment.table().c, Credit.table().c
 

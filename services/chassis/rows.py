@@ -1,4 +1,4 @@
-"""How every aggregate of the store reads rows as things."""
+"""Rows read as things, and statements that are made once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncSession
 
 T = TypeVar("T")
-# A row that a statement of this transaction changed is read anew, never from the session's memory.
+# What a statement has changed, this transaction's or somebody else's, is read anew and not from the session's memory.
 _FRESH: dict[str, Any] = {"populate_existing": True}
 
 
