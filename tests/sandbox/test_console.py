@@ -125,6 +125,8 @@ async def test_a_person_presses_a_button_and_the_page_follows(sandbox: Sandbox, 
         await page.locator("#sections article .badge.absent").wait_for()
         await page.locator("button[data-reveal]", has_text="34").click()
         await page.locator("button[data-reveal]", has_text="AB12CD34").wait_for()
+        await page.evaluate("refresh()")
+        still_shown = await page.locator("button[data-reveal]", has_text="AB12CD34").count()
         await sandbox.press("orders/ord_7/number-replied", key_number="QW56ER78")
         await page.locator("#webhooks ~ .list summary", has_text="number_replied").wait_for()
         scrolls = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
@@ -132,6 +134,7 @@ async def test_a_person_presses_a_button_and_the_page_follows(sandbox: Sandbox, 
 
     assert (await sandbox.seen("parcels"))[0]["state"] == "absent"
     assert scrolls is False
+    assert still_shown, "what was asked for stays when the page is drawn anew"
 
 
 def test_the_stand_ins_know_nothing_of_ruum_but_its_clock() -> None:

@@ -2,6 +2,8 @@
 
 const sections = document.getElementById("sections");
 const toast = document.getElementById("toast");
+/* Key numbers that somebody asked to see, by where they are and how they are masked: shown also when the page is drawn anew. */
+const revealed = new Map();
 const query = new URLSearchParams(location.search).get("q") ?? "";
 
 function say(words) {
@@ -46,6 +48,17 @@ async function refresh() {
   const open = [...sections.querySelectorAll("details[open]")].map((it) => it.id);
   sections.innerHTML = html;
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  showRevealed();
+}
+
+function masked(button) {
+  return `${button.dataset.reveal} ${button.textContent}`;
+}
+
+function showRevealed() {
+  for (const button of sections.querySelectorAll("button[data-reveal]")) {
+    button.textContent = revealed.get(masked(button)) ?? button.textContent;
+  }
 }
 
 function typing() {
@@ -69,7 +82,11 @@ sections.addEventListener("click", async (event) => {
   if (button.dataset.call === "POST reset" && !confirm("Empty all books?")) return;
   button.disabled = true;
   if (button.dataset.call) await act(button.dataset.call, JSON.parse(button.dataset.body));
-  else button.textContent = (await call(`GET ${button.dataset.reveal}`)).key_number;
+  else {
+    const place = masked(button);
+    revealed.set(place, (await call(`GET ${button.dataset.reveal}`)).key_number);
+    showRevealed();
+  }
   button.disabled = false;
 });
 sections.addEventListener("submit", (event) => {
