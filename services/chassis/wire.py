@@ -44,8 +44,8 @@ def read(model: type[M], message: Message, **given: Any) -> M:
             ours, which the first call shows.
     """
     kind: Any = model
-    _compare(kind, message.DESCRIPTOR, frozenset(given))
-    found: M = _adapter(kind).validate_python(_plain(message, "") | given)
+    wanted = _compare(kind, message.DESCRIPTOR, frozenset(given), whole=False)
+    found: M = _adapter(kind).validate_python(_plain(message, "", wanted) | given)
     return found
 
 
@@ -109,20 +109,24 @@ def _adapter(model: Any) -> TypeAdapter[Any]:
 
 
 @cache
-def _compare(model: Any, message: Descriptor, given: frozenset[str]) -> None:
-    """Compares once: pydantic passes over what a model does not know, and takes the default for what is misspelt."""
+def _compare(model: Any, message: Descriptor, given: frozenset[str], *, whole: bool) -> frozenset[str]:
+    """Compares once: pydantic passes over what a model does not know, and takes the default for what is misspelt.
+
+    A command is read whole, with all its parts. Returns the names of the fields that are read.
+    """
     types = _fields(model)
     wanted = set(types) - given
     offered = {field.name for field in message.fields} - given
-    a_command = "request_id" in types
-    missing = wanted - offered - ({"as_of"} if a_command else set())
-    unread = offered - wanted if a_command else ()
+    whole = whole or "request_id" in types
+    missing = wanted - offered - ({"as_of"} if whole else set())
+    unread = offered - wanted if whole else ()
     if missing or unread:
         raise TypeError(f"{model.__name__} of {message.full_name}: missing {sorted(missing)}, unread {sorted(unread)}")
     for field in message.fields:
         if field.name in wanted and field.message_type is not None:
             for part in _models_in(types[field.name]):
-                _compare(part, field.message_type, frozenset())
+                _compare(part, field.message_type, frozenset(), whole=whole)
+    return frozenset(wanted)
 
 
 def _fields(model: Any) -> dict[str, Any]:
@@ -140,11 +144,14 @@ def _models_in(hint: Any) -> Iterator[Any]:
         yield from _models_in(part)
 
 
-def _plain(message: Message, path: str) -> dict[str, Any]:
+def _plain(message: Message, path: str, wanted: frozenset[str] | None = None) -> dict[str, Any]:
+    """The values of a message; of those fields that are wanted, or of all."""
     return {
         name: read(getattr(message, name), path + name)
         for name, presence, unset, read in _readers(message.DESCRIPTOR)
-        if (not presence or message.HasField(name)) and getattr(message, name) != unset
+        if (wanted is None or name in wanted)
+        and (not presence or message.HasField(name))
+        and getattr(message, name) != unset
     }
 
 
