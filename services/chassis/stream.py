@@ -48,6 +48,10 @@ async def connect(url: str, name: str) -> Client:
 
     async def told(failure: Exception) -> None:
         nonlocal quiet_until
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # Before Python 3.12 `wait_for` loses a cancellation that meets a failure: the library would try for ever.
+            raise asyncio.CancelledError
         now = asyncio.get_running_loop().time()
         if now >= quiet_until:  # said twenty times a second while the server is away
             quiet_until = now + _QUIET_SECONDS

@@ -154,7 +154,7 @@ async def test_a_mail_waits_for_the_store_and_then_goes_out_once(world: World) -
     placed = sparekey.KeyOrdered(header=world.header(member), order_id=order, promised_dispatch_on=DAY)
 
     await world.tell(placed)
-    await world.until_failed(placed, "service-unavailable")
+    await world.failing(placed, "service-unavailable")
     world.store.away = False
 
     await world.settled(placed, "sent")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +16,7 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.postgres import Postgres
 from ruum.points.v1 import events_pb2 as points
 from services.chassis.ids import new_id
+from services.notifier.deliveries.models import Notice
 from tests.notifier.world import World, instead, notifier
 from tests.support.wire import wire_to
 
@@ -172,4 +175,24 @@ async def test_told_to_end_it_finishes_what_is_under_way(world: World) -> None:
         assert await child.wait() == 0
         left = [row for event in events for row in await world.deliveries(event) if row["state"] == "planned"]
 
-    assert [row["id"] for row in left if row["tries"]] == []
+    # A try that failed is finished too: a further one was planned for it.
+    assert [row["id"] for row in left if row["tries"] and not row["failure"]] == []
+
+
+async def test_what_it_claims_while_it_is_told_to_end_goes_out(world: World, postgres: Postgres) -> None:
+    event = granted(world, world.member())
+    world.process.kill()
+    await world.planned(event, Notice(recipient=event.header.member_id, letter="points-granted", facts={"points": 7}))
+
+    async with wire_to(postgres.port) as wire:
+        over = world.process.program.env["RUUM_DATABASE_URL"].replace(f":{postgres.port}/", f":{wire.port}/")
+        wire.keep_answers_to(b"WITH due AS")
+        async with instead(world, RUUM_DATABASE_URL=over) as child:
+            await wire.kept.wait()
+            os.kill(child.pid, signal.SIGTERM)
+            await asyncio.sleep(0.5)  # until it has heard, which nothing shows outside
+            wire.let_through()
+            assert await child.wait() == 0
+            [delivery] = await world.deliveries(event)
+
+    assert (delivery["state"], delivery["tries"]) == ("sent", 1)

@@ -24,9 +24,13 @@ from ruum.identity.v1 import identity_pb2 as pb
 from ruum.identity.v1.identity_pb2_grpc import IdentityServiceServicer
 from ruum.store.v1 import store_pb2
 from ruum.store.v1.store_pb2_grpc import StoreServiceServicer
+from services.chassis.caller import Caller
 from services.chassis.db import Database
 from services.chassis.errors import Kind, NotFound, RemoteError
+from services.chassis.idempotency import Work
 from services.chassis.ids import new_id
+from services.notifier.deliveries.domain import plan
+from services.notifier.deliveries.models import Notice
 from tests.sandbox.harness import Sandbox
 from tests.support.waiting import until
 
@@ -180,6 +184,11 @@ class World:
             for _ in range(times):
                 await stream.publish(subject(type(event)), event.SerializeToString())
 
+    async def planned(self, event: Any, notice: Notice) -> None:
+        """As if it had been told and taken, and nothing was sent yet."""
+        caller, now = Caller("service", "points"), datetime.now(UTC)
+        await self.database.transact(lambda tx: plan(Work(tx, caller, now), event.header.event_id, [notice]))
+
     # What came of it.
 
     async def inbox(self, to: str) -> list[dict[str, Any]]:
@@ -200,14 +209,6 @@ class World:
         rows = sa.text("select * from notifier.deliveries where event_id = :event order by recipient")
         async with self.database.reading() as session:
             return list((await session.execute(rows, {"event": event.header.event_id})).mappings())
-
-    async def until_failed(self, event: Any, failure: str) -> None:
-        """Until a delivery of the event has been tried, and has failed for this reason."""
-
-        async def so() -> bool:
-            return [row["failure"] for row in await self.deliveries(event)] == [failure]
-
-        await until(so)
 
     async def settled(self, event: Any, *states: str, number: int = 1, patience: float = 15) -> list[Any]:
         """The deliveries of an event once they stand so."""

@@ -10,11 +10,12 @@ from deploy.local.ports import LOOPBACK
 
 
 class Wire:
-    """Passes bytes on both ways until a client says the word that it was told to be cut at.
+    """Passes bytes on both ways until a client says the word that it was told to be cut at, or to keep answers from.
 
     Attributes:
         port: where clients connect.
         cuts: how often it was cut.
+        kept: set once answers are kept.
     """
 
     def __init__(self, server_port: int) -> None:
@@ -23,6 +24,18 @@ class Wire:
         self._server_port = server_port
         self._word = b""
         self._arrives = False
+        self._last_word = b""
+        self.kept = asyncio.Event()
+        self._answers = asyncio.Event()
+        self._answers.set()
+
+    def keep_answers_to(self, word: bytes) -> None:
+        """Whatever the server says from when a client has said `word` is kept until `let_through`."""
+        self._last_word = word
+
+    def let_through(self) -> None:
+        self._last_word = b""
+        self._answers.set()
 
     def cut_before(self, word: bytes) -> None:
         """The next client that says `word` is not heard."""
@@ -49,6 +62,9 @@ class Wire:
         back: asyncio.Future[None],
     ) -> None:
         while said := await client.read(65536):
+            if self._last_word and self._last_word in said:
+                self._answers.clear()
+                self.kept.set()
             cut = self._word and self._word in said
             if not cut or self._arrives:
                 if cut:
@@ -67,6 +83,7 @@ class Wire:
     async def _pass_on(self, server: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             while said := await server.read(65536):
+                await self._answers.wait()
                 to_client.write(said)
                 await to_client.drain()
             to_client.close()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,6 +30,8 @@ from services.notifier.ports import NothingToSend, NotNow, Ports, Purchase, Refu
 from services.notifier.settings import Rules
 
 _log = structlog.get_logger()
+
+T = TypeVar("T")
 
 _AT_ONCE = 8
 _IDLE_SECONDS = 0.25
@@ -76,7 +80,7 @@ class Sender:
         self._writer = writer
         self._rules = rules
         self._key = key
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> None:
         """Sends until it is stopped, then lets what is under way finish."""
@@ -88,22 +92,33 @@ class Sender:
                     _log.warning("sender waits", code=failure.code)
                     await asyncio.sleep(_AWAY_SECONDS)
         finally:
-            if self._under_way:
-                await asyncio.wait(self._under_way, timeout=_GRACE_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE_SECONDS):
+                    while self._under_way:
+                        await asyncio.wait(self._under_way)
 
     async def _fill(self) -> None:
         """Starts as many deliveries as there is room for, then waits for room or for work."""
         room = _AT_ONCE - len(self._under_way)
-        lease = self._rules.sending_lease
-        claimed = await self._database.transact(lambda tx: repository.claim(tx, room, lease)) if room else ()
-        for delivery in claimed:
-            task = asyncio.create_task(self.deliver(delivery))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+        # Also when we are told to end meanwhile: what is claimed already is under way.
+        claimed = await asyncio.shield(self._started(self._take(room))) if room else 0
         if claimed or not room:
             await asyncio.wait(self._under_way, timeout=_IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(_IDLE_SECONDS)
+
+    async def _take(self, room: int) -> int:
+        lease = self._rules.sending_lease
+        claimed = await self._database.transact(lambda tx: repository.claim(tx, room, lease))
+        for delivery in claimed:
+            self._started(self.deliver(delivery))
+        return len(claimed)
+
+    def _started(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
 
     async def deliver(self, delivery: Delivery) -> None:
         """One try of one delivery; every failure is noted, none is raised."""
