@@ -189,6 +189,18 @@ class World:
         caller, now = Caller("service", "points"), datetime.now(UTC)
         await self.database.transact(lambda tx: plan(Work(tx, caller, now), event.header.event_id, [notice]))
 
+    async def idle(self) -> None:
+        """Until nothing that was told before is still to be sent."""
+        left = (
+            "select count(*) from notifier.deliveries where ended_at is null and due_at < now() + interval '1 minute'"
+        )
+
+        async def so() -> bool:
+            async with self.database.reading() as session:
+                return bool(await session.scalar(sa.text(left)) == 0)
+
+        await until(so)
+
     # What came of it.
 
     async def inbox(self, to: str) -> list[dict[str, Any]]:
