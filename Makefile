@@ -18,9 +18,9 @@ up: $(READY)
 demo: $(READY)
 	@exec $(BIN)/ruum demo $(if $(ONCE),--once)
 
-# `make test TESTS=tests/points`
+# `make test TESTS=tests/points`; all of them in processes side by side, each with servers of its own.
 test: $(READY)
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest $(or $(TESTS),-n 3)
 
 check: format lint imports types contracts
 

@@ -23,7 +23,7 @@ from services import CONTEXTS
 from services.chassis import log
 from tests.support import logs, streams
 
-pytest_plugins = ["tests.support.callers", "tests.support.alone"]
+pytest_plugins = ["tests.support.callers", "tests.support.alone", "tests.support.shares"]
 
 
 @pytest.fixture(scope="session", autouse=True)
