@@ -15,7 +15,6 @@ from services.chassis.processes import Process
 from services.chassis.sealing import MasterKeys
 from services.chassis.settings import load
 from services.sparekey.cases.changes import PROCESS
-from services.sparekey.cases.domain import Steps
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.clients.rooms import GrpcRooms
 from services.sparekey.clients.store import GrpcStore
@@ -36,6 +35,7 @@ from services.sparekey.ports import Maker, Processes, Rooms, Store
 from services.sparekey.processes import KeyProcesses
 from services.sparekey.servicer import Domain, SparekeyServicer
 from services.sparekey.settings import Rules, Settings
+from services.sparekey.steps.domain import Steps
 from services.sparekey.webhooks.domain import Webhooks
 from services.sparekey.webhooks.ports import WebhookReader
 from workflows.sparekey_order.contract import TASK_QUEUE, WORKFLOW

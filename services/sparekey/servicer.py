@@ -11,8 +11,6 @@ from ruum.sparekey.v1.sparekey_pb2_grpc import SparekeyServiceServicer
 from services.chassis import wire
 from services.chassis.door import caller
 from services.sparekey import messages
-from services.sparekey.cases import domain as steps
-from services.sparekey.cases.domain import Steps
 from services.sparekey.desk.actions import ActAsOperator
 from services.sparekey.desk.domain import Desk, DeskEnterKeyNumber, DeskResolve
 from services.sparekey.dispatch.domain import CheckDispatch, Dispatch, LookAgain
@@ -24,6 +22,8 @@ from services.sparekey.numbers.domain import EraseKeyNumbers, Vault
 from services.sparekey.orders.domain import Orders
 from services.sparekey.placing.domain import PlaceOrder, Placings, ReviewOrder
 from services.sparekey.placing.steps import AbandonPlaced, ConfirmPlaced, PlacingSteps
+from services.sparekey.steps import domain as steps
+from services.sparekey.steps.domain import Steps
 from services.sparekey.webhooks.domain import Webhooks
 
 

@@ -31,6 +31,7 @@ BREACHES = [
     ("aggregates", "services.store.orders.domain", "services.store.checkout.domain"),
     ("aggregates", "services.store.payments.repository", "services.store.orders.repository"),
     ("aggregates", "services.store.payments.models", "services.store.orders.models"),
+    ("key-aggregates", "services.sparekey.cases.changes", "services.sparekey.making.verdicts"),
     ("technology", "services.identity.codes.domain", "grpc"),
     ("technology", "services.points.holds.repository", "google"),
     ("technology", "services.rooms.leases.models", "nats"),

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.chassis.idempotency import Work
 from services.sparekey.cases import repository
 from services.sparekey.cases.changes import Change, change
-from services.sparekey.cases.domain import DispatchRedelivery
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import TABLE, Cause, State, TransitionImpossible, leads
+from services.sparekey.steps.domain import DispatchRedelivery
 from tests.sparekey.world import WORKER, World
 
 # From the pages: from where a case may move, and to where; what stays where it is, is left out.

@@ -23,7 +23,6 @@ from services.chassis.jst import JST, BusinessCalendar
 from services.chassis.pages import Page
 from services.chassis.sealing import MasterKeys
 from services.chassis.webhooks import StandardWebhooks
-from services.sparekey.cases import domain as steps
 from services.sparekey.cases.models import CARRIER, POST, Case, Kind
 from services.sparekey.cases.transitions import State
 from services.sparekey.cases.waiting import Waiting
@@ -41,6 +40,7 @@ from services.sparekey.placing.domain import PlaceOrder, ReviewOrder
 from services.sparekey.placing.steps import AbandonPlaced, ConfirmPlaced
 from services.sparekey.ports import Answer, Processes
 from services.sparekey.settings import Rules
+from services.sparekey.steps import domain as steps
 from tests.sparekey.neighbours import FakeMaker, FakeProcesses, FakeRooms, FakeStore, lease
 from tests.sparekey.written import Written
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from services.chassis.events import ProcessLine
 from services.chassis.idempotency import Work
+from services.sparekey.calls import repository as calls
+from services.sparekey.calls.models import Call, Verb
 from services.sparekey.cases import repository
 from services.sparekey.cases.events import OfOrder
 from services.sparekey.cases.models import Case, Columns, Entry
 from services.sparekey.cases.transitions import Cause, State, TransitionImpossible, leads
 from services.sparekey.cases.waiting import NOTHING
-from services.sparekey.making import repository as making
-from services.sparekey.making.models import Call, Verb
 
 PROCESS = "sparekey-order"
 POKE = "case_changed"
@@ -95,7 +95,7 @@ async def _tell(work: Work, case: Case, change: Change) -> None:
 
 async def _ask(work: Work, case: Case, change: Change) -> None:
     if change.withdraws:
-        await making.withdraw(work.tx, case.order_id, change.withdraws, work.now)
+        await calls.withdraw(work.tx, case.order_id, change.withdraws, work.now)
     if change.asks is not None:
         call = Call.make(
             key=f"{case.order_id}/{change.asks}/{case.version}",
@@ -104,7 +104,7 @@ async def _ask(work: Work, case: Case, change: Change) -> None:
             ordinal=case.version,
             opened_at=work.now,
         )
-        await making.open_call(work.tx, call)
+        await calls.open_call(work.tx, call)
 
 
 def poke(work: Work, order_id: str) -> None:

@@ -41,6 +41,11 @@ async def read(database: Database, order_id: str) -> Case:
         return await found(session, order_id)
 
 
+async def take_turn(tx: AsyncSession, order_id: str) -> None:
+    """Whoever else takes a turn at this case waits until the end of the transaction."""
+    await tx.execute(sa.select(cases.c.order_id).where(cases.c.order_id == order_id).with_for_update())
+
+
 async def move(tx: AsyncSession, case: Case, values: Columns) -> Case | None:
     """Changes a case that still is as it was read, and makes it one version older; nothing when it is not (PR-06)."""
     as_read = (cases.c.order_id == case.order_id, cases.c.state == case.state, cases.c.version == case.version)

@@ -12,6 +12,7 @@ from services.chassis.errors import InvalidField, Kind, RuumError, Violation
 from services.chassis.idempotency import Command, Work
 from services.chassis.ids import new_id
 from services.chassis.jst import jst_date
+from services.sparekey.calls.models import Verb
 from services.sparekey.cases import repository as cases
 from services.sparekey.cases.changes import Change, change
 from services.sparekey.cases.models import CARRIER, POST, Case, Columns
@@ -19,7 +20,6 @@ from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import PATIENT, Waiting
 from services.sparekey.desk import repository
 from services.sparekey.desk.models import Approval
-from services.sparekey.making.models import Verb
 from services.sparekey.making.verdicts import TOO_LATE, Verdicts, give
 from services.sparekey.members.domain import redelivery_asked
 from services.sparekey.numbers.domain import Vault

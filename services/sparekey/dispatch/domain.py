@@ -17,17 +17,17 @@ from sqlmodel import col
 from services.chassis.caller import Caller
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.jst import jst_date
+from services.sparekey.calls import repository as calls
 from services.sparekey.cases import repository
 from services.sparekey.cases.changes import Change, change, poke
-from services.sparekey.cases.domain import Step, Steps
 from services.sparekey.cases.events import WishDatePassed
 from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
-from services.sparekey.making import repository as calls
 from services.sparekey.making.domain import Making
 from services.sparekey.making.verdicts import ADDRESS_CHANGED, call_back, stop
 from services.sparekey.ports import Permission, Rooms, mark
+from services.sparekey.steps.domain import Step, Steps
 
 
 class CheckDispatch(Step):

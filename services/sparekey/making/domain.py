@@ -8,17 +8,19 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.chassis.caller import Caller
 from services.chassis.errors import RuumError, StillRunning
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
+from services.sparekey.calls import repository as calls
+from services.sparekey.calls.models import Call, Outcome, Verb
 from services.sparekey.cases import repository as cases
 from services.sparekey.cases.changes import Change, change, poke
 from services.sparekey.cases.models import Case, Columns, Kind
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import SILENT, Waiting
 from services.sparekey.making import repository
-from services.sparekey.making.models import Call, Outcome, Verb
 from services.sparekey.making.verdicts import (
     ADDRESS_CHANGED,
     TOO_LATE,
@@ -103,6 +105,11 @@ def _heard(case: Case) -> Columns:
     return {"needs_operator": ""} if case.needs_operator.startswith(SILENT) else {}
 
 
+async def _claimed(call: Call, tx: AsyncSession) -> bool:
+    await cases.take_turn(tx, call.order_id)
+    return await calls.claim(tx, call, _ASKING_SECONDS)
+
+
 class SettleCall(Command):
     """What became of a call; its request id is the call's key with the outcome and how often it was tried before."""
 
@@ -144,7 +151,7 @@ class Making(Verbs):
             StillRunning: somebody else is asking for this order right now.
         """
         async with self.commands.database.reading() as session:
-            waiting = await repository.open_calls(session, order_id)
+            waiting = await calls.open_calls(session, order_id)
         for call in waiting:
             await self._carry(call, unasked=unasked)
 
@@ -160,7 +167,7 @@ class Making(Verbs):
             _log.warning("maker away", order_id=order_id)
 
     async def _carry(self, call: Call, *, unasked: bool) -> None:
-        if not await self.commands.database.transact(partial(repository.claim, call=call, seconds=_ASKING_SECONDS)):
+        if not await self.commands.database.transact(partial(_claimed, call)):
             raise StillRunning
         case = await cases.read(self.commands.database, call.order_id)
         try:
@@ -175,7 +182,7 @@ class Making(Verbs):
         except Exception as failure:
             # Nobody knows whether it was done: the call stays open, and is made again under its key.
             now, problem = self.commands.clock.now(), getattr(failure, "code", RuumError.code)
-            await self.commands.database.transact(partial(repository.tried, key=call.key, now=now, problem=problem))
+            await self.commands.database.transact(partial(calls.tried, key=call.key, now=now, problem=problem))
             raise
         else:
             await self._settle(call, Outcome.DONE, said, unasked=unasked)
@@ -191,7 +198,7 @@ class Making(Verbs):
     ) -> None:
         """Commits what became of a call, with what follows from it."""
         problem = "" if outcome is Outcome.DONE else said
-        if not await repository.settle(work.tx, call.key, outcome, work.now, problem):
+        if not await calls.settle(work.tx, call.key, outcome, work.now, problem):
             return
         if outcome is Outcome.DONE:
             await self._learn(work, call, said)
@@ -228,7 +235,7 @@ class Making(Verbs):
     async def _leaves_for(self, call: Call, case: Case) -> Destination:
         """Where a key is let go to, noted before the maker hears it: a lost answer cannot hide what it was told."""
         to = await self._goes_to(case)
-        noted = partial(repository.note_address, key=call.key, mark=mark(to.address))
+        noted = partial(calls.note_address, key=call.key, mark=mark(to.address))
         if await self.commands.database.transact(noted) != mark(to.address):
             raise _NoLonger(ADDRESS_CHANGED)
         return to
@@ -273,7 +280,7 @@ class Making(Verbs):
         """Makes the calls that a crash or a silent maker left open."""
         now = self.commands.clock.now()
         async with self.commands.database.reading() as session:
-            orders = await repository.left_open(session, now, _SWEPT_AFTER, _SWEPT_AT_ONCE)
+            orders = await calls.left_open(session, now, _SWEPT_AFTER, _SWEPT_AT_ONCE)
         for order_id in orders:
             try:
                 await self.carry_out(order_id, unasked=True)

@@ -8,6 +8,7 @@ from functools import partial
 
 from services.chassis.idempotency import Work
 from services.chassis.jst import jst_date
+from services.sparekey.calls.models import Verb
 from services.sparekey.cases import repository as cases
 from services.sparekey.cases.changes import Change, change
 from services.sparekey.cases.events import DispatchStopped, KeyNumberAccepted, KeyNumberAsked
@@ -15,7 +16,6 @@ from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making import repository
-from services.sparekey.making.models import Verb
 
 NOT_CONFIRMED, ADDRESS_CHANGED, TOO_LATE = "key-number-not-confirmed", "address-changed", "stopped-too-late"
 
@@ -63,6 +63,12 @@ def stopped_in_time(case: Case) -> Change | None:
     if case.state == State.STOPPED and case.needs_operator == TOO_LATE:
         return Change(Cause.NOTED, State.STOPPED, set={"needs_operator": case.reason})
     return None
+
+
+def remade_free() -> Change:
+    """The maker destroyed what somebody still had a right to: it is made again, free of charge (SK-35)."""
+    again: Columns = {"remade_free": True, "destroyed_on": None, "tracking_number": "", "carrier": ""}
+    return Change(Cause.REMADE, State.ACCEPTED, set=again, told="key-made-again")
 
 
 class Verdicts:

@@ -9,13 +9,13 @@ from services.chassis.caller import Caller
 from services.chassis.idempotency import Commands, Verbs, Work, command
 from services.sparekey.cases import repository
 from services.sparekey.cases.changes import PROCESS, Change, change
-from services.sparekey.cases.domain import Step
 from services.sparekey.cases.events import KeyOrdered
 from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import Cause, State, TransitionImpossible
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.placing import repository as placements
 from services.sparekey.ports import Order, Store
+from services.sparekey.steps.domain import Step
 
 
 class ConfirmPlaced(Step):

@@ -11,15 +11,14 @@ import structlog
 
 from services.chassis.caller import Caller
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
+from services.sparekey.calls.models import Verb
 from services.sparekey.cases import repository as cases
 from services.sparekey.cases.changes import Change, change, poke
-from services.sparekey.cases.domain import remade_free
 from services.sparekey.cases.models import CARRIER, POST, Case, Columns
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
 from services.sparekey.making import repository as making
-from services.sparekey.making.models import Verb
-from services.sparekey.making.verdicts import Verdicts, give
+from services.sparekey.making.verdicts import Verdicts, give, remade_free
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import KeyNumber, KeyNumberMalformed
 from services.sparekey.webhooks import ports, repository

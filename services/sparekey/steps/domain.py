@@ -8,16 +8,16 @@ from functools import partial
 
 from services.chassis.caller import Caller
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
+from services.sparekey.calls import repository as calls
+from services.sparekey.calls.models import Call, Verb
 from services.sparekey.cases import repository
 from services.sparekey.cases.changes import Change, change
 from services.sparekey.cases.events import KeyDestroyed, KeyOrderCancelled, OfOrder, ReminderDue
 from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import Cause, State, TransitionImpossible
 from services.sparekey.cases.waiting import Waiting
-from services.sparekey.making import repository as calls
 from services.sparekey.making.domain import Making
-from services.sparekey.making.models import Call, Verb
-from services.sparekey.making.verdicts import NOT_CONFIRMED, stop
+from services.sparekey.making.verdicts import NOT_CONFIRMED, remade_free, stop
 
 STORAGE_ENDED = "storage-ended"
 
@@ -290,9 +290,3 @@ def _closed(step: CloseCase, now: datetime, case: Case) -> Change | None:
         fact=_END_FACTS.get(step.state),
         says={"reason": reason},
     )
-
-
-def remade_free() -> Change:
-    """The maker destroyed what somebody still had a right to: it is made again, free of charge (SK-35)."""
-    again: Columns = {"remade_free": True, "destroyed_on": None, "tracking_number": "", "carrier": ""}
-    return Change(Cause.REMADE, State.ACCEPTED, set=again, told="key-made-again")
