@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from services.chassis import settings
 from services.chassis.foundation import ContextSettings
 from services.chassis.settings import CalendarSettings, SealingSettings, TemporalSettings
+
+_SHORTEST_MONTH = 28
 
 
 class Rules(settings.Settings):
@@ -38,7 +40,7 @@ class Rules(settings.Settings):
     hold_days: int = Field(default=7, ge=1)
     """Days at the post after an absence (SK-32)."""
     hold_reminders: tuple[int, ...] = (1, 4, 6)
-    """Days after the absence on which the member is reminded (SK-32)."""
+    """Days after the absence, which is not counted, on which the member is reminded (SK-32)."""
     hold_overdue_days: int = Field(default=14, ge=1)
     """Days after the hold without a word until an operator is called (OP-06)."""
     scan_days: int = Field(default=14, ge=1)
@@ -61,6 +63,16 @@ class Rules(settings.Settings):
     """How long the first of two operators' approvals waits for the second (SK-50)."""
     number_kept_days: int = Field(default=90, ge=1)
     """Days after the end of an order, or the last change of a draft, until its numbers are erased (SK-12)."""
+
+    @field_validator("hold_reminders", "storage_reminders")
+    @classmethod
+    def _fall_into_their_wait(cls, days: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        longest = info.data.get("hold_days", 0)
+        if info.field_name == "storage_reminders":
+            longest = info.data.get("storage_months", 0) * _SHORTEST_MONTH - 1
+        if not all(1 <= day <= longest for day in days):
+            raise ValueError(f"each from 1 to {longest} days: a reminder falls into what it reminds of")
+        return days
 
     @property
     def notices_version(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from services.chassis.jst import BusinessCalendar, Closure
 from services.sparekey.cases.waiting import Waiting
@@ -40,13 +41,19 @@ def test_the_week_ends_with_its_seventh_day_in_japan(mailed_at: datetime, end: d
         (jst(2026, 2, 24, 18), [jst(2026, 2, 25, 10), jst(2026, 2, 28, 10), jst(2026, 3, 2, 10)], jst(2026, 3, 4)),
     ],
 )
-def test_the_post_holds_seven_days_and_reminds_on_the_first_fourth_and_sixth(
+def test_the_post_holds_seven_days_and_reminds_on_its_mornings(
     absent_on: datetime, reminders: list[datetime], end: datetime
 ) -> None:
     asked = [absent_on, *reminders[:-1]]
 
     assert PLAIN.held(absent_on, absent_on)["deadline"] == end
     assert [PLAIN.held(absent_on, now)["remind_at"] for now in asked] == reminders
+
+
+@pytest.mark.parametrize("days", [{"hold_reminders": (8,)}, {"hold_reminders": (0,)}, {"storage_reminders": (7, 28)}])
+def test_a_reminder_outside_what_it_reminds_of_is_refused(days: dict[str, tuple[int, ...]]) -> None:
+    with pytest.raises(ValidationError, match=f"{next(iter(days))}\n.*a reminder falls into what it reminds of"):
+        Rules.model_validate(days)
 
 
 @pytest.mark.rule("SK-34")

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from services.chassis.errors import InvalidField
-from services.sparekey.cases.domain import RemindMember
 from services.sparekey.cases.transitions import State
 from services.sparekey.members.models import RedeliveryNotPossible
 from services.sparekey.ports import LeaseEnded
+from services.sparekey.steps.domain import RemindMember
 from tests.sparekey.world import WORKER, World, jst
 from tests.support.insisting import insisting
 
@@ -32,7 +32,7 @@ async def test_an_absence_is_held_for_seven_days_and_the_recipient_told(world: W
 
 
 @pytest.mark.rule("SK-32")
-async def test_the_recipient_is_reminded_on_day_one_four_and_six_in_the_morning(world: World) -> None:
+async def test_the_recipient_is_reminded_on_the_days_of_the_hold_in_the_morning(world: World) -> None:
     order_id = await world.missed()
     reminded: list[tuple[datetime, int]] = []
 
