@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 
 ANSWERED_WITHIN = 5.0
 """Seconds that one call may take."""
-_PATIENCE = httpx.Timeout(ANSWERED_WITHIN)
 _IN_USE = "idempotency_key_in_use"
 # Answers about what was asked; the others are about us, about the load, or from somebody in between.
 _JUDGED = frozenset({400, 402, 404, 409, 422})
@@ -41,11 +41,16 @@ class Refused(Exception):
 
 
 class JsonPartner:
-    """Calls one partner; the connection is kept."""
+    """Calls one partner; the connection is kept.
 
-    def __init__(self, url: str, secret: str, timeout: httpx.Timeout = _PATIENCE) -> None:
+    Args:
+        answered_within: seconds that one call may take, from its first byte to its answer's last.
+    """
+
+    def __init__(self, url: str, secret: str, answered_within: float = ANSWERED_WITHIN) -> None:
         headers = {"authorization": f"Bearer {secret}"}
-        self._http = httpx.AsyncClient(base_url=url.rstrip("/"), headers=headers, timeout=timeout)
+        self._answered_within = answered_within
+        self._http = httpx.AsyncClient(base_url=url.rstrip("/"), headers=headers, timeout=answered_within)
 
     async def post(self, path: str, content: dict[str, Any], key: str) -> dict[str, Any]:
         """Has something done, once under this key.
@@ -70,8 +75,10 @@ class JsonPartner:
 
     async def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         try:
-            answer = await self._http.request(method, path, **content)
-        except httpx.HTTPError as lost:
+            # The library counts each step by itself: a partner that drips would never be late.
+            async with asyncio.timeout(self._answered_within):
+                answer = await self._http.request(method, path, **content)
+        except (httpx.HTTPError, TimeoutError) as lost:
             raise OutcomeUnknown(answered=False) from lost
         if answer.is_success:
             return _content(answer)

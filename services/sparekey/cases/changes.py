@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from services.chassis.events import ProcessLine
 from services.chassis.idempotency import Work
@@ -29,7 +28,7 @@ class Change:
         to: the state it enters; where it stays, what it waits for stays too, but for what `set` says.
         told: line of the timeline, with its parameters: days, instants and ids only.
         at: when it happened, where that is not now.
-        fact: an event's class, and what it says beyond order and member.
+        fact: makes the event, of the case as it is then.
         asks: what the maker is to be asked because of it; one question for each version of a case.
         withdraws: what it is no longer to be asked.
     """
@@ -40,8 +39,7 @@ class Change:
     told: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     at: datetime | None = None
-    fact: type[OfOrder] | None = None
-    says: Mapping[str, Any] = field(default_factory=dict)
+    fact: Callable[[Case], OfOrder] | None = None
     asks: Verb | None = None
     withdraws: tuple[Verb, ...] = ()
 
@@ -89,8 +87,7 @@ async def _tell(work: Work, case: Case, change: Change) -> None:
         )
         await repository.tell(work.tx, [entry])
     if change.fact is not None:
-        said = {"aggregate_id": case.order_id, "order_id": case.order_id, "member_id": case.member_id}
-        work.tell(change.fact.model_validate(said | dict(change.says)))
+        work.tell(change.fact(case))
 
 
 async def _ask(work: Work, case: Case, change: Change) -> None:

@@ -1,14 +1,21 @@
 """Facts that the service tells; named and shaped like the messages of events.proto (OP-10)."""
 
 from datetime import date, datetime
+from typing import Any, Self
 
 from services.chassis.events import Event
+from services.sparekey.cases.models import Case
 
 
 class OfOrder(Event):
     """Parent: a fact about one order, told to its member."""
 
     order_id: str
+
+    @classmethod
+    def of(cls, case: Case, **says: Any) -> Self:
+        """The fact about this case, with what it says beyond order and member."""
+        return cls(aggregate_id=case.order_id, order_id=case.order_id, member_id=case.member_id, **says)
 
 
 class KeyOrdered(OfOrder):

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 from services.chassis.jst import BusinessCalendar, deadline, jst_date, period_end, start_of_day
+from services.sparekey.cases.asked import asked
+from services.sparekey.cases.events import OfOrder
 from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import State
 from services.sparekey.settings import Rules
@@ -32,6 +34,10 @@ class Waiting:
     def __init__(self, rules: Rules, calendar: BusinessCalendar) -> None:
         self.rules = rules
         self._calendar = calendar
+
+    def asked(self, case: Case) -> OfOrder:
+        """What its member hears when a case comes to wait for them."""
+        return asked(self.rules, case)
 
     def silence(self, now: datetime, business_days: int) -> Columns:
         """Patience with a partner, in business days from today."""

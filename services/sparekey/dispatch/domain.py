@@ -20,7 +20,6 @@ from services.chassis.jst import jst_date
 from services.sparekey.calls import repository as calls
 from services.sparekey.cases import repository
 from services.sparekey.cases.changes import Change, change, poke
-from services.sparekey.cases.events import WishDatePassed
 from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
@@ -138,5 +137,5 @@ class Dispatch(Verbs):
         return Change(Cause.CLEARED, State.CLEARED, set=patience)
 
     def _asks_for_wish(self, now: datetime) -> Change:
-        asked: Columns = {"wish_asked": True, **self._waiting.for_wish(now)}
-        return Change(Cause.NOTED, State.READY, set=asked, told="key-wish-date-passed", fact=WishDatePassed)
+        waits: Columns = {"wish_asked": True, **self._waiting.for_wish(now)}
+        return Change(Cause.NOTED, State.READY, set=waits, told="key-wish-date-passed", fact=self._waiting.asked)

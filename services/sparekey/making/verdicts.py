@@ -11,7 +11,7 @@ from services.chassis.jst import jst_date
 from services.sparekey.calls.models import Verb
 from services.sparekey.cases import repository as cases
 from services.sparekey.cases.changes import Change, change
-from services.sparekey.cases.events import DispatchStopped, KeyNumberAccepted, KeyNumberAsked
+from services.sparekey.cases.events import DispatchStopped, KeyNumberAccepted
 from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import Cause, State
 from services.sparekey.cases.waiting import Waiting
@@ -27,8 +27,7 @@ def stop(case: Case, reason: str, cause: Cause = Cause.STOPPED) -> Change:
         State.STOPPED,
         set={"reason": reason, "needs_operator": reason, "stopped_from": case.state},
         told="key-dispatch-stopped",
-        fact=DispatchStopped,
-        says={"reason": reason},
+        fact=partial(DispatchStopped.of, reason=reason),
     )
 
 
@@ -97,8 +96,7 @@ class Verdicts:
             State.ACCEPTED,
             set={**promised, "number_due_at": None, "early_number_id": None},
             told="key-number-accepted",
-            fact=KeyNumberAccepted,
-            says={"round": check_round},
+            fact=partial(KeyNumberAccepted.of, round=check_round),
         )
 
     async def unknown(self, work: Work, order_id: str, check_round: int, mailed_at: datetime | None) -> Case:
@@ -114,9 +112,9 @@ class Verdicts:
         waits = case.state in {State.CHECKING, State.ACCEPTED} and case.check_round == check_round
         if not waits or due is None:
             return None
-        return self._asked(case, due) if now < due else self._over()
+        return self._asked(due) if now < due else self._over()
 
-    def _asked(self, case: Case, due: datetime) -> Change:
+    def _asked(self, due: datetime) -> Change:
         # A deadline is the first instant after its last day.
         last_day = jst_date(due - timedelta(microseconds=1))
         return Change(
@@ -125,8 +123,7 @@ class Verdicts:
             set={"deadline": due, "number_due_at": due},
             told="key-number-asked",
             params={"until": last_day.isoformat()},
-            fact=KeyNumberAsked,
-            says={"deadline": due, "round": case.check_round},
+            fact=self._waiting.asked,
         )
 
     def _over(self) -> Change:

@@ -224,8 +224,7 @@ def redelivery_asked(case: Case, charge: int) -> Change:
         set={"redelivery": ordinal},
         told="key-redelivery-requested",
         params={"charge": str(charge)},
-        fact=RedeliveryAccepted,
-        says={"redelivery": ordinal, "charge": charge},
+        fact=partial(RedeliveryAccepted.of, redelivery=ordinal, charge=charge),
     )
 
 
@@ -251,7 +250,7 @@ def _reported_redirect(now: datetime, case: Case) -> Change:
         case.state,
         set={**noted, "needs_operator": REDIRECT},
         told=f"key-{REDIRECT}",
-        fact=MailRedirectAlarm,
+        fact=MailRedirectAlarm.of,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import httpx
 import structlog
 
 from services.chassis.partners import JsonPartner, OutcomeUnknown, Refused
@@ -15,7 +14,7 @@ from services.sparekey.ports import Destination, MakerAway, MakerRefused, Ordere
 
 _log = structlog.get_logger()
 
-_PATIENCE = httpx.Timeout(10.0, connect=3.0)
+_ANSWERED_WITHIN = 10.0
 _TOO_LATE = "already-dispatched"
 # Our key with other content: it was done as we asked then, before address or charge changed.
 _DONE = frozenset({"idempotency_key_reused"})
@@ -25,7 +24,7 @@ class HttpMaker:
     """The maker's API. What it may or may not have done is asked again under the same key."""
 
     def __init__(self, url: str, secret: str) -> None:
-        self._maker = JsonPartner(url, secret, _PATIENCE)
+        self._maker = JsonPartner(url, secret, _ANSWERED_WITHIN)
         self.close = self._maker.close
 
     async def check(self, key: str, order_id: str, number: KeyNumber, kind: Kind) -> str:

@@ -62,12 +62,12 @@ class PlacingSteps(Verbs):
             set={**begun, "promised_on": promised_on, **self._waiting.for_maker(now)},
             told="key-ordered",
             params={"promised_on": promised_on.isoformat()},
-            fact=KeyOrdered,
-            says={
-                "room_id": case.room_id,
-                "promised_dispatch_on": promised_on,
-                "contractor_member_id": case.contractor_id,
-            },
+            fact=partial(
+                KeyOrdered.of,
+                room_id=case.room_id,
+                promised_dispatch_on=promised_on,
+                contractor_member_id=case.contractor_id,
+            ),
         )
 
     async def abandon(self, caller: Caller, step: AbandonPlaced) -> Case:

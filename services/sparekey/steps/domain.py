@@ -216,14 +216,14 @@ class Steps(Verbs):
             set=self._waiting.after_reminder(case, now),
             told=f"key-reminded-{step.reminder}",
             params={"days": str(step.days)},
-            fact=ReminderDue,
-            says={
-                "reminder": step.reminder,
-                "days": step.days,
-                "deadline": case.deadline,
-                "tracking_number": case.tracking_number,
-                "charge": self._rules.redelivery_charge,
-            },
+            fact=partial(
+                ReminderDue.of,
+                reminder=step.reminder,
+                days=step.days,
+                deadline=case.deadline,
+                tracking_number=case.tracking_number,
+                charge=self._rules.redelivery_charge,
+            ),
         )
 
     async def close(self, caller: Caller, step: CloseCase) -> Case:
@@ -280,13 +280,12 @@ def _closed(step: CloseCase, now: datetime, case: Case) -> Change | None:
         return None
     if case.state != _ENDS_FROM.get(step.state, step.state):
         raise TransitionImpossible(state=case.state)
-    reason = case.reason or step.reason
+    reason, fact = case.reason or step.reason, _END_FACTS.get(step.state)
     # Whoever was called while everything was given back stays called (SK-05).
     return Change(
         Cause.CLOSED,
         step.state,
         set={"ended_at": now, "reason": reason, "needs_operator": case.needs_operator},
         told="" if step.state == State.HANDED_OVER else f"key-order-{step.state}",
-        fact=_END_FACTS.get(step.state),
-        says={"reason": reason},
+        fact=partial(fact.of, reason=reason) if fact else None,
     )

@@ -7,17 +7,15 @@ from datetime import date, datetime
 from functools import partial
 
 from services.chassis.idempotency import Work
-from services.chassis.jst import deadline, jst_date, period_end
+from services.chassis.jst import jst_date, period_end
 from services.sparekey.cases import repository as cases
+from services.sparekey.cases.asked import at_the_door
 from services.sparekey.cases.changes import Change, change
 from services.sparekey.cases.events import (
     KeyDispatched,
     KeyHandedOver,
     KeyLost,
-    KeyReturned,
     MailRedirectAlarm,
-    OfOrder,
-    RecipientAbsent,
 )
 from services.sparekey.cases.models import CARRIER, POST, Case, Columns, Entry
 from services.sparekey.cases.transitions import Cause, State, admits
@@ -30,11 +28,7 @@ _NOTHING_LEAVES = frozenset(
     {State.MAKING, State.READY, State.CLEARED, State.CANCELLING, State.CANCELLED, State.DESTROYED}
 )
 _TRAVELS = frozenset({State.DISPATCHED, State.REDELIVERING})
-_REACHES: dict[State, tuple[Cause, type[OfOrder]]] = {
-    State.HANDED_OVER: (Cause.HANDED_OVER, KeyHandedOver),
-    State.LOST: (Cause.LOST, KeyLost),
-    State.ABSENT: (Cause.ABSENT, RecipientAbsent),
-}
+_REACHES = {State.HANDED_OVER: Cause.HANDED_OVER, State.LOST: Cause.LOST, State.ABSENT: Cause.ABSENT}
 
 
 class Travel:
@@ -94,14 +88,14 @@ class Travel:
             told="key-dispatched",
             params={"tracking_number": tracking_number},
             at=at,
-            fact=KeyDispatched,
-            says={
-                "tracking_number": tracking_number,
-                "carrier": carrier,
-                "redelivery": case.redelivery,
-                "dispatched_at": at,
-                "charge": self._at_the_door(carrier),
-            },
+            fact=partial(
+                KeyDispatched.of,
+                tracking_number=tracking_number,
+                carrier=carrier,
+                redelivery=case.redelivery,
+                dispatched_at=at,
+                charge=at_the_door(self._waiting.rules, carrier),
+            ),
         )
 
     async def scanned(self, work: Work, scan: Scan) -> str:
@@ -145,9 +139,9 @@ class Travel:
         }
         # The maker has it in its hands: that outweighs every scan.
         if parcel.returned_on is not None and admits(case.state, Cause.RETURNED):
-            return self._is_back(now, parcel.returned_on, case, known)
+            return self._is_back(now, parcel.returned_on, known)
         reached = journey.reached
-        if reached is not None and case.state != reached and admits(case.state, _REACHES[reached][0]):
+        if reached is not None and case.state != reached and admits(case.state, _REACHES[reached]):
             return self._reached(now, reached, journey, case, known)
         if case.state in _TRAVELS:
             scanned = [at for at in (case.dispatched_at, journey.last_scan_at) if at]
@@ -162,29 +156,19 @@ class Travel:
         return Change(Cause.NOTED, case.state, set=known)
 
     def _reached(self, now: datetime, state: State, journey: Journey, case: Case, known: Columns) -> Change:
-        cause, fact = _REACHES[state]
+        cause = _REACHES[state]
         if state == State.HANDED_OVER:
             at = journey.handed_over_at
-            promised = {"claims_until": period_end(at or now, days=self._waiting.rules.claim_days)}
-            return Change(cause, state, set={**known, "handed_over_at": at}, fact=fact, says=promised)
+            until = period_end(at or now, days=self._waiting.rules.claim_days)
+            fact = partial(KeyHandedOver.of, claims_until=until)
+            return Change(cause, state, set={**known, "handed_over_at": at}, fact=fact)
         if state == State.LOST:
-            return Change(cause, state, set={**known, "needs_operator": LOST}, fact=fact)
-        since = journey.absent_since or now
-        until = deadline(period_end(since, days=self._waiting.rules.hold_days))
-        waits: Columns = {**self._waiting.held(since, now), "needs_operator": _concern(case, journey)}
-        says = {
-            "held_until": until,
-            "redelivery": case.redelivery,
-            "tracking_number": case.tracking_number,
-            "charge": self._at_the_door(case.carrier),
-        }
-        return Change(cause, state, set={**known, **waits}, fact=fact, says=says)
+            return Change(cause, state, set={**known, "needs_operator": LOST}, fact=KeyLost.of)
+        held = self._waiting.held(journey.absent_since or now, now)
+        waits: Columns = {**known, **held, "needs_operator": _concern(case, journey)}
+        return Change(cause, state, set=waits, fact=self._waiting.asked)
 
-    def _at_the_door(self, carrier: str) -> int:
-        """Yen to be paid on delivery: only the parcel carrier collects (SK-34)."""
-        return self._waiting.rules.redelivery_charge if carrier == CARRIER else 0
-
-    def _is_back(self, now: datetime, on: date, case: Case, known: Columns) -> Change:
+    def _is_back(self, now: datetime, on: date, known: Columns) -> Change:
         stored: Columns = {**known, **self._waiting.stored(on, jst_date(now), now)}
         return Change(
             Cause.RETURNED,
@@ -192,12 +176,7 @@ class Travel:
             set={"returned_on": on, **stored},
             told="key-returned",
             params={"returned_on": on.isoformat()},
-            fact=KeyReturned,
-            says={
-                "deadline": stored["deadline"],
-                "charge": self._waiting.rules.redelivery_charge,
-                "redelivery": case.redelivery,
-            },
+            fact=self._waiting.asked,
         )
 
 
@@ -207,7 +186,7 @@ async def alarm(work: Work, order_id: str) -> None:
     def decide(case: Case) -> Change | None:
         if not case.on_its_way or case.state not in _TRAVELS | {State.ABSENT}:
             return None
-        return Change(Cause.NOTED, case.state, set={"needs_operator": REDIRECT}, fact=MailRedirectAlarm)
+        return Change(Cause.NOTED, case.state, set={"needs_operator": REDIRECT}, fact=MailRedirectAlarm.of)
 
     await change(work, order_id, decide)
 
