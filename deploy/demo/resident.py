@@ -140,12 +140,18 @@ class Resident:
 
     async def sees(self, order_id: str, *states: str) -> dict[str, Any]:
         """The order, once its page shows one of the states."""
+        last = ""
 
         async def look() -> dict[str, Any] | None:
+            nonlocal last
             order = await self.key_order(order_id)
-            return order if order["state"] in states else None
+            last = order["state"]
+            return order if last in states else None
 
-        return await until(look, f"the order to be {' or '.join(states)}")
+        try:
+            return await until(look, f"the order to be {' or '.join(states)}")
+        except TimeoutError as late:
+            raise TimeoutError(f"{late}, which is {last}") from None
 
     async def get(self, path: str) -> dict[str, Any]:
         return await self.call("GET", path)

@@ -231,7 +231,7 @@ async def test_a_key_that_a_carrier_had_before_our_stop_costs_nobody_twice_and_o
         shown = await town.seen_by_operators(order_id, "stopped-too-late")
         for decision in ("release_dispatch", "reject_dispatch"):
             with pytest.raises(WorkflowUpdateFailedError):
-                await town.act(order_id, decision)
+                await town.send(order_id, decision)
     await town.console.lets_go("maker")
     on_its_way = await home.resident.sees(order_id, "dispatched")
     await town.seen_by_operators(order_id, "not-registered")
@@ -259,7 +259,7 @@ async def test_a_returned_key_goes_nowhere_after_the_lease_and_is_destroyed_when
     seen = await home.resident.key_order(order_id)
     no = await refused(home, f"spare-keys/orders/{order_id}/redelivery", charge_accepted=True)
     with pytest.raises(WorkflowUpdateFailedError):
-        await town.act(order_id, "order_redelivery")
+        await town.send(order_id, "order_redelivery")
     for _ in range(2):
         await town.forward(days=16)
         await home.resident.key_order(order_id)  # whoever looks in now and then stays signed in
@@ -285,8 +285,8 @@ async def test_a_redelivery_that_the_lease_did_not_outlive_stops_and_operators_d
     await home.resident.sees(order_id, "redelivering")
 
     await town.moved_out(home)
-    await town.is_back("maker")
     await home.resident.sees(order_id, "stopped")
+    await town.is_back("maker")
     await town.seen_by_operators(order_id, "lease-ended")
     await town.act(order_id, "decide", decision=decision)
     await home.resident.sees(order_id, ends)

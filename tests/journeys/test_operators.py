@@ -36,7 +36,7 @@ async def refused_by_maker(town: Town, home: Household) -> str:
 
 async def refusal(town: Town, order_id: str, action: str, **said: str) -> str | None:
     with pytest.raises(WorkflowUpdateFailedError) as no:
-        await town.act(order_id, action, **said)
+        await town.send(order_id, action, **said)
     return no.value.cause.type if isinstance(no.value.cause, ApplicationError) else None
 
 

@@ -134,7 +134,16 @@ class Town:
         return self.client.get_workflow_handle(f"sparekey-order/{order_id}")
 
     async def act(self, order_id: str, action: str, operator: str = "op_sato", **arguments: str) -> str:
-        """An operator's action, as the Temporal UI sends it; one that Temporal says it has lost is sent again."""
+        """An operator's action, once the case's page offers it: what members see is a moment ahead of it."""
+
+        async def offered() -> bool | None:
+            return True if f"`{action}`" in await self._page(order_id) else None
+
+        await until(offered, f"operators to be offered {action}")
+        return await self.send(order_id, action, operator, **arguments)
+
+    async def send(self, order_id: str, action: str, operator: str = "op_sato", **arguments: str) -> str:
+        """An action, as the Temporal UI sends it, offered or not; one that Temporal says it has lost is sent again."""
         given = {"operator": operator, "reason": "by-phone"} | arguments
         update_id = f"press/{uuid4()}"
         while True:
@@ -210,12 +219,15 @@ class Town:
         """The case in the Temporal UI, once it needs a person and its page says so."""
 
         async def seen() -> Case | None:
-            described = await self.case(order_id).describe()
-            shown = await self.case(order_id).query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-            needs = self.needs_operator(described)
-            return Case(needs, shown.current_details) if needs and said in shown.current_details else None
+            needs = self.needs_operator(await self.case(order_id).describe())
+            page = await self._page(order_id)
+            return Case(needs, page) if needs and said in page else None
 
         return await until(seen, f"operators to be told {said}")
+
+    async def _page(self, order_id: str) -> str:
+        shown = await self.case(order_id).query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+        return str(shown.current_details)
 
     @asynccontextmanager
     async def points_held(self, home: Household, points: int) -> AsyncIterator[None]:

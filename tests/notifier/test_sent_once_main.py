@@ -181,7 +181,6 @@ async def test_told_to_end_it_finishes_what_is_under_way(world: World) -> None:
 
 async def test_what_it_claims_while_it_is_told_to_end_goes_out(world: World, postgres: Postgres) -> None:
     event = granted(world, world.member())
-    await world.idle()
     world.process.kill()
     await world.planned(event, Notice(recipient=event.header.member_id, letter="points-granted", facts={"points": 7}))
 

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from google.protobuf.message import Message
 from nats.aio.client import Client
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from deploy.local.child import Child, Program, running
 from deploy.local.probes import grpc_serves
@@ -185,21 +186,15 @@ class World:
                 await stream.publish(subject(type(event)), event.SerializeToString())
 
     async def planned(self, event: Any, notice: Notice) -> None:
-        """As if it had been told and taken, and nothing was sent yet."""
-        caller, now = Caller("service", "points"), datetime.now(UTC)
-        await self.database.transact(lambda tx: plan(Work(tx, caller, now), event.header.event_id, [notice]))
+        """As if it had been told and taken, and were due for longer than anything else that is left to be sent."""
+        caller, now, event_id = Caller("service", "points"), datetime.now(UTC), event.header.event_id
+        overdue = "update notifier.deliveries set due_at = now() - interval '1 day' where event_id = :event"
 
-    async def idle(self) -> None:
-        """Until nothing that was told before is still to be sent."""
-        left = (
-            "select count(*) from notifier.deliveries where ended_at is null and due_at < now() + interval '1 minute'"
-        )
+        async def do(tx: AsyncSession) -> None:
+            await plan(Work(tx, caller, now), event_id, [notice])
+            await tx.execute(sa.text(overdue), {"event": event_id})
 
-        async def so() -> bool:
-            async with self.database.reading() as session:
-                return bool(await session.scalar(sa.text(left)) == 0)
-
-        await until(so)
+        await self.database.transact(do)
 
     # What came of it.
 
