@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from deploy.sandbox.parcels import Carrier, Parcel, Parcels
+from deploy.sandbox.parcels import Carrier, Destination, Parcel, Parcels
 from deploy.sandbox.rest import Refused
 from deploy.sandbox.store import Thing
 from deploy.sandbox.world import World, iso, japanese_day, token
@@ -36,17 +36,6 @@ class NewCheck(Input):
     order_ref: Ref
     key_number: KeyNumber
     kind: Kind
-
-
-class Destination(Input):
-    recipient: dict[str, str]
-    address: dict[str, str] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _named(self) -> Destination:
-        if not self.recipient.get("name"):
-            raise ValueError("recipient.name is missing")
-        return self
 
 
 class NewOrder(Destination):
@@ -89,7 +78,7 @@ class Check(Thing):
         return {**seen, "state": state, "created_at": iso(self.created_at)}
 
 
-class Order(Thing):
+class Order(Destination, Thing):
     KIND: ClassVar[str] = "order"
 
     order_ref: str
@@ -97,8 +86,6 @@ class Order(Thing):
     kind: Kind
     quantity: int
     building_code: str | None
-    recipient: dict[str, str]
-    address: dict[str, str]
     state: Literal["making", "ready", "dispatched", "returned", "redelivering", "stopped", "destroyed"] = "making"
     making: int = 1
     cut: bool = False
@@ -204,7 +191,8 @@ class Orders:
     def release(self, ref: str, to: Destination) -> Order:
         order = self.get(ref)
         order.allow("release", "making", "ready", *(["stopped"] if order.cut else []))
-        order.recipient, order.address, order.released = to.recipient, to.address, True
+        order.go_to(to)
+        order.released = True
         if order.state == "stopped":
             order.state = "ready"
         return self._leaving(order)
@@ -221,8 +209,8 @@ class Orders:
     def redeliver(self, ref: str, to: Redelivery) -> Order:
         order = self.get(ref)
         order.allow("redelivery", "returned")
-        order.recipient, order.address, order.charge_yen = to.recipient, to.address, to.charge_yen
-        order.state, order.leaves_by = "redelivering", "parcel"
+        order.go_to(to)
+        order.state, order.leaves_by, order.charge_yen = "redelivering", "parcel", to.charge_yen
         self._world.soon("maker.dispatch", ref)
         return self._kept(order)
 
@@ -242,7 +230,7 @@ class Orders:
             raise Refused(409, "wrong_state", f"nothing may leave: the order is {order.state}")
         by = order.leaves_by
         charge = order.charge_yen if by == "parcel" else 0
-        parcel = self._parcels.take(by, ref, order.recipient, order.address, charge)
+        parcel = self._parcels.take(by, ref, order, charge)
         sent = {"tracking_number": parcel.tracking_number, "carrier": by}
         order.tracking.append(sent)
         order.leaves_by, order.returned_on = None, None

@@ -6,7 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from deploy.sandbox.maker import Checks, Destination, NewCheck, NewOrder, Orders, Redelivery
+from deploy.sandbox.maker import Checks, NewCheck, NewOrder, Orders, Redelivery
+from deploy.sandbox.parcels import Destination
 
 
 def routes(checks: Checks, orders: Orders) -> APIRouter:

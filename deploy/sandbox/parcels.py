@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deploy.sandbox.rest import Refused
 from deploy.sandbox.store import Thing
@@ -37,14 +37,35 @@ class Scan(BaseModel):
     occurred_at: datetime
 
 
-class Parcel(Thing):
+class Destination(BaseModel):
+    """Where a key goes: said with each order, release and redelivery, and handed to the carrier with the parcel."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recipient: dict[str, str]
+    address: dict[str, str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _named(self) -> Destination:
+        if not self.recipient.get("name"):
+            raise ValueError("recipient.name is missing")
+        return self
+
+    @property
+    def destination(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in Destination.model_fields}
+
+    def go_to(self, there: Destination) -> None:
+        for name, value in there.destination.items():
+            setattr(self, name, value)
+
+
+class Parcel(Destination, Thing):
     KIND: ClassVar[str] = "parcel"
 
     tracking_number: str
     carrier: Carrier
     order_ref: str
-    recipient: dict[str, str]
-    address: dict[str, str]
     charge_yen: int
     events: list[Scan] = Field(default_factory=list)
 
@@ -72,18 +93,15 @@ class Parcels:
         for partner in PARTNER.values():
             world.jobs[f"{partner}.hand_over"] = self._hand_over
 
-    def take(
-        self, carrier: Carrier, order_ref: str, recipient: dict[str, str], address: dict[str, str], charge: int
-    ) -> Parcel:
+    def take(self, carrier: Carrier, order_ref: str, to: Destination, charge: int) -> Parcel:
         """A parcel is handed to the carrier."""
         number = "".join(secrets.choice("0123456789") for _ in range(_DIGITS[carrier]))
         parcel = Parcel(
             tracking_number=number,
             carrier=carrier,
             order_ref=order_ref,
-            recipient=recipient,
-            address=address,
             charge_yen=charge,
+            **to.destination,
         )
         self._scan(parcel, "accepted", self._world.now())
         self._world.soon(f"{PARTNER[carrier]}.hand_over", number)

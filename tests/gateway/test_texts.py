@@ -12,7 +12,7 @@ from ruum.store.v1 import store_pb2
 from services.chassis.errors import NotFound
 from services.chassis.ids import new_id
 from services.gateway.routes.texts import MOST
-from services.sparekey.notices import GUIDE, GUIDE_OF, NOTICES, NOTICES_OF, figures
+from services.sparekey.drafts.before_ordering import GUIDE, GUIDE_OF, NOTICES, NOTICES_OF, figures
 from services.sparekey.settings import Rules
 from services.texts import Language, Texts
 from tests.gateway.fakes import Fake

@@ -1,4 +1,4 @@
-"""Each action of operators once, as the Temporal UI sends it, on a case that needs it (SK-50, OP-02)."""
+"""Operators' actions as the Temporal UI sends them, on cases that need them (SK-50, OP-02)."""
 
 from __future__ import annotations
 

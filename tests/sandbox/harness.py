@@ -115,7 +115,7 @@ class Sandbox:
 
     async def start(self) -> None:
         await self._child.start()
-        await self._child.until_ready(20)
+        await self._child.until_ready(60)
 
     async def kill(self) -> None:
         self._child.kill()

@@ -6,11 +6,12 @@ from datetime import date, timedelta
 import pytest
 
 from services.chassis.errors import Kind, NotFound, RemoteError, RuumError, Unavailable
+from services.chassis.idempotency import Command
 from services.chassis.ids import new_id
 from services.chassis.pages import Page
 from services.sparekey.cases.models import Case
 from services.sparekey.cases.transitions import State, TransitionImpossible
-from services.sparekey.drafts.domain import OrderBeingPlaced
+from services.sparekey.drafts.domain import OrderBeingPlaced, StartOrder
 from services.sparekey.placing.domain import (
     KeyNumberMissing,
     ReviewOrder,
@@ -59,6 +60,30 @@ async def test_the_snapshot_carries_what_was_agreed_and_a_reference_for_the_numb
     assert facts["notices_version"] == world.rules.notices_version
     assert facts["notices_agreed_at"] == world.now.isoformat()
     assert "AB12CD34" not in str(facts)
+
+
+# What a member says of the key, by the fact of the snapshot that holds it.
+CONFIRMED = {
+    "kind": "key_kind",
+    "notices_version": "notices_version",
+    "notices_language": "notices_language",
+    "notices_agreed": "notices_agreed_at",
+    "no_e_touch_acknowledged": "no_e_touch_acknowledged_at",
+}
+# The store's own part of the page says these.
+SAID_BY_STORE = {"room_id", "quantity"}
+
+
+@pytest.mark.rule("SK-26")
+async def test_whatever_is_said_of_a_key_is_in_what_the_member_confirms(world: World) -> None:
+    world.rooms.leases[world.member_id, world.room_id] = lease(e_touch=False)
+    order_id, _ = await world.ready_to_place(kind="ic", no_e_touch_acknowledged=True)
+
+    facts = world.store.baskets[order_id].facts
+
+    said = StartOrder.model_fields.keys() - Command.model_fields.keys()
+    assert said == CONFIRMED.keys() | SAID_BY_STORE, "write the field into `_facts` and name its fact in CONFIRMED"
+    assert set(CONFIRMED.values()) - facts.keys() == set()
 
 
 @pytest.mark.rule("SK-26")

@@ -46,8 +46,7 @@ def order_seen(order: Order) -> Json:
 
 
 def parcel_seen(parcel: Parcel) -> Json:
-    sender = parcel.model_dump(include={"order_ref", "recipient", "address"})
-    return {**parcel.view(), **sender}
+    return {**parcel.view(), "order_ref": parcel.order_ref, **parcel.destination}
 
 
 def routes(them: Partners) -> APIRouter:

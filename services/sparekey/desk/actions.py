@@ -162,6 +162,8 @@ class OperatorActions:
             "record_carrier_event": self._carrier_event,
             "record_collected": self._collected,
         }
+        if half := ALLOWED.keys() ^ {*self._decides, *self._does}:
+            raise TypeError(f"of {', '.join(sorted(half))}: ALLOWED says where, _decides or _does what is done")
 
     async def do(self, act: Act) -> None:
         """Carries an action out; its errors are those of `Desk.act`."""

@@ -11,10 +11,10 @@ from typing import Any
 from services.chassis.caller import Caller
 from services.chassis.errors import InvalidField, Kind, NotFound, RuumError, Violation
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
-from services.sparekey import notices
 from services.sparekey.cases import models, repository
 from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import State
+from services.sparekey.drafts import before_ordering
 from services.sparekey.drafts import repository as drafts
 from services.sparekey.numbers.domain import Vault
 from services.sparekey.numbers.models import ERASED, KeyNumber
@@ -93,11 +93,11 @@ class KindOption:
 
     @property
     def guide(self) -> Sequence[str]:
-        return notices.GUIDE_OF[self.kind]
+        return before_ordering.GUIDE_OF[self.kind]
 
     @property
     def notices(self) -> Sequence[str]:
-        return notices.NOTICES_OF[self.kind]
+        return before_ordering.NOTICES_OF[self.kind]
 
 
 @dataclass(frozen=True)
@@ -176,9 +176,9 @@ class Drafts(Verbs):
             rooms=rooms,
             notices_version=self._rules.notices_version,
             quantity_max=self._rules.key_quantity_max,
-            guide=notices.GUIDE,
-            notices=notices.NOTICES,
-            params=notices.figures(self._rules),
+            guide=before_ordering.GUIDE,
+            notices=before_ordering.NOTICES,
+            params=before_ordering.figures(self._rules),
         )
 
     async def start(self, caller: Caller, asked: StartOrder) -> Draft:

@@ -18,7 +18,7 @@ from tests.workflows.sparekey_order.fakes import STATES, Order, Services, refuse
 from workflows.kit import Step
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
-from workflows.sparekey_order.actions import ACTIONS
+from workflows.sparekey_order.actions import ACTIONS, OperatorActions
 from workflows.sparekey_order.words import TOO_LATE, card
 
 ARGUMENTS: Mapping[str, Mapping[str, str]] = {
@@ -112,6 +112,12 @@ async def taken_when_stuck(dev: Client, state: str) -> set[str]:
         await order.handle.terminate()
         await asyncio.gather(placing, return_exceptions=True)  # who placed it is told nothing any more
     return {action for action, taken in zip([*others, "try_again"], answers, strict=True) if taken}
+
+
+def test_every_action_of_the_table_is_an_update_of_the_process() -> None:
+    updates = {name for name, it in vars(OperatorActions).items() if hasattr(it, "validator")}
+
+    assert updates == set(ACTIONS), "give each row of ACTIONS its @workflow.update of the same name in OperatorActions"
 
 
 @pytest.mark.rule("SK-50")

@@ -13,8 +13,8 @@ from services.chassis import wire
 from services.chassis.db import Database
 from services.chassis.ids import new_id
 from services.sparekey.cases.transitions import State
+from services.sparekey.drafts.before_ordering import NOTICES, NOTICES_OF, figures
 from services.sparekey.drafts.domain import NoticesOutdated
-from services.sparekey.notices import NOTICES, NOTICES_OF, figures
 from services.sparekey.settings import Rules
 from services.texts import LANGUAGES, Texts
 from tests.sparekey.neighbours import lease
