@@ -163,7 +163,7 @@ class OperatorActions:
             "record_collected": self._collected,
         }
         if half := ALLOWED.keys() ^ {*self._decides, *self._does}:
-            raise TypeError(f"of {', '.join(sorted(half))}: ALLOWED says where, _decides or _does what is done")
+            raise TypeError(f"{', '.join(sorted(half))}: needs a row in ALLOWED and one in _decides or _does")
 
     async def do(self, act: Act) -> None:
         """Carries an action out; its errors are those of `Desk.act`."""
