@@ -83,7 +83,7 @@ async def test_whatever_is_said_of_a_key_is_in_what_the_member_confirms(world: W
 
     said = StartOrder.model_fields.keys() - Command.model_fields.keys()
     assert said == CONFIRMED.keys() | SAID_BY_STORE, "write the field into `_facts` and name its fact in CONFIRMED"
-    assert set(CONFIRMED.values()) - facts.keys() == set()
+    assert set(CONFIRMED.values()) - facts.keys() == set(), "what was said is not in `_facts`"
 
 
 @pytest.mark.rule("SK-26")
