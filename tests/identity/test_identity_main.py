@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +15,8 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from deploy.local import nats
-from deploy.local.child import Child, Program, running
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.child import Program, running
 from deploy.local.postgres import Postgres
-from deploy.local.probes import grpc_serves
 from ruum.identity.v1 import events_pb2
 from ruum.identity.v1 import identity_pb2 as pb
 from ruum.identity.v1.identity_pb2_grpc import IdentityServiceStub
@@ -31,31 +25,23 @@ from services.chassis.clock import MovableClock
 from services.chassis.db import Database
 from tests.identity.world import CONSENTS, PASSWORD, master_keys, request_id
 from tests.support.callers import Keys, service
-
-SECRETS = {"RUUM_REQUEST_KEY": "r" * 40, "RUUM_CODE_KEY": "c" * 40}
-
-
-def identity(environment: dict[str, str], log: Path) -> Program:
-    """The process as it is deployed."""
-    command = (sys.executable, "-m", "services.cli", "serve", "identity")
-    return Program("identity", command, log, partial(grpc_serves, environment["RUUM_LISTEN"]), env=environment)
+from tests.support.own_process import ends_when_told, program, refuses_to_start_without, told
 
 
 @pytest.fixture
-def environment(
-    postgres: Postgres, nats_server: nats.Nats, database: Database, keys: Keys, tmp_path: Path
-) -> dict[str, str]:
-    return {
-        "RUUM_DEPLOYMENT": "local",
-        "RUUM_CLOCK_FILE": str(tmp_path / "clock"),
-        "RUUM_LISTEN": f"{LOOPBACK}:{free_port()}",
-        "RUUM_KEYS_DIR": str(keys.public),
-        "RUUM_SIGNING_KEY_FILE": str(keys.private["identity"]),
-        "RUUM_DATABASE_URL": postgres.url("identity"),
-        "RUUM_NATS_URL": nats_server.url("identity"),
-        "RUUM_MASTER_KEYS_FILE": str(master_keys(tmp_path)),
-        **SECRETS,
+def identity(postgres: Postgres, nats_server: nats.Nats, database: Database, keys: Keys, tmp_path: Path) -> Program:
+    own = {
+        "DEPLOYMENT": "local",
+        "CLOCK_FILE": str(tmp_path / "clock"),
+        "CODE_KEY": "c" * 40,
+        "MASTER_KEYS_FILE": str(master_keys(tmp_path)),
     }
+    return program("identity", told("identity", postgres, nats_server, keys, **own), tmp_path / "log")
+
+
+@pytest.fixture
+def clock(identity: Program) -> MovableClock:
+    return MovableClock(Path(identity.env["RUUM_CLOCK_FILE"]))
 
 
 class Person:
@@ -105,15 +91,12 @@ async def facts(client: Client) -> AsyncIterator[Msg]:
 
 
 @pytest.fixture
-async def person(
-    environment: dict[str, str], nats_server: nats.Nats, keys: Keys, tmp_path: Path
-) -> AsyncIterator[Person]:
+async def person(identity: Program, nats_server: nats.Nats, keys: Keys, clock: MovableClock) -> AsyncIterator[Person]:
     await nats_server.create_stream()
     client = await stream.connect(nats_server.url(nats.ADMIN), "test")
-    told = await facts(client)
-    channel = grpc.aio.insecure_channel(environment["RUUM_LISTEN"])
-    async with running(identity(environment, tmp_path / "log")), channel:
-        yield Person(channel, keys, MovableClock(Path(environment["RUUM_CLOCK_FILE"])), told)
+    happened = await facts(client)
+    async with running(identity), grpc.aio.insecure_channel(identity.env["RUUM_LISTEN"]) as channel:
+        yield Person(channel, keys, clock, happened)
     await client.close()
 
 
@@ -122,9 +105,8 @@ def consents() -> Sequence[pb.Consent]:
 
 
 async def test_signing_up_and_signing_in_on_two_devices(
-    person: Person, environment: dict[str, str], keys: Keys, tmp_path: Path
+    person: Person, identity: Program, keys: Keys, clock: MovableClock
 ) -> None:
-    clock = MovableClock(Path(environment["RUUM_CLOCK_FILE"]))
     asked = pb.RequestSignUpCodeRequest(request_id=request_id(), address="hana@example.jp", language="ja", client="c")
     sent = await person.ask("RequestSignUpCode", asked)
     signing_up = pb.SignUpRequest(
@@ -154,28 +136,17 @@ async def test_signing_up_and_signing_in_on_two_devices(
     asked_token = pb.IssueTokenRequest(session_token=second.session_token, audience="points")
     token = await person.ask("IssueToken", asked_token)
     assert keys.ring(clock).caller(token.token, "points").name == first.member_id
-    log = (tmp_path / "log").read_text()
+    log = identity.log.read_text()
     for secret in ("hana", PASSWORD, first.session_token, first.device_token, token.token, sent.flow_id):
         assert secret not in log
 
 
-async def test_it_ends_when_it_is_told_to(environment: dict[str, str], tmp_path: Path) -> None:
-    async with running(identity(environment, tmp_path / "log")) as process:
-        os.kill(process.pid, signal.SIGTERM)
-
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+async def test_it_ends_when_it_is_told_to(identity: Program) -> None:
+    async with running(identity) as process:
+        await ends_when_told(process)
 
 
 @pytest.mark.rule("QA-16")
-@pytest.mark.parametrize("secret", [*SECRETS, "RUUM_MASTER_KEYS_FILE"])
-async def test_a_missing_secret_stops_the_start_with_its_name(
-    environment: dict[str, str], tmp_path: Path, secret: str
-) -> None:
-    del environment[secret]
-    process = Child(identity(environment, tmp_path / "log"))
-
-    await process.start()
-
-    assert await process.wait() != 0
-
-    assert f"{secret} is not set" in (tmp_path / "log").read_text()
+@pytest.mark.parametrize("secret", ["RUUM_REQUEST_KEY", "RUUM_CODE_KEY", "RUUM_MASTER_KEYS_FILE"])
+async def test_a_missing_secret_stops_the_start_with_its_name(identity: Program, secret: str) -> None:
+    await refuses_to_start_without(secret, identity)

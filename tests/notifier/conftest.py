@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import child, nats
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import Postgres
 from ruum.identity.v1 import identity_pb2
 from ruum.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
@@ -16,10 +16,11 @@ from ruum.store.v1.store_pb2_grpc import add_StoreServiceServicer_to_server
 from services.chassis import stream
 from services.chassis.clock import SystemClock
 from services.chassis.db import Database
-from tests.notifier.world import PORTAL, Identity, Store, World, notifier
+from tests.notifier.world import PORTAL, Identity, Store, World
 from tests.sandbox.harness import BEARERS, Sandbox, receiving
 from tests.support.callers import Keys
 from tests.support.contexts import migrated, served
+from tests.support.own_process import program, told
 
 IDENTITY = identity_pb2.DESCRIPTOR.services_by_name["IdentityService"]
 STORE = store_pb2.DESCRIPTOR.services_by_name["StoreService"]
@@ -48,24 +49,18 @@ async def environment(
     keys: Keys,
 ) -> dict[str, str]:
     await nats_server.create_stream()
-    return {
-        "RUUM_DEPLOYMENT": "test",
-        "RUUM_LISTEN": f"{LOOPBACK}:{free_port()}",
-        "RUUM_KEYS_DIR": str(keys.public),
-        "RUUM_SIGNING_KEY_FILE": str(keys.private["notifier"]),
-        "RUUM_REQUEST_KEY": "n" * 40,
-        "RUUM_DATABASE_URL": postgres.url("notifier"),
-        "RUUM_NATS_URL": nats_server.url("notifier"),
-        "RUUM_PUBLIC_URL": PORTAL,
-        "RUUM_SMTP_HOST": LOOPBACK,
-        "RUUM_SMTP_PORT": str(stand_ins.smtp_port),
-        "RUUM_SMS_URL": f"{stand_ins.url}/sms",
-        "RUUM_SMS_SECRET": BEARERS["sms"],
-        "RUUM_SENDING_LEASE": "PT2S",
-        "RUUM_SENDING_PATIENCE": "PT1S",
-        "RUUM_RETRY_FIRST": "PT0.2S",
-        "RUUM_RETRY_LONGEST": "PT0.5S",
+    own = {
+        "PUBLIC_URL": PORTAL,
+        "SMTP_HOST": LOOPBACK,
+        "SMTP_PORT": str(stand_ins.smtp_port),
+        "SMS_URL": f"{stand_ins.url}/sms",
+        "SMS_SECRET": BEARERS["sms"],
+        "SENDING_LEASE": "PT2S",
+        "SENDING_PATIENCE": "PT1S",
+        "RETRY_FIRST": "PT0.2S",
+        "RETRY_LONGEST": "PT0.5S",
     }
+    return told("notifier", postgres, nats_server, keys, **own)
 
 
 @pytest.fixture(scope="session")
@@ -85,8 +80,7 @@ async def running(
     log: Path = tmp_path_factory.mktemp("notifier") / "log"
     async with served("identity", ring, [IDENTITY], knows) as people, served("store", ring, [STORE], sells) as shop:
         neighbours = {"RUUM_IDENTITY_ADDRESS": people.address, "RUUM_STORE_ADDRESS": shop.address}
-        program = notifier(environment | neighbours, log)
-        async with child.running(program) as process:
+        async with child.running(program("notifier", environment | neighbours, log)) as process:
             yield World(process, identity, store, stand_ins, database, client)
     await client.close()
 

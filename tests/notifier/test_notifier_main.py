@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from deploy.local.child import Child
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.probes import grpc_serves
-from tests.notifier.world import World, notifier
+from tests.notifier.world import World
+from tests.support.own_process import program, refuses_to_start_without
 
 
 async def test_it_serves_its_health(world: World) -> None:
@@ -20,10 +18,7 @@ async def test_it_serves_its_health(world: World) -> None:
 async def test_without_a_secret_it_stops_with_its_name(world: World) -> None:
     secret = "RUUM_SMS_SECRET"
     environment = {**world.process.program.env, "RUUM_LISTEN": f"{LOOPBACK}:{free_port()}"}
-    del environment[secret]
-    child = Child(notifier(environment, world.process.program.log.with_name(secret)))
 
-    await child.start()
-
-    assert await child.wait() != 0
-    assert re.search(f"^{secret} is not set$", child.program.log.read_text("utf-8"), re.MULTILINE)
+    await refuses_to_start_without(
+        secret, program("notifier", environment, world.process.program.log.with_name(secret))
+    )

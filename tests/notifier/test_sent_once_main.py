@@ -17,7 +17,8 @@ from deploy.local.postgres import Postgres
 from ruum.points.v1 import events_pb2 as points
 from services.chassis.ids import new_id
 from services.notifier.deliveries.models import Notice
-from tests.notifier.world import World, instead, notifier
+from tests.notifier.world import World, instead
+from tests.support.own_process import program
 from tests.support.wire import wire_to
 
 END_OF_A_MAIL = b"\r\n.\r\n"
@@ -73,7 +74,7 @@ async def test_of_two_processes_only_one_sends_a_delivery(world: World) -> None:
     events = [granted(world, member) for _ in range(60)]
     another = {**world.process.program.env, "RUUM_LISTEN": f"{LOOPBACK}:{free_port()}"}
 
-    async with running(notifier(another, world.process.program.log)):
+    async with running(program("notifier", another, world.process.program.log)):
         await world.tell(*events)
         for event in events:
             await world.settled(event, "sent")

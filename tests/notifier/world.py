@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,8 +15,7 @@ from google.protobuf.message import Message
 from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deploy.local.child import Child, Program, running
-from deploy.local.probes import grpc_serves
+from deploy.local.child import Child, running
 from ruum.common.v1.common_pb2 import Day, EventHeader
 from ruum.identity.v1 import identity_pb2 as pb
 from ruum.identity.v1.identity_pb2_grpc import IdentityServiceServicer
@@ -33,6 +29,7 @@ from services.chassis.ids import new_id
 from services.notifier.deliveries.domain import plan
 from services.notifier.deliveries.models import Notice
 from tests.sandbox.harness import Sandbox
+from tests.support.own_process import program
 from tests.support.waiting import until
 
 PORTAL = "https://portal.ruum.example"
@@ -120,13 +117,6 @@ def two_keys(order_id: str, means: store_pb2.Means.ValueType = store_pb2.MEANS_C
         coupon_code="WELCOME",
         promised_dispatch_on=Day(iso="2026-05-12"),
     )
-
-
-def notifier(environment: Mapping[str, str], log: Path) -> Program:
-    """The process as it is deployed."""
-    address = environment["RUUM_LISTEN"]
-    command = (sys.executable, "-m", "services.cli", "serve", "notifier")
-    return Program("notifier", command, log, partial(grpc_serves, address), env=environment)
 
 
 class World:
@@ -241,9 +231,9 @@ async def instead(world: World, **changes: str) -> AsyncIterator[Child]:
     """A notifier that is told otherwise in the place of the usual one, which goes on afterwards."""
     world.process.kill()
     await world.process.wait()
-    program = notifier({**world.process.program.env, **changes}, world.process.program.log)
+    told_otherwise = program("notifier", {**world.process.program.env, **changes}, world.process.program.log)
     try:
-        async with running(program) as child:
+        async with running(told_otherwise) as child:
             yield child
     finally:
         await world.process.start()

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +11,8 @@ import grpc
 import pytest
 
 from deploy.local import nats
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.child import Program, running
 from deploy.local.postgres import Postgres
-from deploy.local.probes import grpc_serves
 from ruum.rooms.v1 import events_pb2
 from ruum.rooms.v1 import rooms_pb2 as pb
 from ruum.rooms.v1.rooms_pb2_grpc import RoomsServiceStub
@@ -29,51 +23,18 @@ from services.rooms import csv_import
 from tests.rooms.test_lease_csv import csv_of
 from tests.rooms.world import MASTER, new_member, request_id
 from tests.support.callers import Keys
-
-SECRETS = {"RUUM_REQUEST_KEY": "r" * 40, "RUUM_CODE_KEY": "c" * 40}
-
-
-@contextmanager
-def process(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "services.cli", "serve", "rooms"]
-    told = {name: value for name, value in os.environ.items() if not name.startswith("RUUM_")}
-    with log.open("wb") as output:
-        started = subprocess.Popen(command, env=told | environment, stdout=output, stderr=output)
-        try:
-            yield started
-        finally:
-            started.kill()
-            started.wait()
+from tests.support.own_process import ends_when_told, program, refuses_to_start_without, told
 
 
 @pytest.fixture
-def environment(postgres: Postgres, nats_server: nats.Nats, database: Database, keys: Keys) -> dict[str, str]:
-    return {
-        "RUUM_DEPLOYMENT": "test",
-        "RUUM_LISTEN": f"{LOOPBACK}:{free_port()}",
-        "RUUM_KEYS_DIR": str(keys.public),
-        "RUUM_SIGNING_KEY_FILE": str(keys.private["rooms"]),
-        "RUUM_DATABASE_URL": postgres.url("rooms"),
-        "RUUM_NATS_URL": nats_server.url("rooms"),
-        "RUUM_PUBLIC_URL": "https://ruum.example",
-        **SECRETS,
-    }
+def rooms(postgres: Postgres, nats_server: nats.Nats, database: Database, keys: Keys, tmp_path: Path) -> Program:
+    return program("rooms", told("rooms", postgres, nats_server, keys, CODE_KEY="c" * 40), tmp_path / "log")
 
 
 @pytest.fixture
-async def channel(environment: dict[str, str], tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
-    with process(environment, tmp_path / "log"):
-        await _serving(environment["RUUM_LISTEN"], tmp_path / "log")
-        async with grpc.aio.insecure_channel(environment["RUUM_LISTEN"]) as channel:
-            yield channel
-
-
-async def _serving(address: str, log: Path) -> None:
-    for _ in range(300):
-        if await grpc_serves(address):
-            return
-        await asyncio.sleep(0.1)
-    pytest.fail(f"it does not serve: see {log}")
+async def channel(rooms: Program) -> AsyncIterator[grpc.aio.Channel]:
+    async with running(rooms), grpc.aio.insecure_channel(rooms.env["RUUM_LISTEN"]) as channel:
+        yield channel
 
 
 @pytest.mark.rule("RM-01")
@@ -118,20 +79,12 @@ async def _first_told(nats_server: nats.Nats, room_id: str) -> events_pb2.RoomRe
         await client.close()
 
 
-async def test_it_ends_when_it_is_told_to(environment: dict[str, str], tmp_path: Path) -> None:
-    with process(environment, tmp_path / "log") as running:
-        await _serving(environment["RUUM_LISTEN"], tmp_path / "log")
-        running.send_signal(signal.SIGTERM)
-
-        assert await asyncio.to_thread(running.wait, 20) == 0
+async def test_it_ends_when_it_is_told_to(rooms: Program) -> None:
+    async with running(rooms) as process:
+        await ends_when_told(process)
 
 
 @pytest.mark.rule("QA-16")
-@pytest.mark.parametrize("secret", SECRETS)
-def test_a_missing_secret_stops_the_start_with_its_name(
-    environment: dict[str, str], tmp_path: Path, secret: str
-) -> None:
-    with process({name: value for name, value in environment.items() if name != secret}, tmp_path / "log") as running:
-        assert running.wait(30) != 0
-
-    assert f"{secret} is not set" in (tmp_path / "log").read_text()
+@pytest.mark.parametrize("secret", ["RUUM_REQUEST_KEY", "RUUM_CODE_KEY"])
+async def test_a_missing_secret_stops_the_start_with_its_name(rooms: Program, secret: str) -> None:
+    await refuses_to_start_without(secret, rooms)

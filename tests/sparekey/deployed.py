@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,10 +14,9 @@ import grpc
 from temporalio.client import Client
 
 from deploy.local import nats
-from deploy.local.child import Program, running
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.child import running
+from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import Postgres
-from deploy.local.probes import grpc_serves
 from deploy.local.temporal import Temporal
 from ruum.common.v1.common_pb2 import Webhook
 from ruum.points.v1 import points_pb2
@@ -38,6 +36,7 @@ from tests.sandbox.harness import BEARERS, SIGNING_KEYS, Receiver, Sandbox
 from tests.sparekey.served_neighbours import Rooms, Store
 from tests.support.callers import Keys, Metadata, member, operator, service
 from tests.support.contexts import Served, served
+from tests.support.own_process import program, told
 from tests.support.waiting import until
 from workflows.money.activities import MoneyActivities
 from workflows.sparekey_order.activities import SparekeyActivities
@@ -222,42 +221,20 @@ async def deployed(
         sandbox = Sandbox(folder, Receiver(gateway.port))
         await sandbox.start()
         stack.push_async_callback(sandbox.close)
-        address = f"{LOOPBACK}:{free_port()}"
-        environment = _environment(postgres, nats_server, temporal, keys, keys_file, neighbours, sandbox, address)
-        program = Program(
-            "sparekey",
-            (sys.executable, "-m", "services.cli", "serve", "sparekey"),
-            folder / "sparekey.log",
-            partial(grpc_serves, address),
-            env=environment,
-        )
-        await stack.enter_async_context(running(program))
+        own = _told(temporal, keys_file, neighbours, sandbox)
+        environment = told("sparekey", postgres, nats_server, keys, **own)
+        process = await stack.enter_async_context(running(program("sparekey", environment, folder / "sparekey.log")))
+        address = environment["RUUM_LISTEN"]
         client = await connect(temporal.address, temporal.namespace)
         await stack.enter_async_context(_worker(client, keys, neighbours, address))
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
         gateway.stub = SparekeyServiceStub(channel)
         gateway.metadata = keys.metadata(service("gateway"), "sparekey", clock)
-        yield Deployed(sandbox, rooms, store, gateway.stub, keys, program.log)
+        yield Deployed(sandbox, rooms, store, gateway.stub, keys, process.program.log)
 
 
-def _environment(
-    postgres: Postgres,
-    nats_server: nats.Nats,
-    temporal: Temporal,
-    keys: Keys,
-    keys_file: Path,
-    neighbours: Mapping[str, Served],
-    sandbox: Sandbox,
-    address: str,
-) -> dict[str, str]:
-    told = {
-        "DEPLOYMENT": "test",
-        "LISTEN": address,
-        "KEYS_DIR": str(keys.public),
-        "SIGNING_KEY_FILE": str(keys.private["sparekey"]),
-        "REQUEST_KEY": "r" * 40,
-        "DATABASE_URL": postgres.url("sparekey"),
-        "NATS_URL": nats_server.url("sparekey"),
+def _told(temporal: Temporal, keys_file: Path, neighbours: Mapping[str, Served], sandbox: Sandbox) -> dict[str, str]:
+    return {
         "TEMPORAL_ADDRESS": temporal.address,
         "TEMPORAL_NAMESPACE": temporal.namespace,
         "MASTER_KEYS_FILE": str(keys_file),
@@ -269,7 +246,6 @@ def _environment(
         "DISPATCH_BUSINESS_DAYS": "5",
         **{f"{name.upper()}_WEBHOOK_SECRET": SIGNING_KEYS[name] for name in ("maker", "post", "carrier")},
     }
-    return {f"RUUM_{name}": value for name, value in told.items()}
 
 
 @asynccontextmanager

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +14,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from deploy.local import nats
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.child import Child, running
 from deploy.local.postgres import Postgres
-from deploy.local.probes import grpc_serves
 from deploy.local.temporal import NAMESPACE, Temporal
 from ruum.common.v1 import common_pb2
 from ruum.identity.v1 import identity_pb2
@@ -40,6 +35,7 @@ from tests.store.test_store_service import CONTRACT
 from tests.store.world import DESK, GATEWAY, HOME, ORDERER, SPAREKEY, WORKER, as_member, just_before, request_id
 from tests.support.callers import Keys
 from tests.support.contexts import served
+from tests.support.own_process import ends_when_told, program, told
 from tests.support.waiting import until
 from workflows.invoice import contract as invoices
 from workflows.invoice.activities import InvoiceActivities
@@ -65,40 +61,18 @@ class Neighbours:
         return None
 
 
-@contextmanager
-def process(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "services.cli", "serve", "store"]
-    told = {name: value for name, value in os.environ.items() if not name.startswith("RUUM_")}
-    with log.open("ab") as output:
-        started = subprocess.Popen(command, env=told | environment, stdout=output, stderr=output)
-        try:
-            yield started
-        finally:
-            started.kill()
-            started.wait()
-
-
 class Deployed:
     """The store that runs somewhere, and whoever speaks to it."""
 
     def __init__(self, environment: dict[str, str], log: Path, keys: Keys, sandbox: Sandbox) -> None:
         self.address = environment["RUUM_LISTEN"]
         self.sandbox = sandbox
-        self._environment = environment
-        self._log = log
+        self._program = program("store", environment, log)
         self._keys = keys
         self._sent = 0
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[subprocess.Popen[bytes]]:
-        with process(self._environment, self._log) as started:
-            for _ in range(300):
-                if await grpc_serves(self.address):
-                    break
-                await asyncio.sleep(0.1)
-            else:
-                pytest.fail(self._log.read_text())
-            yield started
+    def running(self) -> AbstractAsyncContextManager[Child]:
+        return running(self._program)
 
     async def ask(self, caller: Caller, method: str, **fields: Any) -> Any:
         asks_for = CONTRACT.methods_by_name[method].input_type
@@ -165,45 +139,37 @@ async def deployed(
         served("identity", ring, identity, lambda on: add_IdentityServiceServicer_to_server(neighbours, on)) as who,  # type: ignore[arg-type]  # it answers what is asked
         served("points", ring, points, lambda on: add_PointsServiceServicer_to_server(neighbours, on)) as how_many,  # type: ignore[arg-type]  # as above
     ):
-        environment = {
-            "RUUM_DEPLOYMENT": "local",
-            "RUUM_CLOCK_FILE": str(sandbox.clock._path),
-            "RUUM_LISTEN": f"{LOOPBACK}:{free_port()}",
-            "RUUM_KEYS_DIR": str(keys.public),
-            "RUUM_SIGNING_KEY_FILE": str(keys.private["store"]),
-            "RUUM_REQUEST_KEY": "r" * 40,
-            "RUUM_DATABASE_URL": postgres.url("store"),
-            "RUUM_NATS_URL": nats_server.url("store"),
-            "RUUM_TEMPORAL_ADDRESS": temporal_server.address,
-            "RUUM_PUBLIC_URL": "https://ruum.example",
-            "RUUM_IDENTITY_ADDRESS": who.address,
-            "RUUM_POINTS_ADDRESS": how_many.address,
-            **{f"RUUM_{name.upper()}_URL": f"{sandbox.url}/{name}" for name in PARTNERS},
-            **{f"RUUM_{name.upper()}_SECRET": BEARERS[name] for name in PARTNERS},
-            **{f"RUUM_{name.upper()}_WEBHOOK_SECRET": SIGNING_KEYS[name] for name in PARTNERS},
+        own = {
+            "DEPLOYMENT": "local",
+            "CLOCK_FILE": str(sandbox.clock._path),
+            "TEMPORAL_ADDRESS": temporal_server.address,
+            "IDENTITY_ADDRESS": who.address,
+            "POINTS_ADDRESS": how_many.address,
+            **{f"{name.upper()}_URL": f"{sandbox.url}/{name}" for name in PARTNERS},
+            **{f"{name.upper()}_SECRET": BEARERS[name] for name in PARTNERS},
+            **{f"{name.upper()}_WEBHOOK_SECRET": SIGNING_KEYS[name] for name in PARTNERS},
         }
+        environment = told("store", postgres, nats_server, keys, **own)
         yield Deployed(environment, tmp_path / "log", keys, sandbox)
 
 
 async def test_a_card_order_is_paid_told_and_stands_in_both_books(deployed: Deployed, nats_server: nats.Nats) -> None:
-    async with deployed.running() as running:
+    async with deployed.running() as process:
         order_id = await deployed.begun("MEANS_CARD", "pm_card_jcb")
         payment = await deployed.authorised(order_id)
         order = await deployed.confirmed(order_id)
         captured = await deployed.ask(WORKER, "CapturePayment", order_id=order_id)
         page = common_pb2.Page(cursor=just_before(order_id), size=1)
         books = (await deployed.ask(DESK, "ListBooks", page=page)).books
-        running.send_signal(signal.SIGTERM)
-        ended = await asyncio.to_thread(running.wait, 20)
+        await ends_when_told(process)
 
     assert (payment.state, order.state) == (pb.PAYMENT_STATE_AUTHORISED, pb.ORDER_STATE_PLACED)
     assert captured.state == pb.PAYMENT_STATE_CAPTURED
     (book,) = books
     assert book.order.order_id == order_id
     assert (book.captured, book.partner_state) == (3_300, pb.PAYMENT_STATE_CAPTURED)
-    told = await first_told(nats_server, order_id)
-    assert (told.earning_amount, told.flow, told.header.aggregate_id) == (3_300, "spare-key", order_id)
-    assert ended == 0
+    placed = await first_told(nats_server, order_id)
+    assert (placed.earning_amount, placed.flow, placed.header.aggregate_id) == (3_300, "spare-key", order_id)
 
 
 async def test_a_decision_at_the_partners_page_arrives_by_webhook(deployed: Deployed) -> None:
