@@ -13,9 +13,10 @@ import httpx
 from deploy.demo.console import until
 from deploy.demo.resident import Means, ProblemError
 from deploy.local.probes import grpc_serves, http_serves
+from services import CONTEXTS
 from tests.journeys.town import Household, Town
 
-VICTIMS = ("worker", "store", "sparekey", "points", "rooms", "identity", "notifier", "gateway")
+VICTIMS = ("worker", *CONTEXTS, "gateway")
 
 _WITHHELD_SECONDS = 4.0
 _PATIENCE = 120.0

@@ -9,24 +9,13 @@ import grpc
 import pytest
 
 from deploy.local.credentials import Credentials
+from services import CONTEXTS
 from services.chassis import failures, rpc
 from services.chassis.caller import Caller, KeyRing, Signer
 from services.chassis.clock import Clock
 from services.chassis.errors import RuumError
 
-ISSUERS = (
-    "identity",
-    "rooms",
-    "store",
-    "points",
-    "sparekey",
-    "notifier",
-    "gateway",
-    "worker",
-    "desk",
-    "contract-master",
-    "campaign-desk",
-)
+ISSUERS = (*CONTEXTS, "gateway", "worker", "desk", "contract-master", "campaign-desk")
 _VOUCHED_FOR_BY = {"member": "identity", "operator": "desk"}
 
 Metadata = tuple[tuple[str, str], ...]
