@@ -27,4 +27,7 @@ async def test_what_needs_a_server_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_most_of_what_tries_a_context_tries_its_domain(context: str) -> None:
     files = list((ROOT / "tests" / context).glob("test_*.py"))
 
-    assert sum(is_of_a_domain(file, ROOT) for file in files) > len(files) / 2
+    assert sum(is_of_a_domain(file, ROOT) for file in files) > len(files) / 2, (
+        f"tests/{context} has {len(files)} files of tests; most are to try its domain through a `world.py` that calls "
+        f"`wired()`, beside test_{context}_main.py, test_{context}_service.py and test_with_<neighbour>.py"
+    )
