@@ -37,5 +37,16 @@ def test_a_field_that_a_command_gains_has_a_default() -> None:
     )
 
 
+def test_what_is_written_of_a_command_is_what_it_asks_for() -> None:
+    now = kept()
+
+    lost = {name: fields - now[name] for name, fields in written().items() if name in now and fields - now[name]}
+
+    assert lost == {}, (
+        "they need not be there any more; if they have to again, a request made meanwhile lacks them, which is seen "
+        "only once this is written down: `python -m tests.conventions.commands --write`"
+    )
+
+
 def test_a_renamed_command_says_what_it_was_called_and_its_children_do_not_inherit_it() -> None:
     assert (Renamed.kept_as, Child.kept_as) == ("Former", "Child")
