@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from google.protobuf.message_factory import GetMessageClass
 
+import services
 from deploy.local.postgres import Postgres
 from services.chassis.caller import Caller
 from services.chassis.clock import FixedClock
@@ -31,29 +34,50 @@ NOON = datetime(2026, 4, 3, 3, tzinfo=UTC)
 """Noon in Japan."""
 
 
-def examples(language: str) -> str:
-    return "\n".join(re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL))
+def examples(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-CONTRACT = contract(examples("proto"))
+CONTRACT = contract("\n".join(examples("proto")))
 
 
-def taught() -> ModuleType:
-    """What the examples define, as one module; what is generated of a contract stands in for itself."""
-    generated, stubs = ModuleType("lockers_pb2"), ModuleType("lockers_pb2_grpc")
+def written(root: Path) -> None:
+    """The examples, each into the file that its first line names; one that names none is run as it stands."""
+    for example in examples("python"):
+        named = re.match(r"# (services/\S+\.py)\n", example)
+        if named is None:
+            exec(compile(example, "docs/chassis.md", "exec", dont_inherit=True), {})  # our own page
+            continue
+        path = root / named[1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"\n{example}")
+
+
+def generated() -> dict[str, ModuleType]:
+    """What is generated of a contract stands in for itself."""
+    package, messages, stubs = (
+        ModuleType(f"ruum.lockers.v1{name}") for name in ("", ".lockers_pb2", ".lockers_pb2_grpc")
+    )
     for name, message in CONTRACT.message_types_by_name.items():
-        setattr(generated, name, GetMessageClass(message))
+        setattr(messages, name, GetMessageClass(message))
     stubs.__dict__["add_LockersServiceServicer_to_server"] = None  # the test adds methods to its own server
-    package = ModuleType("ruum.lockers.v1")
-    package.__dict__["lockers_pb2"] = generated
-    module = ModuleType("lockers")
-    found = {"ruum.lockers": ModuleType("ruum.lockers"), "ruum.lockers.v1": package, "lockers": module}
+    package.__dict__["lockers_pb2"] = messages
+    return {module.__name__: module for module in (ModuleType("ruum.lockers"), package, messages, stubs)}
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """The `main` of the context that the page builds, among the others."""
+    root = tmp_path_factory.mktemp("guide")
+    written(root)
     with pytest.MonkeyPatch.context() as patched:
-        for name, part in (found | {"ruum.lockers.v1.lockers_pb2_grpc": stubs}).items():
-            patched.setitem(sys.modules, name, part)
-        code = compile(examples("python"), "docs/chassis.md", "exec", dont_inherit=True)
-        exec(code, module.__dict__)  # our own page
-    return module
+        patched.setattr(services, "__path__", [*services.__path__, str(root / "services")])
+        for name, module in generated().items():
+            patched.setitem(sys.modules, name, module)
+        yield import_module("services.lockers.main")
+    for name in [name for name in sys.modules if name.startswith("services.lockers")]:
+        del sys.modules[name]
 
 
 @dataclass
@@ -73,24 +97,23 @@ class Lockers:
 
 
 @pytest.fixture(scope="module")
-async def database(postgres: Postgres) -> AsyncIterator[tuple[ModuleType, Database]]:
-    page = taught()
+async def database(postgres: Postgres, taught: ModuleType) -> AsyncIterator[Database]:
+    metadata: sa.MetaData = taught.requests.metadata
     database = Database(postgres.admin_url.replace("postgresql:", "postgresql+psycopg:"))
     async with database.engine.begin() as connection:
         await connection.execute(sa.schema.CreateSchema("lockers"))
-        await connection.run_sync(page.Table.metadata.create_all)
-    yield page, database
+        await connection.run_sync(metadata.create_all)
+    yield database
     async with database.engine.begin() as connection:
         await connection.execute(sa.schema.DropSchema("lockers", cascade=True))
     await database.close()
 
 
 @pytest.fixture
-async def lockers(database: tuple[ModuleType, Database], keys: Keys) -> AsyncIterator[Lockers]:
-    page, data = database
+async def lockers(taught: ModuleType, database: Database, keys: Keys) -> AsyncIterator[Lockers]:
     clock = FixedClock(NOON)
-    commands = Commands(data, Outbox("lockers", None, page.outbox), page.requests, b"k" * 32, clock)
-    servicer = page.LockersServicer(page.Lockers(commands))
+    commands = Commands(database, Outbox("lockers", None, taught.outbox), taught.requests, b"k" * 32, clock)
+    servicer = taught.LockersServicer(taught.wired(commands))
     offered = CONTRACT.services_by_name["LockersService"]
     behaviours = {method.name: getattr(servicer, method.name) for method in offered.methods}
     async with serving("lockers", keys.ring(clock), offered, behaviours) as (_, stub):
