@@ -45,6 +45,13 @@ def test_every_context_stands_in_the_table_of_where_things_are(context: str) -> 
     assert context in ",".join(named).split(","), f"name {context} in the table of README.md"
 
 
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_every_context_is_tried_as_it_is_deployed(context: str) -> None:
+    main = ROOT / f"tests/{context}/test_{context}_main.py"
+
+    assert main.exists(), f"write {main.relative_to(ROOT)}, as tests/points/test_points_main.py"
+
+
 @pytest.mark.parametrize("readme", sorted(ROOT.glob("services/*/README.md")), ids=lambda path: path.parent.name)
 def test_the_parts_that_a_page_names_are_there(readme: Path) -> None:
     found = problems(readme.parent)
