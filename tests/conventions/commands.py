@@ -9,19 +9,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from typing import TypeVar
 
 from services.chassis.idempotency import Command
 from tests.conventions.rules import ROOT
 
 LIST = ROOT / "docs/commands.txt"
 
+T = TypeVar("T")
+
 
 def kept() -> dict[str, set[str]]:
     """Of each, as `points HoldPoints`, the fields without a default."""
+    return {f"{kind.__module__.split('.')[1]} {kind.kept_as}": _required(kind) for kind in ours(Command)}
+
+
+def ours(parent: type[T]) -> Iterator[type[T]]:
+    """What the services make of a class of the chassis."""
     for main in sorted((ROOT / "services").glob("*/main.py")):  # what a service is made of
         import_module(".".join(main.relative_to(ROOT).with_suffix("").parts))
-    ours = (kind for kind in _kinds(Command) if kind.__module__.startswith("services."))
-    return {f"{kind.__module__.split('.')[1]} {kind.kept_as}": _required(kind) for kind in ours}
+    return (kind for kind in _kinds(parent) if kind.__module__.startswith("services."))
 
 
 def written() -> dict[str, set[str]]:
@@ -29,7 +36,7 @@ def written() -> dict[str, set[str]]:
     return {f"{context} {name}": set(fields) for context, name, *fields in lines}
 
 
-def _kinds(parent: type[Command]) -> Iterator[type[Command]]:
+def _kinds(parent: type[T]) -> Iterator[type[T]]:
     for child in parent.__subclasses__():
         yield child
         yield from _kinds(child)

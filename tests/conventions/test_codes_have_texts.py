@@ -7,11 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from services.rooms.members.models import Refusal
+from services.sparekey.cases.transitions import State
+from services.sparekey.cases.waiting import Reminder
+from services.sparekey.webhooks.travel import NOT_MINE, REDIRECT, SCAN_CODES
 from services.texts import Texts
 from tests.conventions.rules import ROOT
 
 ITEM_RULES = re.compile(r"items: \{(\w+): \{(.*?)\}\}")
 FIELD_RULES = re.compile(r"\(buf\.validate\.field\)\.(\w+)(?:\.(\w+) =| = \{([^}]*)\})")
+
+OPEN = {
+    "key-{NOT_MINE}": [NOT_MINE],
+    "key-{REDIRECT}": [REDIRECT],
+    "key-{reason}": [NOT_MINE, REDIRECT],
+    "key-reminded-{step.reminder}": [*Reminder],
+    "key-order-{step.state}": [State.CANCELLED, State.DESTROYED],
+}
+"""Lines of a key order's timeline that hold a word, and which words it may be."""
 
 
 def error_codes(source: str) -> Iterator[str]:
@@ -48,6 +61,47 @@ def test_every_error_has_its_text() -> None:
     }
 
     assert without == set()
+
+
+def page_codes(source: str) -> Iterator[str]:
+    """What a key order's page says: the lines that a change tells, and what comes next."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.keyword(arg="told", value=told):
+                yield from _told(told)
+            case ast.Assign(targets=[ast.Name("told")], value=ast.IfExp() as told):
+                yield from _told(told)
+            case ast.Constant(str(code)) if code.startswith("key-next-"):
+                yield code
+
+
+def _told(line: ast.expr) -> Iterator[str]:
+    match line:
+        case ast.Constant(str(code)):
+            yield from [code] if code else []
+        case ast.IfExp(body=one, orelse=other):
+            yield from (*_told(one), *_told(other))
+        case ast.JoinedStr():
+            yield ast.unparse(line)[2:-1]
+        case ast.Name("told"):
+            pass  # found where it is assigned
+        case _:
+            yield ast.unparse(line)
+
+
+@pytest.mark.rule("SK-40")
+def test_whatever_a_key_orders_page_says_has_its_text() -> None:
+    found = {
+        code for path in (ROOT / "services/sparekey").rglob("*.py") for code in page_codes(path.read_text("utf-8"))
+    }
+    opened = {re.sub("{.*}", word, line) for line, words in OPEN.items() for word in words}
+    refusals = {f"key-reason-{refusal}" for refusal in Refusal}
+
+    assert {"key-ordered", "key-hold-ended", "key-next-your-means"} < found
+    assert OPEN.keys() < found
+    assert (found - OPEN.keys() | opened | refusals | set(SCAN_CODES)) - set(Texts.load().codes("ja")) == set(), (
+        "its text stands in services/texts/locales/*/LC_MESSAGES/sparekey.po; words that a line holds, in OPEN above"
+    )
 
 
 def field_codes(contract: str) -> Iterator[str]:
@@ -106,3 +160,14 @@ raise InvalidField(violations=[Violation("number", "and-this", {})])
 """
 
     assert sorted(error_codes(source)) == ["and-this", "too", "yes"]
+
+
+def test_lines_are_found_however_they_are_chosen() -> None:
+    source = """
+told = "key-held" if waits else ""
+told = unheard(line)
+Change(told="" if quiet else f"key-{word}", to=told)
+Change(told="key-sent"), Change(told=told), Change(told=LINE)
+"""
+
+    assert sorted(page_codes(source)) == ["LINE", "key-held", "key-sent", "key-{word}"]

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from importlib import import_module
-from typing import Any
-
-from google.protobuf.message import Message
 
 from ruum.store.v1 import store_pb2
 from services.chassis.events import subject
 from services.notifier.events import TABLE, Silent, handlers
 from services.notifier.letters.models import KINDS, NUMBER, SUMS
 from services.sparekey.cases.models import CARRIER, POST
+from services.sparekey.cases.waiting import Reminder
 from services.texts import Texts
+from tests.conventions.events import CONTRACTS, messages, name
 from tests.conventions.rules import ROOT
 
 MEANS = {word.removeprefix("MEANS_").lower() for word, number in store_pb2.Means.items() if number}
-CONTRACTS = sorted((ROOT / "protos/ruum").glob("*/v1/events.proto"))
-
-
-def told_of() -> Iterator[type[Message]]:
-    """Every event of every context, as its contract has it."""
-    for path in CONTRACTS:
-        module: Any = import_module(f"ruum.{path.parts[-3]}.v1.events_pb2")
-        for name in re.findall(r"^message (\w+)", path.read_text("utf-8"), re.MULTILINE):
-            yield getattr(module, name)
+TRIED = ("test_what_is_said.py", "test_codes_and_sms.py")
 
 
 def test_every_event_has_a_message_or_a_reason_for_silence() -> None:
-    events = set(told_of())
+    events = set(messages())
 
     assert len(events) > 30
     assert set(TABLE) == events, (
@@ -45,9 +34,26 @@ def test_every_event_that_we_speak_of_is_listened_to() -> None:
     assert set(handlers()) == speaks
 
 
+def test_every_event_that_we_speak_of_and_every_letter_is_tried() -> None:
+    tried = "".join((ROOT / "tests/notifier" / name).read_text("utf-8") for name in TRIED)
+    words = {*re.findall(r"\b\w+\.\w+\b", tried), *re.findall(r'"([\w-]+)"', tried)}
+    # A code's letter is chosen by what its envelope says that it is for.
+    letters = {letter.removeprefix("code-") for letter in KINDS}
+
+    assert (letters | {name(kind) for kind in handlers()}) - words == set(), (
+        "it has no row in SAID of tests/notifier/test_what_is_said.py, which tries what TABLE says"
+    )
+
+
+def test_every_reminder_has_its_letter() -> None:
+    assert {f"reminder-{reminder}" for reminder in Reminder} == {it for it in KINDS if it.startswith("reminder-")}, (
+        "a reminder of services/sparekey/cases/waiting.py is sent as the letter `reminder-<its word>`"
+    )
+
+
 def test_the_contract_says_where_each_event_is_published() -> None:
     said = {place for path in CONTRACTS for place in re.findall(r"// (ruum\.\w+\.\w+\.v1)", path.read_text("utf-8"))}
-    published = {subject(kind.DESCRIPTOR.full_name.split(".")[1], kind.DESCRIPTOR.name) for kind in told_of()}
+    published = {subject(*name(kind).split(".")) for kind in messages()}
 
     assert published - said == set(), "the comment of the message names its subject"
 

@@ -51,8 +51,13 @@ def room(kind: Any, letter: str, **fields: Any) -> Any:
     return pytest.param(case, id=letter)
 
 
+def account(kind: Any, letter: str, **fields: Any) -> Any:
+    case = Case(lambda header: kind(header=header, **fields), letter, (), "/account/security")
+    return pytest.param(case, id=letter)
+
+
 SAID = [
-    pytest.param(Case(identity.SignedInOnNewDevice, "signed-in-on-new-device", (), "/account/security"), id="device"),
+    account(identity.SignedInOnNewDevice, "signed-in-on-new-device"),
     room(rooms.RoomRegistered, "room-registered"),
     room(rooms.MemberRemoved, "member-removed"),
     room(rooms.AccessSuspended, "access-suspended"),

@@ -7,11 +7,14 @@ import pytest
 
 from deploy.local.postgres import Postgres
 from services.chassis.db import Database
+from services.texts import Texts
 from tests.sparekey.world import World, master_keys
 from tests.support.callers import keys
 from tests.support.contexts import migrated
 
 __all__ = ["keys"]
+
+TEXTS = Texts.load().codes("ja")
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +29,9 @@ def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world(database: Database, keys_file: Path) -> World:
+async def world(database: Database, keys_file: Path) -> AsyncIterator[World]:
     """A member with a room, on the first of April 2026 at noon."""
-    return World(database, keys_file)
+    world = World(database, keys_file)
+    yield world
+    reasons = await world.rows("select distinct 'key-reason-' || reason as code from sparekey.cases where reason <> ''")
+    assert {row.code for row in reasons} <= TEXTS.keys(), "the text of a reason stands in sparekey.po (SK-40)"

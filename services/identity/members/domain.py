@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from sqlalchemy.exc import IntegrityError
 
 from services.chassis.db import violated
@@ -17,7 +19,15 @@ class AddressTaken(Exception):
     """The address got an account after its code was sent; no answer of ours may say so (ID-06)."""
 
 
-class MemberSignedUp(Event):
+class OfMember(Event):
+    """Parent: a fact about one member, in the order of the member's facts."""
+
+    @classmethod
+    def of(cls, member_id: str, **more: Any) -> Self:
+        return cls(aggregate_id=member_id, member_id=member_id, **more)
+
+
+class MemberSignedUp(OfMember):
     pass
 
 
@@ -35,5 +45,5 @@ async def create(work: Work, address: Address, password_hash: str) -> str:
         if violated(refused) == repository.ADDRESS_TAKEN:
             raise AddressTaken from refused
         raise
-    work.tell(MemberSignedUp(aggregate_id=member.id, member_id=member.id))
+    work.tell(MemberSignedUp.of(member.id))
     return member.id

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.chassis.caller import Caller
 from services.chassis.errors import Kind, RuumError
-from services.chassis.events import Event
 from services.chassis.idempotency import Command, Commands, Verbs, Work, command
 from services.chassis.sealing import keyed_digest
 from services.identity.addresses.models import Address
@@ -44,7 +43,7 @@ class CredentialsWrong(RuumError):
     code = "credentials-wrong"
 
 
-class SignedInOnNewDevice(Event):
+class SignedInOnNewDevice(members.OfMember):
     pass
 
 
@@ -266,7 +265,7 @@ class SigningIn(Verbs):
         flow = await self._codes.prove(work, asked.flow_id, "new-device", asked.code, asked.client)
         if isinstance(flow, WrongCode):
             return flow
-        work.tell(SignedInOnNewDevice(aggregate_id=flow.owner, member_id=flow.owner))
+        work.tell(SignedInOnNewDevice.of(flow.owner))
         return await self._sessions.begin_on_new_device(work, flow.owner, "signed-in-on-new-device")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 
 from services.chassis.jst import BusinessCalendar, deadline, jst_date, period_end, start_of_day
 from services.sparekey.cases.asked import asked
@@ -12,7 +13,13 @@ from services.sparekey.cases.models import Case, Columns
 from services.sparekey.cases.transitions import State
 from services.sparekey.settings import Rules
 
-HELD, STORED = "held-at-post", "storage-ends"
+
+class Reminder(StrEnum):
+    """Of what a member is reminded: a line of the order's page, and a letter."""
+
+    HELD = "held-at-post"
+    STORED = "storage-ends"
+
 
 SILENT = "no-word-while"
 """How the reason begins for which an operator is called when a partner's patience is over (OP-06)."""
@@ -101,22 +108,22 @@ class Waiting:
 
     def after_reminder(self, case: Case, now: datetime) -> Columns:
         """The reminder that follows the one just given."""
-        if case.reminder == HELD and case.absent_since:
+        if case.reminder == Reminder.HELD and case.absent_since:
             return self._hold_reminder(jst_date(case.absent_since), now)
-        if case.reminder == STORED and case.deadline:
+        if case.reminder == Reminder.STORED and case.deadline:
             # A deadline is the first instant after its last day.
             return self._storage_reminder(jst_date(case.deadline - timedelta(microseconds=1)), now)
         return _NO_REMINDER
 
     def _hold_reminder(self, absent_on: date, now: datetime) -> Columns:
         days = ((absent_on + timedelta(days=after), after) for after in self.rules.hold_reminders)
-        return self._reminder(HELD, days, now)
+        return self._reminder(Reminder.HELD, days, now)
 
     def _storage_reminder(self, last_day: date, now: datetime) -> Columns:
         days = ((last_day - timedelta(days=before), before) for before in self.rules.storage_reminders)
-        return self._reminder(STORED, days, now)
+        return self._reminder(Reminder.STORED, days, now)
 
-    def _reminder(self, reminder: str, days: Iterable[tuple[date, int]], now: datetime) -> Columns:
+    def _reminder(self, reminder: Reminder, days: Iterable[tuple[date, int]], now: datetime) -> Columns:
         """The next of these reminders after `now`, in the morning in Japan."""
         morning = timedelta(hours=self.rules.reminder_hour)
         ahead = [(start_of_day(day) + morning, said) for day, said in days if start_of_day(day) + morning > now]
