@@ -144,7 +144,7 @@ class Grants(Verbs):
         work.run(ProcessLine(process=PROCESS, key=order_id, arguments={"member_id": member_id}))
 
     async def dispatched(self, work: Work, order_id: str, at: datetime) -> None:
-        """Without a report the goods count as arrived fourteen days later; also goods that set out again (PT-05)."""
+        """Without a report the goods are presumed to arrive; so are goods that set out again (PT-05)."""
         grant = await self._pending(work, order_id)
         if grant is not None:
             grant.dispatched_at = max(at, grant.dispatched_at or at)
@@ -240,9 +240,12 @@ class Grants(Verbs):
         taken = min(share, lot["remaining"])
         # Of all that is to be taken back: less what was taken of the lot, before and now, what lapsed, what is owed.
         owed = max(0, grant.reversed - lot["reversed"] - taken - lot["lapsed"] - lot["owed"])
-        names = (lot["lot_id"], grant.order_id, None, None, lot["position"])
-        postings = [Posting(Move.REVERSED, taken, *names), Posting(Move.OWED, owed, *names)]
-        await ledger_repository.post(work.tx, grant.member_id, work.now, [p for p in postings if p.points])
+        postings = [
+            Posting(move, points, lot["lot_id"], grant.order_id, follows=lot["position"])
+            for move, points in ((Move.REVERSED, taken), (Move.OWED, owed))
+            if points
+        ]
+        await ledger_repository.post(work.tx, grant.member_id, work.now, postings)
 
 
 def _look_again(work: Work, order_id: str) -> None:

@@ -6,8 +6,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from services.chassis.columns import instant, text, whole
-from services.chassis.jst import jst_date, period_end
-from services.points.ledger.models import Term
+from services.chassis.jst import deadline, jst_date, period_end
 from services.points.models import Table
 
 GrantState = Literal["pending", "granted", "cancelled"]
@@ -83,8 +82,8 @@ class Grant(Table, table=True):
             return self.unclaimed_at
         arrived = self.delivered_at
         if arrived is not None and arrived >= (self.dispatched_at or arrived):
-            return Term(period_end(arrived, days=self.claim_days)).until
+            return deadline(period_end(arrived, days=self.claim_days))
         if self.dispatched_at is None or self.astray_since is not None:
             return None
         presumed = period_end(self.dispatched_at, days=self.presumed_arrival_days)
-        return Term(period_end(presumed, days=self.claim_days)).until
+        return deadline(period_end(presumed, days=self.claim_days))

@@ -270,11 +270,12 @@ class Holds(Verbs):
             _refuse_to_give_back(await repository.part(work.tx, given))
         postings = _back_to_lots(command, await repository.spent(work.tx, given))
         await ledger_repository.post(work.tx, hold["member_id"], work.now, postings)
-        return await self._account(work, hold["member_id"], command, postings)
+        return await self._given_back(work, hold["member_id"], command, postings)
 
-    async def _account(
+    async def _given_back(
         self, work: Work, member_id: str, command: GiveBackPoints, postings: Sequence[Posting]
     ) -> GivenBack:
+        """What became of the points that came back to their lots; reissues what has lapsed, where it was our fault."""
         back = {posting.lot_id: posting.points for posting in postings if posting.lot_id}
         lapsed = sum((await ledger_repository.lapsed_among(work.tx, back, work.now)).values())
         reissued = 0
@@ -317,7 +318,15 @@ def _back_to_lots(command: GiveBackPoints, spent: Sequence[Row]) -> list[Posting
     for share in spent:
         points = min(left, share["points"])
         if points:
-            place = (share["lot_id"], command.order_id, command.attempt, command.part_id, share["position"])
-            postings.append(Posting(Move.GIVEN_BACK, points, *place))
+            back = Posting(
+                Move.GIVEN_BACK,
+                points,
+                share["lot_id"],
+                command.order_id,
+                command.attempt,
+                command.part_id,
+                follows=share["position"],
+            )
+            postings.append(back)
             left -= points
     return postings

@@ -229,7 +229,7 @@ class Ledger(Verbs):
         return Term(period_end(happened_at, years=self._rules.normal_years))
 
     async def keep(self, work: Work, member_id: str, kind: ActivityKind, ref: str, happened_at: datetime) -> None:
-        """Moves all live normal points of a member to two years from an activity; the lapsed stay so (PT-10)."""
+        """Has all live normal points of a member live on from an activity; what has lapsed stays lapsed (PT-10)."""
         member = await repository.open_member(work.tx, member_id)
         if member["normal_until"] is not None and member["normal_until"] <= happened_at:
             await repository.enter_lapses(work.tx, [member_id], happened_at, work.now)
@@ -251,7 +251,7 @@ class Ledger(Verbs):
         return await repository.forget_activities(work.tx, member_id, ref, work.now, yesterday)
 
     async def reissue(self, work: Work, member_id: str, order_id: str, returned: Mapping[str, int]) -> int:
-        """Issues again, for thirty days, what has lapsed of points that came back (PT-25). Returns how many."""
+        """Issues again, for `reissue_days`, what has lapsed of points that came back (PT-25). Returns how many."""
         lapsed = await repository.lapsed_among(work.tx, returned, work.now)
         total = sum(lapsed.values())
         if total:

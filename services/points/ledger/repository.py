@@ -330,5 +330,5 @@ async def of_orders(session: AsyncSession, order_ids: Sequence[str]) -> Sequence
 
 
 async def of_all_orders(session: AsyncSession, after: str, limit: int) -> Sequence[Row]:
-    """What the entries say of the orders from after one of them, the oldest first."""
+    """What the entries say of all orders that follow the id `after`, the oldest first."""
     return (await session.execute(_OF_ALL, {"after": after, "limit": limit})).mappings().all()
