@@ -24,6 +24,8 @@ _AGAIN = {"40001", "40P01"}  # serialization failure, deadlock
 _LOCK_NOT_AVAILABLE = "55P03"
 _CANCELLED = "57014"
 _POOL_PATIENCE_SECONDS = 10
+# Beyond the pool, for a rush: closed again after it.
+_MORE_CONNECTIONS = 5
 # A lock that is not had within the patience of PR-10 is an answer to the caller, not a longer wait.
 _LIMITS = {
     "lock_timeout": f"{int(StillRunning.patience.total_seconds())}s",
@@ -61,15 +63,14 @@ class Database:
     Args:
         url: `postgresql+psycopg://role:password@host/database`.
         pool_size: how many connections of each kind are kept.
-        overflow: how many more of each kind may be opened.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, overflow: int = 5) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
         def engine(**more: Any) -> AsyncEngine:
             return create_async_engine(
                 url,
                 pool_size=pool_size,
-                max_overflow=overflow,
+                max_overflow=_MORE_CONNECTIONS,
                 pool_timeout=_POOL_PATIENCE_SECONDS,
                 connect_args={"options": " ".join(f"-c {name}={value}" for name, value in _LIMITS.items())},
                 **more,

@@ -71,6 +71,8 @@ class Work:
         tx: the session, in its transaction.
         caller: who asks.
         now: the instant that everything in this transaction is stamped with.
+        events: what was told so far; published when it commits.
+        lines: what workflows are to be told, as `events`.
     """
 
     tx: AsyncSession
@@ -222,7 +224,7 @@ class _Content:
 
 
 class Verbs:
-    """Parent of a context's domain: whose verbs are commands."""
+    """Parent of a domain class whose verbs are commands: `command` runs them by its `commands`."""
 
     commands: Commands
 

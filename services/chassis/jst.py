@@ -159,7 +159,3 @@ class BusinessCalendar:
         for _ in range(count):
             day = self.next_business_day(day + _ONE_DAY)
         return day
-
-    def business_days_between(self, start: date, end: date) -> int:
-        """How many business days have passed when `end` is over: after `start`, with `end` (PR-04)."""
-        return sum(self.is_business_day(start + timedelta(days=offset)) for offset in range(1, (end - start).days + 1))

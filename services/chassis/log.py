@@ -1,7 +1,7 @@
 """JSON log lines on stdout that hold ids, codes, counts, durations and states, and nothing personal (OP-03).
 
-Services log with `structlog.get_logger().info("order-frozen", order_id=…)` and bind what holds for a whole
-request with `structlog.contextvars.bound_contextvars`.
+Services log with `structlog.get_logger().warning("maker away", order_id=…)`; the door binds what holds for a whole
+call (request id, method, role of the caller), so that each line of it has that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows read as things, and statements that are made once."""
+"""Rows read as things, and statements that are made once. `_of` says to the type checker what a row is."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ T = TypeVar("T")
 # What a statement has changed, this transaction's or somebody else's, is read anew and not from the session's memory.
 _FRESH: dict[str, Any] = {"populate_existing": True}
 
-
 Values = Mapping[str, Any]
-"""Of a statement's parameters. Statements are made once: to make one costs more than to run it."""
+"""What a statement's parameters are. Statements are made once: to make one costs more than to run it."""
 
 
 def new(table: sa.Table, values: Values) -> Values:
-    """New values of columns; an UPDATE that is made once leaves out in silence what names none.
+    """New values of columns, all of which exist: an UPDATE that is made once passes over a name that is no column's.
 
     Raises:
         KeyError: a name is no column's.

@@ -71,7 +71,11 @@ async def connect(url: str, name: str) -> Client:
 
 
 async def ensure_stream(client: Client) -> None:
-    """Makes the one stream of the company's facts, kept on disk and never trimmed; it can be made from the outboxes."""
+    """Makes the one stream of the company's facts, kept on disk and never trimmed; it can be made from the outboxes.
+
+    Raises:
+        Unavailable: the server cannot be reached, or does not make it.
+    """
     stream = StreamConfig(name=STREAM, subjects=["ruum.>"], storage=StorageType.FILE, duplicate_window=120.0)
     try:
         await client.jetstream().add_stream(stream)

@@ -28,7 +28,7 @@ class Outcome:
 
 
 class Telemetry:
-    """The metrics of one process. A context registers its business metrics on the same `registry`."""
+    """The metrics of one process; whoever has more to say, as the gateway of its routes, says it on `registry`."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

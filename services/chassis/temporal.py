@@ -1,4 +1,4 @@
-"""The Temporal client and worker, set up alike everywhere."""
+"""A client of Temporal for programs that need it at once, and how a failure of an activity reaches its workflow."""
 
 from __future__ import annotations
 

@@ -156,7 +156,8 @@ async def test_a_database_that_cannot_go_on_is_away(jars: Jars, state: str) -> N
 async def narrow(jars: Jars, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
     """The same database over one connection of each kind, without patience for a second."""
     monkeypatch.setattr(db, "_POOL_PATIENCE_SECONDS", 0.2)
-    database = Database(jars.database.engine.url.render_as_string(hide_password=False), pool_size=1, overflow=0)
+    monkeypatch.setattr(db, "_MORE_CONNECTIONS", 0)
+    database = Database(jars.database.engine.url.render_as_string(hide_password=False), pool_size=1)
     yield database
     await database.close()
 

@@ -185,8 +185,8 @@ def test_adding_business_days_and_counting_them_agree(day: date, count: int) -> 
     reached = calendar.add_business_days(day, count)
 
     assert calendar.is_business_day(reached)
-    assert calendar.business_days_between(day, reached) == count
-    assert calendar.business_days_between(day, reached - timedelta(days=1)) == count - 1
+    passed = (day + timedelta(days=offset) for offset in range(1, (reached - day).days + 1))
+    assert sum(map(calendar.is_business_day, passed)) == count
 
 
 @pytest.mark.rule("PR-04")

@@ -24,9 +24,9 @@ CALLERS = 200
 
 @pytest.fixture
 async def crowd(postgres: Postgres) -> AsyncIterator[World]:
-    """A world with as many connections as the service may have."""
+    """A world with more connections than the service usually has."""
     async with migrated(postgres, "points"):
-        database = Database(postgres.url("points"), pool_size=30, overflow=0)
+        database = Database(postgres.url("points"), pool_size=30)
         yield World(database)
         broken = await disagreements(database)
         await database.close()
