@@ -19,7 +19,7 @@ class Chore:
     """A periodic task of a service.
 
     Attributes:
-        name: in logs.
+        name: in logs, as `open-calls`.
         every: between the end of one round and the next.
         work: one round.
     """

@@ -37,7 +37,10 @@ _PLAIN = [
             _PLAIN_NAME,
         ),
         (r"\w+_id", _OUR_ID),
-        (r"(code|kind|state|status|reason|outcome)|\w+_(kind|state)", r"[A-Za-z][A-Za-z_-]{0,63}|[0-9]{3}"),
+        (
+            r"(action|chore|code|kind|means|outcome|partner|reason|state|status|step)|\w+_(kind|state)",
+            r"[A-Za-z][A-Za-z_-]{0,63}|[0-9]{3}",
+        ),
         (r"count|attempt|port|pid|version|\w+_(count|ms|seconds)", r"-?[0-9]+(\.[0-9]+)?(e-[0-9]+)?"),
         (r"deadline|last_day|as_of|due", r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.+]+)?"),
     )

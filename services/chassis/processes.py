@@ -137,9 +137,9 @@ class ProcessStarter:
         except (RPCError, RuntimeError) as failure:
             if isinstance(failure, RuntimeError) or failure.status in _AWAY:
                 away.set()
-            _log.warning("process line waits", workflow=workflow, action=line.action, why=_why(failure))
+            _log.warning("process line waits", workflow_id=workflow, action=line.action, reason=_why(failure))
         except Exception:  # noqa: BLE001  # a line that cannot be handed on must not take the service with it
-            _log.exception("process line not handed on", workflow=workflow, action=line.action)
+            _log.exception("process line not handed on", workflow_id=workflow, action=line.action)
         return False
 
     async def _start(self, workflow: str, line: ProcessLine) -> None:
@@ -163,7 +163,7 @@ class ProcessStarter:
                 rpc_timeout=_PATIENCE,
             )
         except WorkflowAlreadyStartedError:
-            _log.debug("process exists", workflow=workflow)
+            _log.debug("process exists", workflow_id=workflow)
 
     async def _signal(self, workflow: str, line: ProcessLine) -> bool:
         """Returns false when there is no such workflow, or none any more."""

@@ -39,5 +39,5 @@ async def serve() -> None:
         domain = wired(foundation.commands, settings, key, settings.public_url)
         await foundation.serve(
             Contract(RoomsServicer(domain), add_RoomsServiceServicer_to_server, rooms_pb2),
-            chores=[Chore("old tries", FORGOTTEN_EVERY, domain.codes.forget_old_tries)],
+            chores=[Chore("old-tries", FORGOTTEN_EVERY, domain.codes.forget_old_tries)],
         )

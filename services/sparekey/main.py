@@ -99,7 +99,7 @@ async def serve() -> None:
             Contract(SparekeyServicer(domain), add_SparekeyServiceServicer_to_server, sparekey_pb2),
             hears=RoomEvents(domain.dispatch).handlers(),
             processes=(temporal, {PROCESS: Process(WORKFLOW, TASK_QUEUE, begins=begins)}),
-            chores=[Chore("open calls", settings.sweep_every, domain.making.sweep)],
+            chores=[Chore("open-calls", settings.sweep_every, domain.making.sweep)],
         )
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -13,10 +15,12 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.chassis import log
 from services.chassis.errors import NotFound
 from services.chassis.ids import new_id
 from services.chassis.jst import period_end
 from services.chassis.log import MASKED, configure
+from tests.conventions.rules import ROOT
 from tests.support import logs
 
 Lines: TypeAlias = Callable[[], list[dict[str, Any]]]
@@ -198,3 +202,18 @@ def test_times_are_those_of_the_machine_so_that_lines_of_all_processes_sort(line
 
     said = datetime.fromisoformat(lines()[0]["timestamp"])
     assert abs(datetime.now(UTC) - said) < timedelta(seconds=5)
+
+
+def masked_keys(path: Path) -> set[str]:
+    """The keys that a file logs by and whose values are never printed."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+    ours = (call for call in calls if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "_log")
+    keys = {word.arg for call in ours for word in call.keywords if word.arg and word.arg != "exc_info"}
+    return {key for key in keys if log._pattern(key) is None}
+
+
+def test_each_key_that_a_service_logs_by_is_one_that_is_printed() -> None:
+    masked = {str(path.relative_to(ROOT)): masked_keys(path) for path in ROOT.glob("services/**/*.py")}
+
+    found = {path: keys for path, keys in masked.items() if keys}
+    assert found == {}, f"printed as {MASKED}: name an id `…_id`, or give the key a row in services/chassis/log.py"

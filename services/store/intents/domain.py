@@ -149,6 +149,7 @@ class Intents(Verbs):
 
     @command
     async def settle(self, work: Work, asked: Settle, reply: PartnerReply) -> None:
+        """Settles what a partner said, in a transaction of its own."""
         await self.settled(work, asked.payment_id, reply)
 
     async def settled(self, work: Work, payment_id: str, reply: PartnerReply) -> Payment:
@@ -229,7 +230,7 @@ class Intents(Verbs):
             async with asyncio.timeout(_ANSWERED_WITHIN):
                 said = await self._outcome(call, now)
         except (OutcomeUnknown, TimeoutError):
-            _log.warning("partner silent", means=call.means, step=call.step, payment=call.payment_id)
+            _log.warning("partner silent", means=call.means, step=call.step, payment_id=call.payment_id)
             return PartnerReply(silent=True, intent_id=call.intent_id, step=call.step)
         return PartnerReply(said=said, intent_id=call.intent_id, step=call.step)
 
@@ -297,9 +298,9 @@ async def _apart(work: Awaitable[bool], payment_id: str) -> bool:
     try:
         return await work
     except RuumError as failure:
-        _log.warning("payment not swept", payment=payment_id, code=failure.code)
+        _log.warning("payment not swept", payment_id=payment_id, code=failure.code)
     except Exception:  # noqa: BLE001  # as said above
-        _log.exception("payment not swept", payment=payment_id)
+        _log.exception("payment not swept", payment_id=payment_id)
     return False
 
 
