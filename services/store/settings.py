@@ -25,8 +25,9 @@ class Rules(settings.Settings):
     late_charge: int = Field(default=297, ge=0)
     """Yen added to an invoice each time it is late (ST-24)."""
     late_charges_most: int = Field(default=3, ge=0, le=3)
+    """How many such charges one invoice gets at most (ST-24)."""
     late_spacing_days: int = Field(default=14, ge=1)
-    """Days between one collection charge and the next."""
+    """Days between one collection charge and the next (ST-24)."""
     payer_patience: timedelta = timedelta(minutes=30)
     """How long a payer may stay at the partner's page (ST-21)."""
     renew_before: timedelta = timedelta(hours=24)
@@ -34,11 +35,9 @@ class Rules(settings.Settings):
     wish_days: int = Field(default=14, ge=1)
     """How many days are offered for delivery, from the earliest possible one (SK-25)."""
     transit_days: int = Field(default=2, ge=0)
-    """Days from dispatch to the earliest possible delivery."""
+    """Days from dispatch to the earliest possible delivery (SK-25)."""
     shipping: int = Field(default=0, ge=0)
     """Yen for sending an order of keys."""
-    sweep_every: timedelta = timedelta(seconds=10)
-    """Between looks at calls to partners that were never answered (ST-21)."""
     yen_per_point: int = Field(default=100, ge=1)
     """Of goods that earn one point (PT-02)."""
 
@@ -70,6 +69,8 @@ class PartnerSettings(settings.Settings):
 class Settings(ContextSettings, TemporalSettings, CalendarSettings, PartnerSettings, Rules):
     """Settings of the process."""
 
+    sweep_every: timedelta = timedelta(seconds=10)
+    """Between looks at calls to partners that were never answered (ST-21)."""
     public_url: str
     """Where people reach the portal: payers come back to it from a partner's page."""
     identity_address: str

@@ -16,6 +16,8 @@ class PutProducts(Command):
 
 
 class Catalogue(Verbs):
+    """What can be bought, and at what price from now on."""
+
     def __init__(self, commands: Commands) -> None:
         self.commands = commands
 

@@ -78,6 +78,8 @@ class SnapshotView(View):
 
 
 class Checkouts(Verbs):
+    """A member's open checkout. Identity and points are asked before each transaction, never in it."""
+
     def __init__(
         self,
         commands: Commands,

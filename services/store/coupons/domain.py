@@ -27,6 +27,8 @@ class CouponUsedMore(RuumError):
 
 
 class Coupons(Verbs):
+    """The coupons that the campaign desk has put in, and which of them a checkout can use."""
+
     def __init__(self, commands: Commands) -> None:
         self.commands = commands
 

@@ -69,7 +69,11 @@ class Invoice(Table, table=True):
         return {"invoice_id": self.invoice_id, "order_id": self.order_id, "member_id": self.member_id}
 
     def due(self, ordinal: int, late: LateRules) -> datetime:
-        """When the collection charge of this ordinal, from 1, may be made."""
+        """When the collection charge of this ordinal, from 1, may be made (ST-24).
+
+        Raises:
+            ValueError: it was not issued yet.
+        """
         if self.due_on is None:
             raise ValueError("an invoice that was not issued is not due")
         return deadline(self.due_on + (ordinal - 1) * late.spacing)

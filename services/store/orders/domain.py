@@ -74,11 +74,15 @@ class OrderBeingPlaced(RuumError):
 
 
 class OrderAlreadyPlaced(RuumError):
+    """It was placed, and perhaps cancelled since: it is no checkout any more."""
+
     kind = Kind.REFUSED
     code = "order-already-placed"
 
 
 class OrderNotPlaced(RuumError):
+    """It is a checkout still, or is being placed."""
+
     kind = Kind.REFUSED
     code = "order-not-placed"
 
@@ -119,6 +123,8 @@ class PromiseDispatch(Command):
 
 
 class Orders(Verbs):
+    """Placed orders: shown, marked on their way, promised anew, cancelled."""
+
     def __init__(self, commands: Commands, intents: Intents, calendar: BusinessCalendar, rules: Rules) -> None:
         self.commands = commands
         self._intents = intents

@@ -105,6 +105,8 @@ class Concluded(View):
 
 
 class Payments(Verbs):
+    """What the order's process and the payer do with the payment that counts; partners are asked by `Intents`."""
+
     def __init__(self, commands: Commands, intents: Intents, cards: Cards, rules: Rules) -> None:
         self.commands = commands
         self._intents = intents

@@ -190,10 +190,6 @@ class Payment(Table, table=True):
     def ended(self) -> bool:
         return self.state in ENDED
 
-    @property
-    def can_lapse(self) -> bool:
-        return self.means == "card"
-
     def undoing(self) -> Step | None:
         """The step that brings back what an unwanted payment took; none when nothing is left or known to be there."""
         if self.unwanted_at is None or self.ended or self.state == "asked":

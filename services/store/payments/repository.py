@@ -32,7 +32,11 @@ async def get(session: AsyncSession, payment_id: str | None) -> Payment | None:
 
 
 async def locked(tx: AsyncSession, payment_id: str) -> tuple[Payment, Order]:
-    """A payment and its order for this transaction alone: webhook, sweep and step may bring word of it at once."""
+    """A payment and its order for this transaction alone: webhook, sweep and step may bring word of it at once.
+
+    Raises:
+        LookupError: there is no such payment: a defect of ours.
+    """
     found = await rows(tx, _LOCKED, {"key": payment_id})
     if not found:
         raise LookupError(payment_id)

@@ -98,6 +98,8 @@ class Placing(View):
 
 
 class Placings(Verbs):
+    """Takes a checkout through one try of placing: begun, then confirmed or abandoned, for the order's process."""
+
     def __init__(self, commands: Commands, intents: Intents, calendar: BusinessCalendar, rules: Rules) -> None:
         self.commands = commands
         self._intents = intents
@@ -136,8 +138,8 @@ class Placings(Verbs):
     def _confirmed(self, asked: BeginPlacing, basket: Basket, facts: Facts) -> Bill:
         """What the page that was confirmed comes to, where it would still look the same."""
         same_page = digest(basket.content(facts)) == asked.snapshot_hash
-        # Both unions are the same unless a version that was ticked differs from the one that the page showed.
-        same_terms = facts.flow_facts | asked.ticked == asked.ticked | facts.flow_facts
+        # A flow that shows no terms of its own says nothing of them.
+        same_terms = all(facts.flow_facts.get(name, version) == version for name, version in asked.ticked.items())
         if not same_page or not same_terms or basket.wish_has_passed(basket.expected_dispatch_on(self._calendar)):
             raise OrderChanged
         return basket.bill(facts.available)

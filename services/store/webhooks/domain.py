@@ -63,6 +63,8 @@ class Receipt(View):
 
 
 class Webhooks(Verbs):
+    """Takes what payment partners tell: proved, taken once, then asked after at the partner (QA-06)."""
+
     def __init__(self, commands: Commands, intents: Intents, senders: Mapping[str, Sender]) -> None:
         self.commands = commands
         self._intents = intents
