@@ -44,7 +44,7 @@ async def serve() -> None:
 
 @asynccontextmanager
 async def wired(settings: GatewaySettings) -> AsyncIterator[HttpServer]:
-    """The gateway on its parts: it hears of events, and is ready to serve."""
+    """The gateway, made of its parts; while the block runs it hears of events and can serve."""
     clock = settings.clock()
     signer = Signer(settings.signing_key_file, "gateway", clock)
     key = settings.request_key.get_secret_value().encode()

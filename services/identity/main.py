@@ -27,7 +27,7 @@ from services.identity.sweep.domain import EVERY, Sweep
 
 
 def wired(commands: Commands, rules: Rules, signer: Signer, sealer: Sealer, passwords: Passwords, key: bytes) -> Domain:
-    """The domain on its parts; `key` is that of `Settings.code_key`."""
+    """The domain, made of its parts: what tests replace is given. `key` is that of `Settings.code_key`."""
     envelopes = Envelopes(commands, sealer)
     sessions = Sessions(commands, rules, signer, key)
     return Domain(

@@ -19,7 +19,7 @@ from services.points.settings import Rules, Settings
 
 
 def wired(commands: Commands, rules: Rules) -> Domain:
-    """The domain on its parts."""
+    """The domain, made of its parts: what tests replace is given."""
     ledger = Ledger(commands, rules)
     return Domain(ledger=ledger, holds=Holds(commands, ledger), grants=Grants(commands, ledger, rules))
 

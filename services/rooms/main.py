@@ -19,7 +19,7 @@ from services.rooms.settings import Rules, Settings
 
 
 def wired(commands: Commands, rules: Rules, key: bytes, public_url: str) -> Domain:
-    """The domain on its parts; `key` is that of `Settings.code_key`."""
+    """The domain, made of its parts: what tests replace is given. `key` is that of `Settings.code_key`."""
     codes = Codes(commands, rules, key, public_url)
     conflicts = Conflicts(commands)
     return Domain(

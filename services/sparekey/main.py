@@ -52,7 +52,7 @@ def wired(
     order_processes: Processes,
     reader: WebhookReader,
 ) -> Domain:
-    """The domain of spare keys on these ports."""
+    """The domain, made of its parts: what tests replace is given."""
     waiting = Waiting(rules, calendar)
     vault = Vault(commands, master_keys, rules.number_kept_days)
     making = Making(commands, vault, maker, rooms, store, waiting)

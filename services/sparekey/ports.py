@@ -18,7 +18,7 @@ Address = Mapping[str, str]
 
 
 def mark(address: Address) -> str:
-    """A digest of an address: tells whether two are the same, and does not show them."""
+    """A digest of an address, which tells whether two are the same. No secret: whoever guesses the address finds it."""
     return hashlib.sha256(json.dumps(dict(address), sort_keys=True).encode()).hexdigest()
 
 
@@ -106,7 +106,11 @@ class Rooms(Protocol):
         """Whether the member may act for the room, for showing only: as lately answered; not when rooms is silent."""
 
     async def contractor(self, room_id: str) -> str:
-        """The member who is the room's contractor; empty when none is registered (SK-02)."""
+        """The member who is the room's contractor; empty when none is registered (SK-02).
+
+        Raises:
+            Unavailable: rooms cannot answer.
+        """
 
 
 @dataclass(frozen=True)
@@ -146,15 +150,24 @@ class Order:
 
 
 class Store(Protocol):
-    async def keys(self) -> list[Product]: ...
+    """The store's side of a key order.
+
+    All raise `Unavailable` when the store cannot answer, and what it refuses by the name that it has there. A request
+    id makes a repeat known, as everywhere (PR-10).
+    """
+
+    async def keys(self) -> list[Product]:
+        """The keys of the catalogue."""
 
     async def open_checkout(
         self, request_id: str, member_id: str, room_id: str, sku: str, quantity: int, address: Address
-    ) -> Checkout: ...
+    ) -> Checkout:
+        """Opens the member's one checkout of keys, or changes what it holds (SK-17)."""
 
     async def checkout(self, order_id: str) -> Checkout: ...
 
-    async def drop_checkout(self, request_id: str, order_id: str, member_id: str) -> None: ...
+    async def drop_checkout(self, request_id: str, order_id: str, member_id: str) -> None:
+        """Takes it out of the cart (SK-22)."""
 
     async def snapshot(
         self,
@@ -164,9 +177,11 @@ class Store(Protocol):
         facts: Mapping[str, str],
         language: str,
         address: Address,
-    ) -> Snapshot: ...
+    ) -> Snapshot:
+        """Freezes what the confirmation page shows, with `facts` of ours: ids, versions and digests (SK-26)."""
 
-    async def order(self, order_id: str) -> Order: ...
+    async def order(self, order_id: str) -> Order:
+        """The order as it stands."""
 
 
 @dataclass(frozen=True)

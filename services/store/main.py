@@ -52,7 +52,7 @@ def wired(
     orderers: Orderers,
     balances: Balances,
 ) -> Domain:
-    """The store's domain on these ports."""
+    """The domain, made of its parts: what tests replace is given."""
     database, clock = commands.database, commands.clock
     cards = Cards(database, clock, vault)
     intents = Intents(commands, partners, vault, rules.payer_patience)

@@ -1,4 +1,4 @@
-"""The process of one spare-key order, from placing it to the key in the customer's hands (SK-…).
+"""The process of one spare-key order, from placing it to the key in the customer's hands (SK-13 to SK-41).
 
 The process owns the order of steps and the waiting; the services own every fact. Each word from outside is a poke,
 after which the case is read again and its state's verb runs, so that words may come doubled, late and in any order.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from pydantic import Field
@@ -53,7 +53,6 @@ _GOES_BACK = _CAME_BACK | {S.ACCEPTED}
 # Here it is the process alone that may be stuck: the case itself waits for nothing that could be mended.
 _NOTHING_TO_MEND = frozenset({S.DRAFT, S.STOPPED, S.CANCELLED})
 
-
 _SCANS: Mapping[str, Scanned] = {
     "handed-over": Scanned.HANDED_OVER,
     "absent": Scanned.ABSENT,
@@ -63,7 +62,7 @@ _SCANS: Mapping[str, Scanned] = {
     "lost": Scanned.LOST,
     "scanned": Scanned.OUT_FOR_DELIVERY,
 }
-"""The events that an operator can record, as the carriers write them."""
+"""The events that an operator can record, and what a carrier would have said."""
 
 
 class OperatorActionNotPossible(RuumError):
@@ -112,11 +111,11 @@ class ActAsOperator(Command):
 
 @dataclass(frozen=True)
 class Act:
-    """An action under way."""
+    """An action under way; `permission` is what rooms answered, where the action needs it."""
 
     work: Work
     asked: ActAsOperator
-    permission: Permission | None = field(default=None)
+    permission: Permission | None
 
     @property
     def order_id(self) -> str:

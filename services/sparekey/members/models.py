@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -137,7 +137,7 @@ class Outlook:
 
     next: str
     until: datetime | None
-    actions: tuple[Action, ...] = field(default=())
+    actions: tuple[Action, ...]
 
 
 def outlook(case: Case, given: Situation) -> Outlook:
