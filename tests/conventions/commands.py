@@ -28,8 +28,12 @@ def ours(parent: type[T]) -> Iterator[type[T]]:
     """What the services make of a class of the chassis."""
     for main in sorted((ROOT / "services").glob("*/main.py")):  # what a service is made of
         import_module(".".join(main.relative_to(ROOT).with_suffix("").parts))
-    # The guide's example is a service too, in another folder, for the time of its test.
-    return (kind for kind in _kinds(parent) if (ROOT / kind.__module__.replace(".", "/")).with_suffix(".py").is_file())
+    return (kind for kind in _kinds(parent) if kind.__module__.startswith("services.") and _stands_here(kind))
+
+
+def _stands_here(kind: type[object]) -> bool:
+    """The guide's example is a service too, in another folder, for the time of its test."""
+    return (ROOT / kind.__module__.replace(".", "/")).with_suffix(".py").is_file()
 
 
 def written() -> dict[str, set[str]]:
