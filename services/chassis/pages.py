@@ -97,7 +97,7 @@ def _key(kind: type[Key], key: Any) -> Key:
     """Read as strictly as written: what we issued needs no more, and the database refuses much of the rest."""
     if kind is int and type(key) is int and 0 <= key < _MOST:
         return key
-    if kind is str and isinstance(key, str) and is_id(key, key.partition("_")[0]):
+    if kind is str and isinstance(key, str) and key.isascii() and key.isprintable() and is_id(key, key.split("_")[0]):
         return key
     if kind is datetime and (instant := datetime.fromisoformat(key)).tzinfo is not None:
         return instant

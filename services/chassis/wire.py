@@ -171,7 +171,8 @@ def _unset(field: FieldDescriptor) -> Any:
 def _reader(field: FieldDescriptor) -> Read:
     if (value := _value_of_map(field)) is not None:
         one = _reader_of_one(value)
-        return lambda found, path: {key: one(found[key], path) for key in found}
+        # The library's order is another in each process, and a request that is repeated would be another.
+        return lambda found, path: {key: one(found[key], path) for key in sorted(found)}
     one = _reader_of_one(field)
     if not field.is_repeated:
         return one

@@ -61,6 +61,8 @@ def _written(text: str) -> str:
         _written('"ord_1"'),
         _written("5"),
         _written('["ord_\\u0000"]'),
+        _written(f'["{START.isoformat()}", "\\u0000_{5:026}"]'),
+        _written(f'["{START.isoformat()}", "\\ud800_{5:026}"]'),
         _written(f'["{ROW}"]'),
         _written(f'["2026-05-31T00:00:00", "{ROW}"]'),
         _written(f'[7, "{ROW}"]'),

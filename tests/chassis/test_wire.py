@@ -46,6 +46,25 @@ def test_a_command_is_read_of_its_request_with_all_parts() -> None:
     assert read == Hold(request_id="r", as_of=NOON, member_id="mbr_1", order_id="ord_1", attempt=2, parts=parts)
 
 
+class Noted(Command):
+    order_id: str
+    member_id: str
+    flow_facts: dict[str, str]
+
+
+def test_a_map_is_read_in_one_order_however_it_was_sent() -> None:
+    facts = [(f"fact_{turn}", "x") for turn in range(9)]
+    sent = [dict(facts), dict(reversed(facts))]
+
+    read = [_noted(store_pb2.TakeSnapshotRequest(request_id="r", flow_facts=one)) for one in sent]
+
+    assert [list(one.flow_facts) for one in read] == [sorted(dict(facts))] * 2, "the digest of a repeat is made of it"
+
+
+def _noted(request: store_pb2.TakeSnapshotRequest) -> Noted:
+    return wire.read(Noted, request, language="", address=None)
+
+
 def test_what_is_given_stands_for_the_field() -> None:
     assert wire.read(Hold, asked(), attempt=9).attempt == 9
 
