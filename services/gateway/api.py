@@ -14,7 +14,7 @@ from starlette.responses import Response
 from ruum.common.v1.common_pb2 import Page
 from ruum.rooms.v1 import rooms_pb2
 from services.gateway.asking import COOKIE, COOKIE_WANTED, asked
-from services.gateway.bridge.messages import to_json as values_of
+from services.gateway.bridge.messages import values_of
 from services.gateway.clients import Services
 from services.gateway.endpoints import Endpoint
 from services.gateway.limits import Limits
@@ -65,9 +65,9 @@ class Api:
 
     async def _rooms_of(self, session: str) -> list[str]:
         """The newest of the member's own rooms, as many as may be asked about at once."""
-        asked = rooms_pb2.ListMyRoomsRequest(page=Page(size=_ROOMS_AT_ONCE))
+        newest = rooms_pb2.ListMyRoomsRequest(page=Page(size=_ROOMS_AT_ONCE))
         answer: Any
-        _, answer = await self._sessions.call(session, _MY_ROOMS, asked)
+        _, answer = await self._sessions.call(session, _MY_ROOMS, newest)
         return [membership.room_id for membership in answer.rooms]
 
     def _opened(self, endpoint: Endpoint, request: Request, given: Message) -> Response:

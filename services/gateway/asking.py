@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from starlette.requests import Request
 
 from services.chassis.errors import Changed, InvalidField, Violation
-from services.gateway.bridge.messages import from_json as message_of
+from services.gateway.bridge.messages import LONGEST_NAME, MOST_VIOLATIONS, message_of
 from services.gateway.endpoints import Endpoint
 from services.gateway.problems import (
     BodyNotJson,
@@ -32,8 +32,6 @@ COOKIE_WANTED, COOKIE = "session", "cookie"
 _BODY_PATIENCE = 10.0
 _KEY_FORM = re.compile(KEY_PATTERN)
 _ETAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
-_MOST_VIOLATIONS = 20
-_LONGEST_NAME = 80
 
 
 async def asked(endpoint: Endpoint, request: Request) -> Message:
@@ -148,6 +146,6 @@ def known(given: Iterable[str], names: Iterable[str]) -> None:
     Raises:
         InvalidField: names what is.
     """
-    unknown = sorted(set(given).difference(names))[:_MOST_VIOLATIONS]
+    unknown = sorted(set(given).difference(names))[:MOST_VIOLATIONS]
     if unknown:
-        raise InvalidField(violations=[Violation(name[:_LONGEST_NAME], "field-unknown", {}) for name in unknown])
+        raise InvalidField(violations=[Violation(name[:LONGEST_NAME], "field-unknown", {}) for name in unknown])

@@ -1,4 +1,4 @@
-"""Wires the identity service by hand, then serves it."""
+"""The identity service: wired by hand, then served."""
 
 from __future__ import annotations
 

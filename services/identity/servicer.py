@@ -1,4 +1,4 @@
-"""The contract of identity over gRPC: decodes, asks the domain, encodes."""
+"""The contract of identity: read, ask the domain, write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.identity.sign_in.domain import ConfirmSignIn, RequestSignUpCode, R
 
 @dataclass(frozen=True)
 class Domain:
-    """The service's domain, wired."""
+    """The domain of identity, wired."""
 
     rules: Rules
     signing_in: SigningIn

@@ -1,4 +1,4 @@
-"""The contract of rooms over gRPC: read, ask the domain, write."""
+"""The contract of rooms: read, ask the domain, write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wires the spare-key service by hand, then serves it."""
+"""The spare-key service: wired by hand, then served."""
 
 from __future__ import annotations
 

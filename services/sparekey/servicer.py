@@ -1,4 +1,4 @@
-"""The contract of sparekey over gRPC: decodes, asks the domain, encodes."""
+"""The contract of sparekey: read, ask the domain, write."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from services.sparekey.webhooks.domain import Webhooks
 
 @dataclass(frozen=True)
 class Domain:
-    """The verbs of spare keys."""
+    """The domain of sparekey, wired."""
 
     vault: Vault
     drafts: Drafts

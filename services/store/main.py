@@ -1,4 +1,4 @@
-"""The store's process: everything wired by hand, then served."""
+"""The store: wired by hand, then served."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from services.store.webhooks.domain import Webhooks
 
 @dataclass(frozen=True)
 class Domain:
-    """The verbs of the store."""
+    """The domain of the store, wired."""
 
     catalogue: Catalogue
     coupons: Coupons

@@ -1,8 +1,7 @@
 """Messages of the contracts as JSON and back (PO-01): the API is the contract, written once.
 
-Field names stay as they are; numbers stay numbers; an enum's value is its last word in lower case (`placed`); a `Day`
-is `2026-05-31`; an instant is RFC 3339 in UTC; what is absent is null
-in an answer, and left out of a request.
+Field names stay as they are; numbers stay numbers; an enum's value is its word (`number-asked`); a `Day` is
+`2026-05-31`; an instant is RFC 3339 in UTC; what is absent is null in an answer, and left out of a request.
 """
 
 from __future__ import annotations
@@ -22,16 +21,18 @@ from services.chassis.errors import InvalidField, Violation
 
 DAY = "ruum.common.v1.Day"
 INSTANT = "google.protobuf.Timestamp"
-_MOST_VIOLATIONS = 20
-_LONGEST_NAME = 80
+MOST_VIOLATIONS = 20
+"""As many as fit into an answer of a service too (`chassis/failures.py`)."""
+LONGEST_NAME = 80
+"""Of a field that nobody knows: so much of it is said back."""
 
 
-def to_json(message: Message) -> dict[str, Any]:
-    """The message as a JSON object; every field of its contract is there."""
+def values_of(message: Message) -> dict[str, Any]:
+    """The values of a message as JSON has them; every field of its contract is there."""
     return {name: read(message) for name, read in _readers(message.DESCRIPTOR)}
 
 
-def from_json(descriptor: Descriptor, values: Mapping[str, Any]) -> Message:
+def message_of(descriptor: Descriptor, values: Mapping[str, Any]) -> Message:
     """A message of the given type.
 
     Raises:
@@ -40,7 +41,7 @@ def from_json(descriptor: Descriptor, values: Mapping[str, Any]) -> Message:
     violations: list[Violation] = []
     message = _fill(descriptor, values, "", violations)
     if message is None or violations:
-        raise InvalidField(violations=violations[:_MOST_VIOLATIONS])
+        raise InvalidField(violations=violations[:MOST_VIOLATIONS])
     return message
 
 
@@ -79,7 +80,7 @@ def _value_reader(field: FieldDescriptor) -> Callable[[Any], Any]:
         return lambda value: value.ToDatetime(UTC).isoformat().replace("+00:00", "Z")
     if field.message_type.full_name == DAY:
         return lambda value: value.iso
-    return to_json
+    return values_of
 
 
 def is_map(field: FieldDescriptor) -> bool:
@@ -95,7 +96,7 @@ def _fill(descriptor: Descriptor, values: Any, path: str, violations: list[Viola
         field = descriptor.fields_by_name.get(name)
         where = f"{path}.{name}" if path else name
         if field is None:
-            violations.append(Violation(where[:_LONGEST_NAME], "field-unknown", {}))
+            violations.append(Violation(where[:LONGEST_NAME], "field-unknown", {}))
         else:
             _put(message, field, value, where, violations)
     return message
