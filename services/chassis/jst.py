@@ -58,6 +58,11 @@ def deadline(last_day: date) -> datetime:
     return end_of_day(last_day)
 
 
+def last_day_of(until: datetime) -> date:
+    """The day that a `deadline` was made of: people are told the last day, not the first instant after it (PR-02)."""
+    return jst_date(until - timedelta(microseconds=1))
+
+
 def period_end(
     start: date | datetime,
     *,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC
 from functools import partial
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from ruum.rooms.v1 import events_pb2 as rooms
 from ruum.sparekey.v1 import events_pb2 as sparekey
 from ruum.store.v1 import events_pb2 as store
 from services.chassis.idempotency import Work
-from services.chassis.jst import jst_date
+from services.chassis.jst import last_day_of
 from services.chassis.stream import Handlers
 from services.notifier.deliveries import domain as deliveries
 from services.notifier.deliveries.models import Notice
@@ -70,8 +70,7 @@ def _is_unset(told: Any, name: str) -> bool:
 
 def _fact(value: Any) -> str | int:
     if isinstance(value, Timestamp):
-        # A deadline is the first instant that is too late; people are told the last day.
-        return jst_date(value.ToDatetime(UTC) - timedelta(microseconds=1)).isoformat()
+        return last_day_of(value.ToDatetime(UTC)).isoformat()
     if isinstance(value, Day):
         return value.iso
     return value if isinstance(value, int) else str(value)

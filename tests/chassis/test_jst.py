@@ -14,6 +14,7 @@ from services.chassis.jst import (
     deadline,
     end_of_day,
     jst_date,
+    last_day_of,
     period_end,
     start_of_day,
 )
@@ -38,7 +39,7 @@ def test_a_deadline_is_midnight_in_tokyo_kept_in_utc() -> None:
 
     assert instant == datetime(2026, 7, 13, 15, tzinfo=UTC)
     assert instant.tzinfo is UTC
-    assert jst_date(instant - timedelta(microseconds=1)) == last_day
+    assert last_day_of(instant) == jst_date(instant - timedelta(microseconds=1)) == last_day
     assert jst_date(instant) == date(2026, 7, 14)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from services.chassis.jst import BusinessCalendar, deadline, jst_date, period_end, start_of_day
+from services.chassis.jst import BusinessCalendar, deadline, jst_date, last_day_of, period_end, start_of_day
 from services.sparekey.cases.asked import asked
 from services.sparekey.cases.events import OfOrder
 from services.sparekey.cases.models import Case, Columns
@@ -111,8 +111,7 @@ class Waiting:
         if case.reminder == Reminder.HELD and case.absent_since:
             return self._hold_reminder(jst_date(case.absent_since), now)
         if case.reminder == Reminder.STORED and case.deadline:
-            # A deadline is the first instant after its last day.
-            return self._storage_reminder(jst_date(case.deadline - timedelta(microseconds=1)), now)
+            return self._storage_reminder(last_day_of(case.deadline), now)
         return _NO_REMINDER
 
     def _hold_reminder(self, absent_on: date, now: datetime) -> Columns:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from services.chassis.idempotency import Work
-from services.chassis.jst import jst_date
+from services.chassis.jst import last_day_of
 from services.sparekey.calls.models import Verb
 from services.sparekey.cases import repository as cases
 from services.sparekey.cases.changes import Change, change
@@ -115,14 +115,12 @@ class Verdicts:
         return self._asked(due) if now < due else self._over()
 
     def _asked(self, due: datetime) -> Change:
-        # A deadline is the first instant after its last day.
-        last_day = jst_date(due - timedelta(microseconds=1))
         return Change(
             Cause.NUMBER_UNKNOWN,
             State.NUMBER_ASKED,
             set={"deadline": due, "number_due_at": due},
             told="key-number-asked",
-            params={"until": last_day.isoformat()},
+            params={"until": last_day_of(due).isoformat()},
             fact=self._waiting.asked,
         )
 

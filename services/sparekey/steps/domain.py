@@ -1,4 +1,4 @@
-"""The steps of the order's process, each by the state in which the case stands (SK-…, PR-06)."""
+"""The steps of the order's process, each by the state in which the case stands (SK-13 to SK-41, PR-06)."""
 
 from __future__ import annotations
 
