@@ -40,6 +40,17 @@ async def client(address: str, namespace: str) -> Client:
     return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter, lazy=True)
 
 
+def ahead(clock: Clock) -> float:
+    """Seconds by which the clock of this process is moved: a workflow that it starts reckons alike (PR-05)."""
+    return clock.offset.total_seconds() if isinstance(clock, MovableClock) else 0.0
+
+
+def found_by(keywords: Mapping[str, str]) -> TypedSearchAttributes:
+    """The attributes by which operators find a workflow: ids and words (OP-01)."""
+    pairs = [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in keywords.items()]
+    return TypedSearchAttributes(pairs)
+
+
 @dataclass(frozen=True)
 class Opening:
     """What one workflow is started with; ids only (OP-03).
@@ -148,9 +159,7 @@ class ProcessStarter:
             return await process.begins(line)
         if process.opening is None:
             raise ValueError(f"nobody said how {line.process} begins")
-        ahead = self._clock.offset.total_seconds() if isinstance(self._clock, MovableClock) else 0.0
-        opening = process.opening(line, ahead)
-        keywords = [(SearchAttributeKey.for_keyword(name), value) for name, value in opening.attributes.items()]
+        opening = process.opening(line, ahead(self._clock))
         try:
             await self._temporal.start_workflow(
                 process.workflow,
@@ -158,7 +167,7 @@ class ProcessStarter:
                 id=workflow,
                 task_queue=process.task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                search_attributes=TypedSearchAttributes([SearchAttributePair(key, value) for key, value in keywords]),
+                search_attributes=found_by(opening.attributes),
                 static_summary=opening.summary or None,
                 rpc_timeout=_PATIENCE,
             )

@@ -13,18 +13,13 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import (
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from services.chassis.clock import Clock, MovableClock
+from services.chassis.clock import Clock
 from services.chassis.errors import Kind, RemoteError
+from services.chassis.processes import ahead, found_by
 from services.sparekey.ports import Answer, Placing
 from workflows.sparekey_order import contract
 from workflows.sparekey_order.contract import Place, PlaceAnswer, StartOrder
@@ -90,7 +85,6 @@ class KeyProcesses:
                 return answer
 
     def _start(self, placing: Placing) -> WithStartWorkflowOperation[Any, Any]:
-        ahead = self._clock.offset.total_seconds() if isinstance(self._clock, MovableClock) else 0.0
         keywords = {
             "Case": contract.WORKFLOW,
             "State": "placing",
@@ -98,11 +92,10 @@ class KeyProcesses:
             "RoomId": placing.room_id,
             "OrderId": placing.order_id,
         }
-        pairs = [SearchAttributePair(SearchAttributeKey.for_keyword(name), said) for name, said in keywords.items()]
         return WithStartWorkflowOperation(
             contract.WORKFLOW,
             StartOrder(
-                clock_ahead_seconds=ahead,
+                clock_ahead_seconds=ahead(self._clock),
                 order_id=placing.order_id,
                 member_id=placing.member_id,
                 room_id=placing.room_id,
@@ -111,7 +104,7 @@ class KeyProcesses:
             task_queue=contract.TASK_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            search_attributes=TypedSearchAttributes(pairs),
+            search_attributes=found_by(keywords),
             static_summary=f"スペアキー spare key · {placing.order_id}",
         )
 
