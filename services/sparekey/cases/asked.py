@@ -1,4 +1,7 @@
-"""What members hear when their order comes to wait for them, made of the case as it then is."""
+"""What members hear when their order comes to wait for them, made of the case as it then is.
+
+For another means of payment the store asks them. Who says it once more tells an event of its own: points acts on these.
+"""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from services.sparekey.numbers.models import SealedNumber
 
 numbers = SealedNumber.table()
 
-# Keyed digests of these commands' contents would still let a number be guessed by whoever holds the key.
-_COMMANDS_WITH_NUMBERS = ("EnterKeyNumber", "ReplyKeyNumber", "DeskEnterKeyNumber")
+# Keyed digests of these commands' contents would still let what is erased be guessed by whoever holds the key.
+_COMMANDS_TO_FORGET = ("EnterKeyNumber", "ReplyKeyNumber", "DeskEnterKeyNumber")
 
 
 async def keep(tx: AsyncSession, number: SealedNumber) -> None:
@@ -41,8 +41,7 @@ async def erase(tx: AsyncSession, before: datetime, now: datetime) -> int:
     Returns:
         From how many numbers they were taken.
     """
-    untouched = sa.and_(cases.c.state == State.DRAFT, cases.c.touched_at <= before)
-    orders = sa.select(cases.c.order_id).where(sa.or_(cases.c.ended_at <= before, untouched))
+    orders = sa.select(cases.c.order_id).where(_over(before))
     nothing = {"key_id": None, "wrapped_key": None, "nonce": None, "ciphertext": None}
     erased = (
         sa.update(numbers)
@@ -53,9 +52,14 @@ async def erase(tx: AsyncSession, before: datetime, now: datetime) -> int:
     return len((await tx.execute(erased)).all())
 
 
+def _over(before: datetime) -> sa.ColumnElement[bool]:
+    untouched = sa.and_(cases.c.state == State.DRAFT, cases.c.touched_at <= before)
+    return sa.or_(cases.c.ended_at <= before, untouched)
+
+
 async def forget_contents(tx: AsyncSession, before: datetime) -> None:
-    """Forgets that commands with key numbers were asked: their answers are no longer given again."""
-    old = sa.and_(requests.c.command.in_(_COMMANDS_WITH_NUMBERS), requests.c.asked_at < before)
+    """Forgets that commands with what is erased were asked: their answers are no longer given again."""
+    old = sa.and_(requests.c.command.in_(_COMMANDS_TO_FORGET), requests.c.asked_at < before)
     await tx.execute(sa.delete(requests).where(old))
 
 
