@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import grpc
@@ -14,11 +15,6 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from ruum.common.v1 import common_pb2
-from ruum.identity.v1 import identity_pb2
-from ruum.points.v1 import points_pb2
-from ruum.rooms.v1 import rooms_pb2
-from ruum.sparekey.v1 import sparekey_pb2
-from ruum.store.v1 import store_pb2
 from services.chassis import door
 from services.chassis.caller import Caller
 from services.chassis.clock import FixedClock
@@ -26,6 +22,7 @@ from services.chassis.door import Door, caller
 from services.chassis.errors import Kind, NotFound, RemoteError, RuumError
 from services.chassis.telemetry import Telemetry
 from services.texts import LANGUAGES, Texts
+from tests.conventions.rules import ROOT
 from tests.support.callers import Keys, member, operator, refused, service
 from tests.support.contexts import Served
 from tests.support.contracts import Stub, contract, serving
@@ -148,10 +145,12 @@ async def test_a_caller_who_shows_nothing_that_counts_here_is_unknown(stub: Stub
     assert jars.reached == 0
 
 
-SERVICES = [
+SERVICES: list[ServiceDescriptor] = [
     each
-    for module in (identity_pb2, points_pb2, rooms_pb2, sparekey_pb2, store_pb2)
-    for each in module.DESCRIPTOR.services_by_name.values()
+    for path in sorted((ROOT / "protos").glob("ruum/*/v1/*.proto"))
+    for each in import_module(
+        ".".join(path.relative_to(ROOT / "protos").with_suffix("").parts) + "_pb2"
+    ).DESCRIPTOR.services_by_name.values()
 ]
 
 
