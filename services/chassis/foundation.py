@@ -22,9 +22,10 @@ from services.chassis import log, rpc, stream
 from services.chassis.caller import KeyRing, Signer
 from services.chassis.chores import Chore
 from services.chassis.db import Database
-from services.chassis.events import Outbox, Relay, inbox_table, outbox_table
+from services.chassis.events import Outbox, inbox_table, outbox_table
 from services.chassis.idempotency import Commands, requests_table
 from services.chassis.processes import Process, ProcessStarter
+from services.chassis.relay import Relay
 from services.chassis.settings import DatabaseSettings, EventSettings, ServiceSettings
 from services.chassis.stream import Handlers
 

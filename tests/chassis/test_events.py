@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from deploy.local.postgres import Postgres
 from ruum.store.v1 import events_pb2
-from services.chassis import events
+from services.chassis import relay as relays
 from services.chassis.errors import Unavailable
-from services.chassis.events import Event, Outbox, ProcessLine, Relay, message
+from services.chassis.events import Event, Outbox, ProcessLine, message
+from services.chassis.relay import Relay
 from tests.support.callers import member
 from tests.support.jars import NOW, Jars, PointsGranted, PutCoins, jars_in, new_jar
 from tests.support.waiting import until
@@ -159,7 +160,7 @@ async def test_eight_writers_and_two_relays_hand_on_everything_once_and_in_order
     jars: Jars, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The writers lock nothing before they tell of it, and the batches are too small for a jar's events."""
-    monkeypatch.setattr(events, "BATCH", 7)
+    monkeypatch.setattr(relays, "BATCH", 7)
     receiver = Receiver(slow=0.004)
     names = ["a", "b", "c"]
 
@@ -207,7 +208,7 @@ async def test_a_relay_takes_nothing_whose_forerunner_another_has_taken(jars: Ja
 
 
 async def test_two_relays_claim_one_after_the_other(jars: Jars, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "BATCH", 1)
+    monkeypatch.setattr(relays, "BATCH", 1)
     await tell(jars, granted("a"), granted("a"))
     second = Receiver()
 
@@ -243,7 +244,7 @@ async def test_a_row_that_is_not_taken_holds_up_its_own_aggregate_and_rests(jars
 async def test_a_whole_batch_that_is_not_taken_does_not_hold_up_the_next(
     jars: Jars, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "BATCH", 3)
+    monkeypatch.setattr(relays, "BATCH", 3)
     receiver = Receiver()
     receiver.takes_not = {"bad"}
     await tell(jars, *[granted("bad") for _ in range(3)], granted("good"))
@@ -258,7 +259,7 @@ async def test_a_whole_batch_that_is_not_taken_does_not_hold_up_the_next(
 async def test_what_a_relay_leaves_behind_is_taken_over_after_its_lease(
     jars: Jars, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "LEASE_SECONDS", 1)
+    monkeypatch.setattr(relays, "LEASE_SECONDS", 1)
     await tell(jars, granted("a"), granted("a"))
     died = asyncio.create_task(Relay(jars.database, jars.outbox, "event", _never).drain())
 
@@ -284,7 +285,7 @@ async def _never(rows: Rows) -> Sequence[int]:
 
 
 async def test_a_relay_that_comes_back_too_late_settles_nothing(jars: Jars, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "LEASE_SECONDS", 1)
+    monkeypatch.setattr(relays, "LEASE_SECONDS", 1)
     await tell(jars, granted("a"))
 
     async def too_slow(rows: Rows) -> Sequence[int]:
@@ -316,7 +317,7 @@ async def test_what_cannot_arrive_now_stays_and_arrives_later(jars: Jars) -> Non
 
 
 async def test_a_relay_outlives_a_mistake_in_what_it_hands_on_with(jars: Jars, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "_AFTER_A_MISTAKE_SECONDS", 0.1)
+    monkeypatch.setattr(relays, "_AFTER_A_MISTAKE_SECONDS", 0.1)
     receiver, mistakes = Receiver(), iter([KeyError("colour")])
 
     async def hand_on(rows: Rows) -> Sequence[int]:

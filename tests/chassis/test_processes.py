@@ -22,8 +22,9 @@ from deploy.local.temporal import Temporal
 from services.chassis.clock import Clock, MovableClock, SystemClock
 from services.chassis.db import Database
 from services.chassis.errors import Unavailable
-from services.chassis.events import Outbox, ProcessLine, Relay, outbox_table
+from services.chassis.events import Outbox, ProcessLine, outbox_table
 from services.chassis.processes import Opening, Process, ProcessStarter, client
+from services.chassis.relay import Relay
 
 QUEUE = "tests-of-processes"
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

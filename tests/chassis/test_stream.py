@@ -21,8 +21,9 @@ from ruum.points.v1 import events_pb2
 from services import CONTEXTS
 from services.chassis import stream
 from services.chassis.errors import Unavailable
-from services.chassis.events import Event, Relay
+from services.chassis.events import Event
 from services.chassis.idempotency import Work
+from services.chassis.relay import Relay
 from services.chassis.stream import Consumer, Publisher
 from tests.support.jars import NOW, Jars, PointsGranted, jars_in, new_jar
 from tests.support.waiting import until

@@ -26,8 +26,9 @@ from ruum.points.v1 import events_pb2
 from services.chassis import stream
 from services.chassis.clock import SystemClock
 from services.chassis.db import Database
-from services.chassis.events import Outbox, Relay, outbox_table
+from services.chassis.events import Outbox, outbox_table
 from services.chassis.ids import new_id
+from services.chassis.relay import Relay
 from tests.support.contexts import migrated
 from tests.support.jars import PointsGranted
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.chassis import events, stream
+from services.chassis import relay, stream
 from services.chassis.db import Database
-from services.chassis.events import Outbox, Relay
+from services.chassis.events import Outbox
 from services.chassis.foundation import chassis_tables
+from services.chassis.relay import Relay
 
 
 async def main(database_url: str, schema: str, stream_url: str) -> None:
-    events.LEASE_SECONDS = 1
+    relay.LEASE_SECONDS = 1
     _, table, _ = chassis_tables(sa.MetaData(schema=schema))
     publish = stream.Publisher(await stream.connect(stream_url, "dying"))
 
