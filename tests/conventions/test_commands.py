@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from services.chassis.idempotency import Command
-from tests.conventions.commands import kept, written
+from tests.conventions.commands import answered, kept, written, written_answers
 
 
 class Renamed(Command):
@@ -37,13 +37,28 @@ def test_a_field_that_a_command_gains_has_a_default() -> None:
     )
 
 
-def test_what_is_written_of_a_command_is_what_it_asks_for() -> None:
-    now = kept()
+@pytest.mark.rule("PR-10")
+def test_a_field_that_an_answer_gains_has_a_default() -> None:
+    known = written_answers()
 
-    lost = {name: fields - now[name] for name, fields in written().items() if name in now and fields - now[name]}
+    gained = {
+        name: fields - known[name] for name, fields in answered().items() if name in known and fields - known[name]
+    }
+
+    assert gained == {}, (
+        "an answer that was kept before the release does not have it, and could not be given to whoever asks again: "
+        "give it a default; or, if none can be asked for, `python -m tests.conventions.commands --write`"
+    )
+
+
+def test_what_is_written_of_a_command_is_what_it_asks_for_and_answers() -> None:
+    asked, answers = kept(), answered()
+
+    lost = {name: fields - asked[name] for name, fields in written().items() if name in asked and fields - asked[name]}
+    lost |= {name: fields - answers[name] for name, fields in written_answers().items() if fields - answers[name]}
 
     assert lost == {}, (
-        "they need not be there any more; if they have to again, a request made meanwhile lacks them, which is seen "
+        "they need not be there any more; if they have to again, what was made meanwhile lacks them, which is seen "
         "only once this is written down: `python -m tests.conventions.commands --write`"
     )
 
