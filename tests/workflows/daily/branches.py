@@ -14,6 +14,7 @@ from pathlib import Path
 from temporalio.client import WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.end_of import end_of
 from tests.support.waiting import until
 from tests.workflows.daily.script import Night, Process, act, called, running
 from tests.workflows.histories import Histories
@@ -80,7 +81,7 @@ async def live(branch: Branch, time: WorkflowEnvironment) -> WorkflowHistory:
     night = branch.night()
     async with running(time.client, night, branch.chore) as process:
         await branch.lived(night, process, time)
-        await process.result()
+        await end_of(process)
         return await process.fetch_history()
 
 

@@ -9,6 +9,7 @@ import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.end_of import end_of
 from tests.support.waiting import until
 from tests.workflows.daily.script import Night, Process, act, called, details, needs_operator, running, state
 from workflows.daily import contract
@@ -39,7 +40,7 @@ async def test_a_service_that_is_back_before_patience_is_over_calls_nobody(
         await time.sleep(contract.PATIENCE - 2 * A_MINUTE)
         called = await needs_operator(process)
         night.away = False
-        await process.result()
+        await end_of(process)
 
     assert (called, await needs_operator(process), await state(process)) == (False, False, "done")
 
@@ -61,7 +62,7 @@ async def test_a_service_that_is_away_for_longer_calls_an_operator_until_it_is_d
         tried = night.tries
         await time.sleep(AGAIN - A_MINUTE)
         early = night.tries
-        await process.result()
+        await end_of(process)
 
     assert "`unavailable`" in shown
     assert contract.LOOK_AGAIN in shown
@@ -79,7 +80,7 @@ async def test_what_a_service_refuses_calls_at_once_and_goes_on_when_an_operator
         tried = night.tries
         night.refuses = False
         answer = await act(process, contract.LOOK_AGAIN)
-        done = await process.result()
+        done = await end_of(process)
 
     assert (tried, answer, done) == (1, "permission-denied", 1)
 
@@ -96,7 +97,7 @@ async def test_what_both_looks_find_calls_an_operator_with_the_ids_of_it(time: W
         await called(process)
         shown = await details(process)
         await act(process, contract.CLOSE)
-        left = await process.result()
+        left = await end_of(process)
 
     assert before == (1, False)
     assert "| points-held | `ord_lasting` | look 2 |" in shown
@@ -111,7 +112,7 @@ async def test_what_the_second_look_does_not_find_any_more_calls_nobody(time: Wo
     night = Night(found=(("ord_passing",), ()))
 
     async with running(time.client, night, "reconciliation") as process:
-        await process.result()
+        await end_of(process)
 
     assert (night.compared, await state(process), await needs_operator(process)) == (2, "done", False)
 
@@ -125,7 +126,7 @@ async def test_an_operator_who_has_mended_it_has_it_looked_at_again(time: Workfl
         await called(process)
         night.found = [()]
         answer = await act(process, contract.LOOK_AGAIN)
-        left = await process.result()
+        left = await end_of(process)
 
     assert (answer, left, await state(process)) == (DISAGREEMENT, 0, "done")
 
@@ -161,7 +162,7 @@ async def test_more_than_can_be_told_is_counted_and_none_of_it_is_lost(
         await called(process)
         shown = await details(process)
         await act(process, contract.CLOSE)
-        left = await process.result()
+        left = await end_of(process)
 
     assert left == len(second)
     assert f"{len(second) - 40} more: `ruum reconcile` prints them all" in shown
@@ -176,7 +177,7 @@ async def test_a_night_that_goes_well_cannot_be_closed(dev: Client) -> None:
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await act(process, contract.CLOSE)
         night.away = False
-        await process.result()
+        await end_of(process)
 
     assert str(refused.value.cause) == "nothing-is-wrong: nothing-is-wrong"
 
@@ -195,6 +196,6 @@ async def test_the_view_of_those_who_need_a_person_shows_the_night_that_calls(de
                 listed = {found.id async for found in dev.list_workflows(needs_me)}
         await act(process, contract.CLOSE)
         calm.away = False
-        await other.result()
+        await end_of(other)
 
     assert other.id not in listed

@@ -15,6 +15,7 @@ from temporalio.client import WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.end_of import end_of
 from tests.support.waiting import until
 from tests.workflows.histories import Histories
 from tests.workflows.invoice.script import SPACING, Store, running
@@ -74,7 +75,7 @@ async def live(branch: Branch, time: WorkflowEnvironment) -> WorkflowHistory:
     async with running(time.client, store) as process:
         await until(lambda: bool(store.looks))
         await branch(store, process, time)
-        await process.result()
+        await end_of(process)
         return await process.fetch_history()
 
 

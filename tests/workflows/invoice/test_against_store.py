@@ -18,6 +18,7 @@ from services.store.invoices.domain import IssueInvoice
 from tests.store.world import WORKER, World, new_member, request_id
 from tests.support.callers import Keys
 from tests.support.contexts import migrated
+from tests.support.end_of import end_of
 from tests.workflows.door import Moment, ended, forward, real_store
 from workflows.invoice import contract as steps
 from workflows.invoice.activities import InvoiceActivities
@@ -102,7 +103,7 @@ async def test_who_pays_until_the_last_day_is_charged_nothing_and_who_pays_later
     await debt.paid()
     debt.moment.open.set()
     await debt.forward_to(debt.due + A_SECOND)
-    ended_as = await asyncio.wait_for(debt.process.result(), 20)
+    ended_as = await asyncio.wait_for(end_of(debt.process), 20)
 
     late, in_time = ["invoice_late", "invoice_paid"], ["invoice_paid"]
     assert await debt.charges() in ([in_time] if seconds < 0 else [late] if seconds > 0 else [in_time, late])

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.end_of import end_of
 from tests.support.waiting import until
 from tests.workflows.invoice.script import SPACING, Store, running
 from workflows.invoice import contract as steps
@@ -32,7 +33,7 @@ async def test_an_unpaid_invoice_is_charged_when_it_is_late_and_not_a_second_bef
         await until(lambda: bool(store.charges))
         store.state = "paid"
         await process.signal(steps.INVOICE_CHANGED)
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert before == []
     assert [due <= charge.as_of < due + SLACK for charge in store.charges] == [True]
@@ -51,7 +52,7 @@ async def test_a_payment_that_races_the_charge_is_followed_whoever_won(time: Wor
         store.state = "paid"
         await process.signal(steps.INVOICE_CHANGED)
         await time.sleep(2 * A_SECOND)
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert ended == "paid"
     assert seconds == 0 or store.charged == (0 if seconds < 0 else 1)
@@ -66,7 +67,7 @@ async def test_a_payment_that_comes_between_looking_and_charging_wins(time: Work
 
     store.first = pay
     async with running(time.client, store) as process:
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert (ended, store.charged) == ("paid", 0)
 
@@ -85,7 +86,7 @@ async def test_three_charges_two_weeks_apart_and_then_a_person(time: WorkflowEnv
         charges = list(store.charges)
         store.state = "paid"
         answer = await process.execute_update(steps.LOOK_AGAIN, {"operator": "op_sato", "reason": "paid-at-desk"})
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert [charge.ordinal for charge in charges] == [1, 2, 3]
     assert len({charge.request_id for charge in charges}) == 3
@@ -100,7 +101,7 @@ async def test_after_a_long_outage_each_charge_that_fell_due_is_made_once(time: 
         await until(lambda: store.charged == 2)
         store.state = "cancelled"
         await process.signal(steps.INVOICE_CHANGED)
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert ([charge.ordinal for charge in store.charges], ended) == ([1, 2], "cancelled")
 
@@ -113,7 +114,7 @@ async def test_a_clock_that_was_ahead_at_the_start_is_ahead_in_the_process(time:
         await until(lambda: store.charged == 1)
         store.state = "paid"
         await process.signal(steps.INVOICE_CHANGED)
-        await process.result()
+        await end_of(process)
 
     assert store.charges[0].as_of >= store.due_at
 
@@ -127,7 +128,7 @@ async def test_a_look_that_fails_for_good_calls_an_operator_who_lets_the_process
         await until(lambda: bool(store.looks))
         store.failure, store.state = None, "cancelled"
         answer = await process.execute_update(steps.LOOK_AGAIN, {"operator": "op_sato", "reason": "mended"})
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert (answer, ended) == ("not-found", "cancelled")
 
@@ -145,7 +146,7 @@ async def test_operators_see_what_an_invoice_waits_for_and_until_when(dev: Clien
         details = await process.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
         store.state = "paid"
         await process.signal(steps.INVOICE_CHANGED)
-        await process.result()
+        await end_of(process)
 
     assert (shown["State"], shown["Deadline"], shown["NeedsOperator"]) == (["issued"], [due], [False])
     assert "2199-06-02 00:00 JST" in details.current_details

@@ -15,6 +15,7 @@ from temporalio.client import WorkflowHandle, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.end_of import end_of
 from tests.support.waiting import until
 from tests.workflows.histories import Histories
 from tests.workflows.point_grant.script import Points, running
@@ -79,7 +80,7 @@ async def live(branch: Branch, time: WorkflowEnvironment) -> WorkflowHistory:
     async with running(time.client, points) as process:
         await until(lambda: bool(points.reviews))
         await branch(points, process, time)
-        await process.result()
+        await end_of(process)
         return await process.fetch_history()
 
 

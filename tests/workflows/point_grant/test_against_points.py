@@ -15,6 +15,7 @@ from services.points.grants.domain import GrantView, PostGrant
 from tests.points.books import disagreements
 from tests.points.world import WORKER, World, a_member, an_order
 from tests.support.contexts import migrated
+from tests.support.end_of import end_of
 from tests.support.waiting import until
 from tests.workflows.point_grant.script import Points, running
 from workflows.point_grant import contract as steps
@@ -77,7 +78,7 @@ async def test_an_order_cancelled_around_its_deadline_has_one_outcome(
         if await world.lines(order) == ["start", "review", "review"]:
             await process.signal(steps.REVIEW)
         await time.sleep(2 * A_SECOND)
-        ended = await process.result()
+        ended = await end_of(process)
 
     kinds = [kind for kind, _ in await world.kinds(member)]
     assert ended == (await world.grants.review(order)).state

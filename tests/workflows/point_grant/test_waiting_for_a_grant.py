@@ -12,6 +12,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.end_of import end_of
 from tests.support.waiting import until
 from tests.workflows.point_grant.script import Points, running
 from workflows.point_grant import contract as steps
@@ -31,7 +32,7 @@ async def test_a_grant_is_asked_for_when_it_is_due_and_not_a_second_before(time:
         await time.sleep(due - await time.get_current_time() - A_SECOND)
         before = list(points.posts)
         await time.sleep(2 * A_SECOND)
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert before == []
     assert [due <= post.as_of < due + SLACK for post in points.posts] == [True]
@@ -53,7 +54,7 @@ async def test_a_cancellation_that_races_the_grant_is_followed_whoever_won(
             points.to(state="cancelled", due_at=None)
             await process.signal(steps.REVIEW)
         await time.sleep(2 * A_SECOND)
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert ended == points.standing.state
     assert seconds == 0 or ended == ("cancelled" if seconds < 0 else "granted")
@@ -72,7 +73,7 @@ async def test_a_due_day_that_moves_is_waited_for_anew(time: WorkflowEnvironment
         await time.sleep(timedelta(days=10))
         before = list(points.posts)
         await time.sleep(timedelta(days=1))
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert before == []
     assert ended == "granted"
@@ -87,7 +88,7 @@ async def test_an_order_that_goes_nowhere_is_waited_for_without_a_timer(time: Wo
         looked = len(points.reviews)
         points.to(due_at=await time.get_current_time())
         await process.signal(steps.REVIEW)
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert looked == 1
     assert ended == "granted"
@@ -100,7 +101,7 @@ async def test_words_that_come_doubled_grant_once(time: WorkflowEnvironment) -> 
         for _ in range(20):
             await process.signal(steps.REVIEW)
         await time.sleep(timedelta(hours=1, seconds=2))
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert ended == "granted"
     assert len(points.posts) == 1
@@ -114,7 +115,7 @@ async def test_a_cancellation_that_comes_between_looking_and_asking_wins(time: W
     async with running(time.client, points) as process:
         await until(lambda: bool(points.reviews))
         await time.sleep(timedelta(hours=1, seconds=2))
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert ended == "cancelled"
 
@@ -129,7 +130,7 @@ async def test_a_grant_that_points_puts_off_is_asked_for_again_a_little_later(ti
         asked = len(points.posts)
         points.willing = True
         await time.sleep(timedelta(minutes=1))
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert asked == 1
     assert ended == "granted"
@@ -142,7 +143,7 @@ async def test_a_clock_that_was_ahead_at_the_start_is_ahead_in_the_process(time:
     points = Points(await time.get_current_time() + ten_days)
 
     async with running(time.client, points, ahead=ten_days.total_seconds()) as process:
-        ended = await process.result()
+        ended = await end_of(process)
 
     assert ended == "granted"
     assert points.posts[0].as_of >= points.reviews[0].as_of
@@ -158,7 +159,7 @@ async def test_a_step_that_fails_for_good_calls_an_operator_who_lets_the_process
         points.failure = None
         points.to(state="cancelled")
         answer = await process.execute_update(steps.LOOK_AGAIN, {"operator": "op_sato", "reason": "mended"})
-        ended = await process.result()
+        ended = await end_of(process)
         attributes = dict((await process.describe()).search_attributes)
 
     assert answer == "grant-not-found"
@@ -178,7 +179,7 @@ async def test_operators_see_what_a_grant_waits_for_and_until_when(dev: Client) 
         details = await process.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
         points.to(state="cancelled", due_at=None)
         await process.signal(steps.REVIEW)
-        await process.result()
+        await end_of(process)
 
     assert (shown["State"], shown["Deadline"]) == (["pending"], [due])
     assert timers == [b'"42 points are due"']

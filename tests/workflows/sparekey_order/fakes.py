@@ -20,6 +20,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from services.chassis.temporal import NamedFailures
+from tests.support.end_of import end_of
 from workflows.kit import TASK_QUEUE, Step
 from workflows.money import contract as money
 from workflows.sparekey_order import contract as steps
@@ -230,7 +231,7 @@ class Order:
         raise AssertionError("the workflow did not end")
 
     async def result(self) -> str:
-        answer: str = await self.handle.result()
+        answer: str = await end_of(self.handle)
         return answer
 
 
