@@ -1,6 +1,8 @@
 """What the key maker is asked, and what became of it (SK-51)."""
 
+from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 import sqlalchemy as sa
 from pydantic import AwareDatetime
@@ -66,3 +68,9 @@ class Call(Table, table=True):
     asking_until: AwareDatetime | None = instant(default=None)
     settled_at: AwareDatetime | None = instant(default=None)
     outcome: str = text(default="")
+
+    @classmethod
+    def to_be_made(cls, order_id: str, verb: Verb, ordinal: int, now: datetime, number_id: str | None = None) -> Self:
+        """A new one, under the key by which it is made once."""
+        key = f"{order_id}/{verb}/{ordinal}"
+        return cls.make(key=key, order_id=order_id, verb=verb, ordinal=ordinal, number_id=number_id, opened_at=now)

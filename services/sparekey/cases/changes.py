@@ -94,14 +94,7 @@ async def _ask(work: Work, case: Case, change: Change) -> None:
     if change.withdraws:
         await calls.withdraw(work.tx, case.order_id, change.withdraws, work.now)
     if change.asks is not None:
-        call = Call.make(
-            key=f"{case.order_id}/{change.asks}/{case.version}",
-            order_id=case.order_id,
-            verb=change.asks,
-            ordinal=case.version,
-            opened_at=work.now,
-        )
-        await calls.open_call(work.tx, call)
+        await calls.open_call(work.tx, Call.to_be_made(case.order_id, change.asks, case.version, work.now))
 
 
 def poke(work: Work, order_id: str) -> None:

@@ -112,14 +112,7 @@ class Steps(Verbs):
     async def _open_check(self, work: Work, step: RequestCheck) -> None:
         case = await repository.get(work.tx, step.order_id)
         if case and case.state == State.CHECKING and case.check_round == step.check_round:
-            call = Call.make(
-                key=f"{step.order_id}/{Verb.CHECK}/{step.check_round}",
-                order_id=step.order_id,
-                verb=Verb.CHECK,
-                ordinal=step.check_round,
-                number_id=case.number_id,
-                opened_at=work.now,
-            )
+            call = Call.to_be_made(case.order_id, Verb.CHECK, case.check_round, work.now, case.number_id)
             await calls.open_call(work.tx, call)
 
     async def expire(self, caller: Caller, step: ExpireIfWaiting) -> Case:
